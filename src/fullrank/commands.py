@@ -1,0 +1,241 @@
+"""What each command does; it returns the exit code. Only this file and ``cli.py`` print."""
+
+import importlib
+import json
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, TextIO
+
+from fullrank.errors import FailedItems, OutputError, Stopped, UsageError
+from fullrank.launcher import launcher_from
+
+
+class TerminalConsole:
+    """Sentences and progress on standard error, whatever user code does to that descriptor meanwhile."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._stream: TextIO = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+        self._quiet = quiet
+
+    def say(self, sentence: str) -> None:
+        """Print one sentence."""
+        self._stream.write(f"fullrank: {sentence}\n")
+
+    def display(self) -> Any:
+        """Return a progress display that fits the stream."""
+        from fullrank.launch import TERMINAL_VARIABLE
+        from fullrank.progress import choose_display
+
+        return choose_display(
+            self._stream, quiet=self._quiet, force_terminal=os.environ.get(TERMINAL_VARIABLE) == "1"
+        )
+
+
+def run(arguments: Namespace, crew: Any) -> int:
+    """``fullrank run``."""
+    from fullrank.config import load
+
+    config = load(arguments.config)
+    backend = arguments.backend or ("mpi" if crew is not None else "processes")
+    _check_launch(arguments, backend, crew)
+    if backend == "mpi" and crew is None:
+        return _run_under_mpiexec(arguments, config)
+    return _run_here(arguments, config, backend=backend, crew=crew)
+
+
+def _check_launch(arguments: Namespace, backend: str, crew: Any) -> None:
+    launched = launcher_from(os.environ)
+    if launched is None or crew is None:
+        return
+    if backend != "mpi":
+        raise UsageError(
+            f"backend '{backend}' runs in one process, but {launched.name} started {launched.size}; "
+            f"leave out -b, or start without {launched.name}"
+        )
+    if arguments.workers not in (None, crew.size):
+        raise UsageError(f"-n {arguments.workers} disagrees with {launched.name}, which started {crew.size} ranks")
+
+
+def _n_workers(arguments: Namespace, backend: str, crew: Any) -> int:
+    from fullrank.cores import usable_cores
+
+    if crew is not None:
+        return int(crew.size)
+    if backend == "serial":
+        if arguments.workers not in (None, 1):
+            raise UsageError(f"backend 'serial' is one worker; -n {arguments.workers} needs another one: -b processes")
+        return 1
+    return arguments.workers or usable_cores()
+
+
+def _run_under_mpiexec(arguments: Namespace, config: Any) -> int:
+    """Start the ranks; start them again if they died and items are left."""
+    from fullrank.driver import MAX_RESTARTS
+    from fullrank.launch import run_under_mpiexec
+
+    n_ranks = _n_workers(arguments, "mpi", None)
+    argv = sys.argv[1:]
+    for restart in range(MAX_RESTARTS + 1):
+        code = run_under_mpiexec(argv, n_ranks)
+        if code is not None:
+            return code
+        if restart < MAX_RESTARTS:
+            sys.stderr.write(
+                f"fullrank: the ranks died; they are started again ({restart + 1} of at most {MAX_RESTARTS} times)\n"
+            )
+        # what --fresh was to move aside was moved by the first start
+        argv = [argument for argument in argv if argument != "--fresh"]
+    sys.stderr.write(f"fullrank: error: {_died(config)}\n")
+    return Stopped.exit_code
+
+
+def _died(config: Any) -> str:
+    return f"the workers died {_n_times()}; run the same command to go on, or look at: fullrank status {config.path}"
+
+
+def _n_times() -> str:
+    from fullrank.driver import MAX_RESTARTS
+
+    return f"{MAX_RESTARTS + 1} times"
+
+
+def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> int:
+    from fullrank import driver
+    from fullrank.crew import LocalCrew, LocalTeam
+    from fullrank.provenance import collect
+    from fullrank.study import open_study, output_path
+
+    study = open_study(config)
+    if crew is None:
+        crew = LocalCrew(LocalTeam(importlib.import_module(f"fullrank.backends.{backend}").run))
+    mpi_library = importlib.import_module("fullrank.backends.mpi").library() if backend == "mpi" else ""
+    choices = driver.Choices(
+        output=output_path(config, arguments.output),
+        backend=backend,
+        n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
+        fresh=arguments.fresh,
+        take_over=arguments.take_over,
+        provenance=collect(argv=sys.argv, config_folder=config.path.parent, mpi_library=mpi_library),
+    )
+    console = TerminalConsole(quiet=arguments.quiet)
+    if study.shares_global_generators(backend, choices.n_workers):
+        console.say(
+            "threads share the global random generators, so results depend on timing; "
+            "let the function take 'seed', or use another backend"
+        )
+    ending = driver.run(study, choices, crew=crew, console=console)
+    return _tell_ending(ending, config, arguments.allow_failures)
+
+
+def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
+    from fullrank.driver import End
+
+    left = f"{ending.n_finished:,} of {ending.n_items:,} items are finished"
+    if ending.end is End.STOPPED:
+        sys.stderr.write(f"fullrank: stopped; {left}, none is lost. Run the same command to go on\n")
+        return Stopped.exit_code
+    if ending.end is End.DIED:
+        sys.stderr.write(f"fullrank: error: {_died(config)}\n")
+        return Stopped.exit_code
+    if ending.end is End.FAILURES:
+        sys.stderr.write(f"fullrank: error: stopped, because too many items failed; {left}\n{ending.first_failure}\n")
+        return FailedItems.exit_code
+    if ending.end is End.ALREADY_COMPLETE:
+        sys.stdout.write("already complete; start anew with --fresh\n")
+    _print_summary(ending)
+    if ending.summary.n_failed > n_allowed:
+        return FailedItems.exit_code
+    return 0
+
+
+def _print_summary(ending: Any) -> None:
+    from fullrank.report import report, text
+
+    sys.stdout.write(text(report(ending.output)))
+    if ending.printed is not None:
+        sys.stdout.write(f"printed   {ending.printed}\n")
+
+
+def status(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank status``."""
+    from fullrank.standing import standing
+
+    found = standing(arguments.study, arguments.output)
+    if arguments.json:
+        sys.stdout.write(json.dumps(found.to_dict()) + "\n")
+    else:
+        sys.stdout.write(found.text() + "\n")
+    return found.exit_code if arguments.exit_code else 0
+
+
+def report(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank report``."""
+    from fullrank.report import report as make_report
+    from fullrank.report import text
+
+    reports = [make_report(path) for path in arguments.files]
+    if arguments.json:
+        shown = [made.to_dict() for made in reports]
+        sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(text(made) for made in reports))
+    return 0
+
+
+def gather(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank gather``."""
+    from fullrank.partial import gather as gather_finished
+
+    written = gather_finished(arguments.study, arguments.output, partial=arguments.partial)
+    if arguments.json:
+        sys.stdout.write(json.dumps(written.to_dict()) + "\n")
+    else:
+        sys.stdout.write(written.text() + "\n")
+    return 0
+
+
+def verify(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank verify``."""
+    from dataclasses import asdict
+
+    from fullrank.store import verify as verify_file
+
+    code, shown = 0, []
+    for path in arguments.files:
+        try:
+            summary = verify_file(path)
+        except OutputError as error:
+            code = error.exit_code
+            shown.append({"file": str(path), "error": str(error)})
+            if not arguments.json:
+                sys.stderr.write(f"fullrank: error: {error}\n")
+            continue
+        shown.append({"file": str(path)} | asdict(summary))
+        if not arguments.json:
+            whole = "complete" if summary.complete else f"partial: {summary.n_missing:,} items missing"
+            sys.stdout.write(
+                f"{path}: {whole}, true to its digests; {summary.n_ok:,} of {summary.n_items:,} items ok\n"
+                f"  results_sha256 {summary.results_sha256}\n"
+            )
+    if arguments.json:
+        sys.stdout.write(json.dumps(shown) + "\n")
+    return code
+
+
+def diff(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank diff``: 0 if equal, 1 if not."""
+    from fullrank.store import differences
+
+    found = differences(arguments.first, arguments.second, rtol=arguments.rtol)
+    if arguments.json:
+        sys.stdout.write(json.dumps({"equal": not found, "differences": found}) + "\n")
+    elif found:
+        sys.stdout.write("\n".join(found) + "\n")
+    else:
+        how = "to the last bit" if arguments.rtol == 0 else f"within a relative tolerance of {arguments.rtol:g}"
+        sys.stdout.write(f"equal {how}: {arguments.first} and {arguments.second}\n")
+    return 1 if found else 0
+
+

@@ -1,0 +1,157 @@
+"""From journals to the result file at its final name: absent, the previous one, or complete and verified."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullrank.config import Config
+from fullrank.crew import Crew, shipped_streams
+from fullrank.errors import OutputError
+from fullrank.gather import Buckets, Schema, blocks, decide_schema
+from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
+from fullrank.status import Status
+from fullrank.store import FileSummary, FileWriter, verify
+from fullrank.survey import JournalInfo, Survey
+
+MAX_FAILURES_DESCRIBED = 1000
+_SHIP_WHOLE_BYTES = 16 << 20
+"""Journals of all ranks together that root may hold in memory instead of having them sorted by the ranks."""
+_UNKNOWN = float("nan")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What goes into the file besides the items."""
+
+    config: Config
+    identity: str
+    attempts: tuple[AttemptRow, ...]
+    provenance: Mapping[str, str | int | float]
+
+
+def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -> FileSummary:
+    """Gather all records and write them to ``temporary``, whole and verified.
+
+    Raises OutputError or StorageError; then nothing is left of the temporary file.
+    """
+    sweep = commit.config.sweep
+    schema = decide_schema(survey, sweep.n_items)
+    _check_names(schema, frozenset(sweep.dims) | {axis.name for axis in sweep.axes})
+    failed: list[tuple[int, int, int]] = []
+    try:
+        with FileWriter(
+            temporary,
+            sweep=sweep,
+            fields=schema.fields,
+            variables=commit.config.results.variables,
+            title=commit.config.title,
+        ) as writer:
+            for block in blocks(schema, _buckets(crew, survey, schema, temporary.parent)):
+                _note_failed(block, failed)
+                writer.write(block)
+            writer.finish(_tables(crew, survey, schema=schema, failed=failed, commit=commit))
+        return verify(temporary)
+    finally:
+        crew.call("release")
+
+
+def _check_names(schema: Schema, taken: frozenset[str]) -> None:
+    """Refuse fields whose derived names (``_re``, ``_im``, ``_length``) are there already."""
+    names = [field.name for field in schema.fields]
+    names += [f"{field.name}_length" for field in schema.fields if field.varying]
+    for name in names:
+        if name in taken or names.count(name) > 1:
+            raise OutputError(f"two datasets of the file would be called '{name}'; rename a result of the function")
+
+
+def _buckets(crew: Crew, survey: Survey, schema: Schema, folder: Path) -> Iterator[Sequence[bytes]]:
+    """Yield, for each bucket, what each holder has of it."""
+    if crew.size > 1 and survey.n_bytes <= _SHIP_WHOLE_BYTES:
+        own = Buckets(schema, folder)
+        for stream, path in shipped_streams(crew.call("ship")):
+            own.add_journal(stream, path)
+        for bucket in range(schema.n_buckets):
+            yield [own.take(bucket)]
+        own.close()
+        return
+    crew.call("sort", schema, str(folder))
+    for bucket in range(schema.n_buckets):
+        yield crew.call("take", bucket)
+
+
+def _note_failed(block: Block, failed: list[tuple[int, int, int]]) -> None:
+    """Keep index, status and worker of the first failures."""
+    room = MAX_FAILURES_DESCRIBED - len(failed)
+    if room:
+        for row in (block.status > Status.OK).nonzero()[0][:room].tolist():
+            failed.append((block.start + row, int(block.status[row]), int(block.worker[row])))
+
+
+def _tables(
+    crew: Crew, survey: Survey, *, schema: Schema, failed: Sequence[tuple[int, int, int]], commit: Commit
+) -> Tables:
+    journals = {Path(info.path).name: info for info in survey.journals}
+    workers = [_worker_row(journals[name]) for name in sorted(schema.worker_rows, key=schema.worker_rows.__getitem__)]
+    return Tables(
+        failures=_failures(crew, schema, failed, commit.config),
+        workers=tuple(workers),
+        attempts=commit.attempts,
+        provenance=commit.provenance,
+        config=commit.config.text,
+        identity=commit.identity,
+    )
+
+
+def _worker_row(info: JournalInfo) -> WorkerRow:
+    header, account = info.header, info.account or {}
+    seconds = {name: account.get(name, _UNKNOWN) for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")}
+    return WorkerRow(
+        attempt=header["attempt"],
+        worker=header["worker"],
+        host=header["host"],
+        pid=header["pid"],
+        backend=header["backend"],
+        n_items=info.n_items,
+        n_claims=account.get("n_claims", 0),
+        **seconds,
+    )
+
+
+def _failures(
+    crew: Crew, schema: Schema, failed: Sequence[tuple[int, int, int]], config: Config
+) -> tuple[Failure, ...]:
+    if not failed:
+        return ()
+    indices = frozenset(index for index, _, _ in failed)
+    known: dict[tuple[int, int], dict[str, Any]] = {}
+    for part in crew.call("describe", indices, schema.key):
+        for index, _, journal, description in part:
+            known[index, schema.worker_rows[journal]] = description
+    return tuple(
+        Failure(
+            index=index,
+            status=status,
+            parameters=json.dumps(config.sweep.parameters(index)),
+            exception=known.get((index, worker), {}).get("exception", ""),
+            traceback=known.get((index, worker), {}).get("traceback", ""),
+            output=known.get((index, worker), {}).get("output", ""),
+            worker=worker,
+        )
+        for index, status, worker in failed
+    )
+
+
+def put_in_place(temporary: Path, final: Path) -> None:
+    """Give a verified file its final name; it is there whole, also after the loss of the node."""
+    try:
+        temporary.replace(final)
+        folder = os.open(final.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise OutputError(f"{final}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,125 @@
+"""From a study's TOML file to a frozen, validated configuration; every error names file and key."""
+
+from dataclasses import dataclass
+from os.path import expanduser
+from pathlib import Path
+from sys import float_info
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from fullrank.config_results import ResultInfo, Results, read_results
+from fullrank.config_sweep import read_sweep
+from fullrank.config_workload import ArrayFile, Workload, read_workload
+from fullrank.sweep import Sweep
+from fullrank.toml_file import read_toml
+from fullrank.validate import (
+    Count,
+    FilledText,
+    Place,
+    Section,
+    Table,
+    Text,
+    check_values,
+    choice,
+    convert,
+)
+
+__all__ = ["ArrayFile", "Config", "ResultInfo", "Results", "RunOptions", "Workload", "load"]
+
+Seconds = Annotated[float, Meta(gt=0, le=float_info.max, description="a number of seconds > 0")]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run; no part of what it is."""
+
+    schedule: Literal["guided", "static"] = "guided"
+    order: Literal["spread", "index"] = "spread"
+    item_time_limit_seconds: float | None = None
+    """Finite and > 0. None: no limit."""
+    max_failures: int | None = None
+    """>= 1. None: the default rule."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A validated study."""
+
+    path: Path
+    """Absolute."""
+    title: str
+    text: str
+    """The file's text, to the character; a byte order mark is no part of it."""
+    workload: Workload
+    sweep: Sweep
+    results: Results
+    run: RunOptions
+    output: Path | None
+    """As written with ~ expanded, relative to the working directory. None: not told."""
+
+
+class FileSection(Section):
+    """The whole file."""
+
+    workload: Table
+    sweep: Table
+    title: FilledText | None = None
+    results: Table = field(default_factory=dict)
+    run: Table = field(default_factory=dict)
+    output: Table = field(default_factory=dict)
+
+
+class RunSection(Section):
+    """``[run]``."""
+
+    schedule: Text = "guided"
+    order: Text = "spread"
+    item_time_limit_seconds: Seconds | None = None
+    max_failures: Count | None = None
+
+
+class OutputSection(Section):
+    """``[output]``."""
+
+    path: FilledText | None = None
+
+
+def load(path: Path) -> Config:
+    """Read and check a study; ConfigError says ``FILE: key: expected …, got …``.
+
+    The files that the config names are there when this returns; no user code is imported.
+    """
+    text, raw = read_toml(path)
+    place = Place(path)
+    check_values(raw, place)
+    file = convert(raw, FileSection, place)
+    sweep = read_sweep(file.sweep, place.at("sweep"), folder=path.parent)
+    return Config(
+        path=path.absolute(),
+        title=file.title or path.stem,
+        text=text,
+        workload=read_workload(
+            file.workload, place.at("workload"), folder=path.parent, sweep=sweep
+        ),
+        sweep=sweep,
+        results=read_results(file.results, place.at("results"), sweep=sweep),
+        run=_run(file.run, place.at("run")),
+        output=_output(file.output, place.at("output")),
+    )
+
+
+def _run(raw: dict[str, Any], place: Place) -> RunOptions:
+    section = convert(raw, RunSection, place)
+    return RunOptions(
+        schedule=choice(section.schedule, place.at("schedule"), options=("guided", "static")),
+        order=choice(section.order, place.at("order"), options=("spread", "index")),
+        item_time_limit_seconds=section.item_time_limit_seconds,
+        max_failures=section.max_failures,
+    )
+
+
+def _output(raw: dict[str, Any], place: Place) -> Path | None:
+    path = convert(raw, OutputSection, place).path
+    # Path.expanduser() raises where there is no home.
+    return None if path is None else Path(expanduser(path))  # noqa: PTH111

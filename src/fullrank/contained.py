@@ -1,0 +1,137 @@
+"""One item in a process of its own, so that only that process dies if the item is deadly.
+
+``python -m fullrank.contained`` is the child: it reads a pickled job and an index from its standard input and writes
+the pickled evaluation to the descriptor named on its command line. Both ends are ours; nothing else is unpickled.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+
+from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts, ItemInterrupted, failures_frame
+from fullrank.interrupt import MainThreadInterrupts
+from fullrank.job import Job
+from fullrank.launcher import stripped_environment
+from fullrank.status import Status
+
+DEATHS_UNTIL_CRASHED = 2
+_FROM_OUTSIDE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+_ABANDONED = Evaluation([], 0, 0, 0.0, abandoned=True)
+
+
+def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Interrupts) -> Evaluation:
+    """Evaluate item ``index`` in a child process and return what became of it.
+
+    The child's own death counts; after two the item is ``crashed``. A child that was told to end from outside leaves
+    the item unfinished and the evaluation ``abandoned``.
+    """
+    begun = time.perf_counter()
+    died = 0
+    try:
+        running[0] = index
+        for _ in range(DEATHS_UNTIL_CRASHED):
+            code, evaluation = _one_try(job, index)
+            if evaluation is not None:
+                return evaluation
+            if -code in _FROM_OUTSIDE:
+                return _ABANDONED
+            died = code
+    except ItemInterrupted:
+        if index not in interrupts.overdue:
+            return _ABANDONED
+        limit = job.item_time_limit_seconds or 0.0
+        return _without_result(index, begun, Status.TIMED_OUT, f"time limit of {limit:g} s exceeded")
+    finally:
+        running[0] = IDLE
+    return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(died)}")
+
+
+def describe_death(code: int) -> str:
+    """Return what a process's return code tells.
+
+    >>> describe_death(-11), describe_death(3)
+    ('SIGSEGV (signal 11)', 'it left with code 3')
+    """
+    if code < 0:
+        return f"{signal.Signals(-code).name} (signal {-code})"
+    return f"it left with code {code}"
+
+
+def _without_result(index: int, begun: float, status: Status, exception: str) -> Evaluation:
+    seconds = time.perf_counter() - begun
+    frame = failures_frame([(index, seconds, status, {"exception": exception})])
+    return Evaluation([frame], 1, 1, seconds)
+
+
+def _one_try(job: Job, index: int) -> tuple[int, Evaluation | None]:
+    """Return the child's return code and what it sent, None if it died before that."""
+    readable, writable = os.pipe()
+    with os.fdopen(readable, "rb") as answers:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "fullrank.contained", str(writable)],
+            stdin=subprocess.PIPE,
+            env=stripped_environment(os.environ),
+            pass_fds=[writable],
+            start_new_session=True,  # a Ctrl-C on the terminal is for the parent to judge
+        )
+        os.close(writable)
+        try:
+            _send(child, pickle.dumps((job, index)))
+            answer = _wait(child, answers.fileno())
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+    return child.returncode, pickle.loads(answer) if answer and child.returncode == 0 else None
+
+
+def _send(child: "subprocess.Popen[bytes]", message: bytes) -> None:
+    assert child.stdin is not None  # noqa: S101  # it was opened as a pipe
+    try:
+        child.stdin.write(message)
+        child.stdin.close()
+    except BrokenPipeError:
+        return
+
+
+def _wait(child: "subprocess.Popen[bytes]", answers: int) -> bytes:
+    """Return all that the child sends until it ends; in short sleeps, so that an interruption is heard."""
+    os.set_blocking(answers, False)
+    received, sleep_seconds = [], 0.0005
+    while True:
+        ended = child.poll() is not None
+        try:
+            while data := os.read(answers, 1 << 20):
+                received.append(data)
+        except BlockingIOError:
+            pass
+        if ended:
+            return b"".join(received)
+        time.sleep(sleep_seconds)
+        sleep_seconds = min(1.3 * sleep_seconds, 0.02)
+
+
+def main() -> None:
+    """Be the child: evaluate one item and send the evaluation back."""
+    from fullrank.worker import Keeper
+
+    Keeper([], parent=os.getppid()).start()
+    answers = int(sys.argv[1])
+    job, index = pickle.load(sys.stdin.buffer)
+    running: list[int] = [IDLE]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+    os.dup2(2, 1)
+    evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)
+    with signals.installed():
+        evaluation = evaluator.evaluate([index])
+    sys.stdout.flush()
+    message = memoryview(pickle.dumps(evaluation))
+    while message:
+        message = message[os.write(answers, message) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""One run, from a checked study to the file at its final name."""
+
+import os
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from fullrank.backends.base import Death, Handle, Outcome
+from fullrank.commit import Commit, put_in_place, write_file
+from fullrank.crew import Crew
+from fullrank.errors import OutputError, StudyChanged
+from fullrank.filesystem import is_shared
+from fullrank.identity import Identity, changes
+from fullrank.job import Job
+from fullrank.journal import Frame, Kind, read
+from fullrank.lock import RunLock
+from fullrank.monitor import FailureRule, Monitor
+from fullrank.progress import Display
+from fullrank.store import FileSummary, ResultFile, is_ours
+from fullrank.study import Study
+from fullrank.survey import Survey
+from fullrank.worker import file_stem, process_age_seconds
+from fullrank.workfolder import (
+    REASON_ALL_FAILED,
+    REASON_COMPLETE,
+    REASON_DIED,
+    REASON_FAILURES,
+    REASON_STOPPED,
+    AttemptStart,
+    WorkFolder,
+    moved_aside,
+)
+
+MAX_RESTARTS = 3
+_SHARED_WRITE_SECONDS = 1.0
+
+
+class End(Enum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    ALREADY_COMPLETE = "already complete"
+    STOPPED = "stopped"
+    FAILURES = "stopped for failures"
+    DIED = "workers died"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What came of a run."""
+
+    end: End
+    output: Path
+    n_items: int
+    n_finished: int
+    summary: FileSummary | None = None
+    """Of the result file; None if the run is not complete."""
+    printed: Path | None = None
+    """Where it is kept what the function printed."""
+    first_failure: str = ""
+    """Of a run that was stopped for failures: what the first of them raised."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line decides beside the study."""
+
+    output: Path
+    """Absolute."""
+    backend: str
+    n_workers: int
+    fresh: bool = False
+    take_over: bool = False
+    provenance: Mapping[str, str | int | float] | None = None
+
+
+class Console(Protocol):
+    """Where a run tells what happens."""
+
+    def say(self, sentence: str) -> None:
+        """Tell one thing."""
+
+    def display(self) -> Display:
+        """Return a new progress display."""
+
+
+def run(study: Study, choices: Choices, *, crew: Crew, console: Console) -> Ending:
+    """Run the study until it is complete, or stopped; return what came of it.
+
+    Raises UsageError (the study is another one, the function fails at import) and StorageError; all that was
+    finished before stays in the work folder and the same call goes on from there.
+    """
+    folder = WorkFolder(choices.output)
+    finished = _existing(study, choices)
+    if finished is not None:
+        return finished
+    folder.create()
+    with RunLock(folder.path, take_over=choices.take_over, notify=console.say) as lock:
+        # what another run did while this one waited for the lock
+        finished = _existing(study, choices)
+        if finished is None:
+            finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock).go()
+    folder.remove()
+    return finished
+
+
+def _existing(study: Study, choices: Choices) -> Ending | None:
+    """Return the ending of a run whose complete result is there already; refuse a file that is in the way."""
+    output = choices.output
+    if not output.exists():
+        return None
+    if output.is_dir():
+        raise OutputError(f"{output}: is a folder; name a file for the result")
+    if not is_ours(output):
+        raise OutputError(f"{output}: is no result of fullrank and stays as it is; choose another path with -o")
+    if choices.fresh:
+        return None
+    with ResultFile(output) as file:
+        _refuse_change(Identity.from_json(file.identity), study.identity, what=str(output))
+        summary = file.summary
+    n_finished = summary.n_items - summary.n_missing
+    return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
+
+
+def _refuse_change(old: Identity, new: Identity, *, what: str) -> None:
+    if old.digest != new.digest:
+        differences = "\n".join(f"  {difference}" for difference in changes(old, new))
+        raise StudyChanged(
+            f"{what}: the results there are of another study; since then changed:\n{differences}\n"
+            f"Start anew with --fresh, which moves the old results aside."
+        )
+
+
+class _Run:
+    """A run that holds the lock."""
+
+    def __init__(
+        self,
+        study: Study,
+        choices: Choices,
+        folder: WorkFolder,
+        *,
+        crew: Crew,
+        console: Console,
+        lock: RunLock,
+    ) -> None:
+        self._study = study
+        self._choices = choices
+        self._folder = folder
+        self._crew = crew
+        self._console = console
+        self._lock = lock
+
+    def go(self) -> Ending:
+        """Prepare the folder, run attempts until nothing is left to do, write the file."""
+        self._prepare_folder()
+        for restart in range(MAX_RESTARTS + 1):
+            job, n_todo = self._begin()
+            reason, n_todo = self._attempt(job, n_todo) if n_todo else (REASON_COMPLETE, 0)
+            if n_todo == 0:
+                return self._commit()
+            if reason != REASON_DIED:
+                break
+            if restart < MAX_RESTARTS:
+                self._console.say(f"the workers are started again ({restart + 1} of at most {MAX_RESTARTS} times)")
+        return self._unfinished(reason, n_todo)
+
+    def _prepare_folder(self) -> None:
+        """Leave in the folder only what belongs to this study."""
+        folder, identity = self._folder, self._study.identity
+        known = folder.identity()
+        attempts = folder.attempts()
+        if self._choices.fresh:
+            self._move_aside(folder.output)
+            known = None
+        elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
+            self._console.say("the last attempt was stopped because all its items failed; this one starts anew")
+            known = None
+        elif known is not None:
+            _refuse_change(Identity.from_json(known), identity, what=str(folder.path))
+        if known is None:
+            aside = folder.move_contents_aside()
+            if aside is not None:
+                self._console.say(f"moved aside: {aside}")
+            config = self._study.config
+            folder.begin_study(identity.to_json(), config=config.text, config_path=config.path)
+
+    def _move_aside(self, output: Path) -> None:
+        if output.exists():
+            self._console.say(f"moved aside: {moved_aside(output)}")
+
+    def _begin(self) -> tuple[Job, int]:
+        """Read what earlier attempts left and return how many items are still to do."""
+        folder, choices = self._folder, self._choices
+        crew = self._crew
+        token = folder.write_token("token")
+        unseen = [sentence for sentence in crew.call("sees", str(folder.path), token) if sentence]
+        if unseen:
+            raise OutputError(
+                f"{unseen[0]}\nThe output folder must be one that all nodes share; choose one with -o"
+            )
+        job = self._study.job(backend=choices.backend, n_workers=choices.n_workers, work_folder=folder.path)
+        job = replace(
+            job,
+            attempt=folder.next_attempt(),
+            journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
+        )
+        survey = _joined(crew.call("read_earlier", job, [str(path) for path in folder.journals()]))
+        for damage in survey.damages:
+            self._console.say(damage)
+        n_todo = crew.member.n_todo()
+        job = replace(job, suspects=frozenset(folder.suspects()))
+        n_items = job.sweep.n_items
+        if n_todo < n_items:
+            self._console.say(f"{n_items - n_todo:,} of {n_items:,} items were finished before; going on")
+        return job, n_todo
+
+    def _attempt(self, job: Job, n_todo: int) -> tuple[str, int]:
+        """Run the workers once; return why they ended and how many items are left."""
+        crew, choices, run_options = self._crew, self._choices, self._study.config.run
+        self._folder.begin_attempt(
+            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, run_options.order)
+        )
+        display = self._console.display()
+        monitors: list[Monitor] = []
+
+        def watch(handle: Handle) -> AbstractContextManager[None]:
+            display.begin(n_todo, job.sweep.n_items - n_todo, choices.n_workers)
+            monitors.append(
+                Monitor(
+                    handle,
+                    display=display,
+                    rule=FailureRule(run_options.max_failures),
+                    renew_lock=self._lock.renew,
+                )
+            )
+            return monitors[0]
+
+        crew.member.watch = watch
+        reason = "error"
+        try:
+            with _ended(display):
+                outcomes: list[Outcome] = crew.call("work", job)
+            n_left = n_todo - self._n_finished(job)
+            reason = _reason(outcomes, monitors, n_left)
+        finally:
+            self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=process_age_seconds())
+        self._tell_deaths(outcomes)
+        if monitors and monitors[0].error is not None:
+            raise monitors[0].error
+        return reason, n_left
+
+    def _n_finished(self, job: Job) -> int:
+        """Return how many items this attempt finished, counted in its journals: no position is given out twice."""
+        journals = [
+            str(self._folder.journal_of(file_stem(job.attempt, number))) for number in range(job.n_workers)
+        ]
+        return sum(self._crew.call("add_journals", journals))
+
+    def _tell_deaths(self, outcomes: Sequence[Outcome]) -> None:
+        deaths: list[Death] = [death for outcome in outcomes for death in outcome.deaths]
+        for death in deaths:
+            self._console.say(str(death))
+
+    def _commit(self) -> Ending:
+        """Write the file, verify it, give it its name, and remove the work folder."""
+        folder, choices, crew = self._folder, self._choices, self._crew
+        survey = _joined(crew.call("surveyed"))
+        commit = Commit(
+            self._study.config,
+            self._study.identity.to_json(),
+            folder.attempts(),
+            choices.provenance or {},
+        )
+        temporary = folder.path / f"result.{os.getpid()}.tmp"
+        summary = write_file(crew, survey, commit=commit, temporary=temporary)
+        self._lock.renew()
+        put_in_place(temporary, folder.output)
+        printed = folder.keep_what_was_printed()
+        folder.remove_contents()
+        folder.partial.unlink(missing_ok=True)
+        return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
+
+    def _unfinished(self, reason: str, n_left: int) -> Ending:
+        n_items = self._study.config.sweep.n_items
+        end = {REASON_STOPPED: End.STOPPED, REASON_DIED: End.DIED}.get(reason, End.FAILURES)
+        failure = self._first_failure() if end is End.FAILURES else ""
+        return Ending(end, self._folder.output, n_items, n_items - n_left, first_failure=failure)
+
+    def _first_failure(self) -> str:
+        """Return what the first failed item of the latest attempt raised."""
+        for path in reversed(self._folder.journals()):
+            for frame in read(path):
+                if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
+                    index, described = frame.indices()[0], frame.json()[0]
+                    where = f"item {index} ({shown(self._study.config.sweep.parameters(index))})"
+                    return f"{where}: {described['exception']}\n{described.get('traceback', '')}".rstrip()
+        return ""
+
+
+def shown(parameters: Mapping[str, object]) -> str:
+    """Return parameters in one line.
+
+    >>> shown({"r": 3.71, "x0": 0.1})
+    'r=3.71, x0=0.1'
+    """
+    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+
+
+def _joined(surveys: Sequence[Survey]) -> Survey:
+    survey = Survey()
+    for part in surveys:
+        survey.join(part)
+    return survey
+
+
+def _reason(outcomes: Sequence[Outcome], monitors: Sequence[Monitor], n_left: int) -> str:
+    if n_left == 0:
+        return REASON_COMPLETE
+    verdict = monitors[0].verdict if monitors else ""
+    if verdict:
+        return REASON_ALL_FAILED if verdict == REASON_ALL_FAILED else REASON_FAILURES
+    if any(outcome.deaths for outcome in outcomes):
+        return REASON_DIED
+    if any(outcome.stopped for outcome in outcomes):
+        return REASON_STOPPED
+    return REASON_DIED
+
+
+@contextmanager
+def _ended(display: Display) -> Iterator[None]:
+    """Leave the terminal as it was, whatever happens."""
+    try:
+        yield
+    finally:
+        display.end()
+
+

@@ -1,0 +1,256 @@
+"""What a function returned, as columns of numbers: from Python values to the body of a journal frame.
+
+A *layout* is a tuple of ``(name, dtype, shape)``, one entry a result. Values of one claim that share a layout go
+into one group. The usual returns (all floats, mappings of floats …) take a path that costs well below a microsecond
+an item; everything else is looked at value by value.
+
+The standard library alone: arrays of numpy are recognised by what they offer, numpy is not imported.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Entry = tuple[str, str, tuple[int, ...]]
+Layout = tuple[Entry, ...]
+
+_ORDER = "<" if sys.byteorder == "little" else ">"
+FLOAT, INT, COMPLEX, BOOL = f"{_ORDER}f8", f"{_ORDER}i8", f"{_ORDER}c16", "|b1"
+_ARRAY_KINDS = {"f": "f", "d": "f"} | dict.fromkeys("bhilq", "i") | dict.fromkeys("BHILQ", "u")
+_WIDER = {"f2": "f4", "f16": "f8", "f12": "f8", "c32": "c16", "c24": "c16"}
+
+
+class Unusable(Exception):
+    """A returned value that cannot be stored; the item fails with this sentence."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Values of one layout."""
+
+    layout: Layout
+    rows: Sequence[int]
+    """Their places among the values that were encoded."""
+    columns: list[bytes]
+    """For each entry of the layout the values of all rows, one behind the other."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How results are called, and which names are taken."""
+
+    bare: str
+    """Name of a value that stands alone: the function's."""
+    tuple_names: tuple[str, ...] | None = None
+    """Names of a tuple's elements; without them ``<bare>_0``, ``<bare>_1`` …"""
+    taken: frozenset[str] = frozenset()
+    """The file's own names and those of the axes."""
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise Unusable for a name that the file cannot hold."""
+        for name in names:
+            if name in self.taken:
+                raise Unusable(f"the result name '{name}' is taken by an axis or by the file itself; rename it")
+            if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+                raise Unusable(f"{name!r} cannot be the name of a result: letters, digits and _ only, a letter first")
+
+
+def encode(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, str]]]:
+    """Return the groups of ``values`` by layout, and ``(row, reason)`` for each value that cannot be stored."""
+    try:
+        group = _encode_alike(values, naming)
+    except Unusable:
+        group = None
+    if group is not None:
+        return [group], []
+    return _encode_one_by_one(values, naming)
+
+
+def _encode_alike(values: Sequence[Any], naming: Naming) -> Group | None:
+    """Return one group if all values are numbers, or mappings or tuples of numbers, of one kind; else None."""
+    kinds = set(map(type, values))
+    if len(kinds) != 1:
+        return None
+    kind = kinds.pop()
+    if kind is dict:
+        names = tuple(values[0])
+        if set(map(len, values)) != {len(names)}:
+            return None
+        try:
+            columns = [[value[name] for value in values] for name in names]
+        except KeyError:
+            return None
+    elif kind is tuple:
+        names = _tuple_names(len(values[0]), naming)
+        if set(map(len, values)) != {len(names)}:
+            return None
+        columns = [list(column) for column in zip(*values, strict=True)]
+    else:
+        names, columns = (naming.bare,), [list(values)]
+    return _group_of_numbers(names, columns, naming)
+
+
+def _group_of_numbers(names: tuple[str, ...], columns: list[list[Any]], naming: Naming) -> Group | None:
+    encoded = [_column_of_numbers(column) for column in columns]
+    if not encoded or None in encoded:
+        return None
+    naming.check(names)
+    pairs = [pair for pair in encoded if pair is not None]
+    layout = tuple((name, dtype, ()) for name, (dtype, _) in zip(names, pairs, strict=True))
+    return Group(layout, range(len(columns[0])), [data for _, data in pairs])
+
+
+def _column_of_numbers(column: list[Any]) -> tuple[str, bytes] | None:
+    """Return dtype and bytes of plain numbers of one type, or None."""
+    kinds = set(map(type, column))
+    if kinds == {float}:
+        return FLOAT, array("d", column).tobytes()
+    if kinds == {int}:
+        try:
+            return INT, array("q", column).tobytes()
+        except OverflowError:
+            return None
+    if kinds == {bool}:
+        return BOOL, bytes(column)
+    return None
+
+
+def _encode_one_by_one(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, str]]]:
+    rows: dict[Layout, list[int]] = {}
+    parts: dict[Layout, list[list[bytes]]] = {}
+    unusable: list[tuple[int, str]] = []
+    for row, value in enumerate(values):
+        try:
+            layout, columns = flatten(value, naming)
+        except Unusable as reason:
+            unusable.append((row, str(reason)))
+            continue
+        rows.setdefault(layout, []).append(row)
+        parts.setdefault(layout, []).append(columns)
+    groups = [
+        Group(layout, rows[layout], [b"".join(column) for column in zip(*parts[layout], strict=True)])
+        for layout in rows
+    ]
+    return groups, unusable
+
+
+def flatten(value: Any, naming: Naming) -> tuple[Layout, list[bytes]]:
+    """Return the layout of one returned value, and the bytes of each of its entries.
+
+    Raises Unusable, with a sentence, for a value that is neither a number, an array, nor a tuple or mapping of them.
+    """
+    named = _named_parts(value, naming)
+    if not named:
+        raise Unusable("the function returned nothing: an empty mapping or tuple")
+    naming.check(name for name, _ in named)
+    layout, columns = [], []
+    for name, part in named:
+        dtype, shape, data = _leaf(part, f"result '{name}'")
+        layout.append((name, dtype, shape))
+        columns.append(data)
+    return tuple(layout), columns
+
+
+def _named_parts(value: Any, naming: Naming) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if hasattr(value, "__dataclass_fields__"):
+        return [(name, getattr(value, name)) for name in value.__dataclass_fields__]
+    if isinstance(value, tuple):
+        return list(zip(getattr(value, "_fields", None) or _tuple_names(len(value), naming), value, strict=True))
+    return [(naming.bare, value)]
+
+
+def _tuple_names(n_parts: int, naming: Naming) -> tuple[str, ...]:
+    names = naming.tuple_names
+    if names is None:
+        return tuple(f"{naming.bare}_{part}" for part in range(n_parts))
+    if len(names) != n_parts:
+        raise Unusable(f"the function returned {n_parts} values, but 'names' under [results] lists {len(names)}")
+    return names
+
+
+def _leaf(value: Any, what: str) -> tuple[str, tuple[int, ...], bytes]:
+    """Return dtype, shape and bytes of one number or array."""
+    if hasattr(value, "dtype") and hasattr(value, "tobytes"):
+        return _numpy_leaf(value, what)
+    if isinstance(value, array):
+        return _array_leaf(value, what)
+    if isinstance(value, (list, tuple, range)):
+        shape, numbers = _flat_list(value, what)
+        dtype, data = _numbers(numbers, what)
+        return dtype, shape, data
+    if hasattr(value, "__array__"):
+        return _numpy_leaf(value.__array__(), what)
+    dtype, data = _numbers([value], what)
+    return dtype, (), data
+
+
+def _numpy_leaf(value: Any, what: str) -> tuple[str, tuple[int, ...], bytes]:
+    dtype = value.dtype
+    if dtype.kind not in "biufc":
+        raise Unusable(f"{what} is an array of {dtype}; expected numbers")
+    name = f"{dtype.kind}{dtype.itemsize}"
+    name = _WIDER.get(name, name)
+    stored = "|b1" if name == "b1" else f"|{name}" if name.endswith(("i1", "u1")) else f"<{name}"
+    return stored, tuple(value.shape), value.astype(stored).tobytes()
+
+
+def _array_leaf(value: "array[Any]", what: str) -> tuple[str, tuple[int, ...], bytes]:
+    kind = _ARRAY_KINDS.get(value.typecode)
+    if kind is None:
+        raise Unusable(f"{what} is an array of characters; expected numbers")
+    order = "|" if value.itemsize == 1 else _ORDER
+    return f"{order}{kind}{value.itemsize}", (len(value),), value.tobytes()
+
+
+def _flat_list(value: Sequence[Any], what: str) -> tuple[tuple[int, ...], list[Any]]:
+    """Return the shape of nested lists and their numbers in C order."""
+    shape: tuple[int, ...] = (len(value),)
+    flat = list(value)
+    while flat and isinstance(flat[0], (list, tuple)):
+        lengths = {len(part) if isinstance(part, (list, tuple)) else -1 for part in flat}
+        if len(lengths) != 1:
+            raise Unusable(f"{what} is a list of lists of different lengths; expected a rectangular array")
+        shape += (lengths.pop(),)
+        flat = [element for part in flat for element in part]
+    return shape, flat
+
+
+def _numbers(values: list[Any], what: str) -> tuple[str, bytes]:
+    """Return dtype and bytes of plain numbers; mixed ones become the widest of int, float and complex."""
+    fast = _column_of_numbers(values) if values else (FLOAT, b"")
+    if fast is not None:
+        return fast
+    for value in values:
+        if not isinstance(value, (int, float, complex)) and not _is_numpy_number(value):
+            raise Unusable(_not_a_number(value, what))
+    try:
+        if all(_is_bool(value) for value in values):
+            return BOOL, bytes(map(bool, values))
+        if all(hasattr(value, "__index__") for value in values):
+            return INT, array("q", [int(value) for value in values]).tobytes()
+        if any(isinstance(value, complex) or getattr(value, "imag", 0) != 0 for value in values):
+            pairs = [part for value in map(complex, values) for part in (value.real, value.imag)]
+            return COMPLEX, array("d", pairs).tobytes()
+        return FLOAT, array("d", [float(value) for value in values]).tobytes()
+    except OverflowError:
+        raise Unusable(f"{what} is an integer that does not fit into 64 bits") from None
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+
+
+def _is_numpy_number(value: Any) -> bool:
+    return getattr(getattr(value, "dtype", None), "kind", "") in tuple("biufc") and value.shape == ()
+
+
+def _not_a_number(value: Any, what: str) -> str:
+    if value is None:
+        return f"{what} is None; expected a number or an array (does the function end without 'return'?)"
+    if isinstance(value, (str, bytes)):
+        return f"{what} is text ({str(value)[:40]!r}); expected a number or an array"
+    return f"{what} is of type {type(value).__name__}; expected a number or an array"

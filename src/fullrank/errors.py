@@ -1,0 +1,77 @@
+"""The exceptions fullrank raises, each with the exit code its command ends with.
+
+::
+
+    FullrankError            70  an error inside fullrank
+    ├── UsageError            2  the command line or its surroundings are wrong
+    │   ├── ConfigError       2  a key, an axis or a table of the study is wrong
+    │   ├── FunctionError     2  the user's function cannot be found, imported or called
+    │   ├── StudyChanged      2  the study is not the one whose results are there
+    │   └── BackendError      2  this way of running is not possible here
+    ├── StorageError         74  a file or folder cannot be read or written
+    │   ├── OutputError      74  the output is not ours, damaged, or out of reach
+    │   ├── JournalError     74  a journal cannot be written or is of another study
+    │   └── Locked           74  another run is writing to this output
+    ├── FailedItems           3  finished, more items failed than allowed
+    └── Stopped              75  stopped early; the same command goes on
+
+A message says where, what was expected, what came and what to do; it is shown without a traceback.
+"""
+
+
+class FullrankError(Exception):
+    """Root of the tree; caught by the command line, which prints it and leaves with its code."""
+
+    exit_code = 70
+
+
+class UsageError(FullrankError):
+    """The command line, the launcher or the machine does not fit what was asked for."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """The study's description is wrong; the message names the file and the key."""
+
+
+class FunctionError(UsageError):
+    """The user's function cannot be found, imported or called with what the study gives it."""
+
+
+class StudyChanged(UsageError):
+    """Results are there, of a study that differs from this one."""
+
+
+class BackendError(UsageError):
+    """A backend cannot run here; the message names the cure."""
+
+
+class StorageError(FullrankError):
+    """A file or a folder cannot be read or written."""
+
+    exit_code = 74
+
+
+class OutputError(StorageError):
+    """The output is not a file of ours, is damaged, or cannot be written."""
+
+
+class JournalError(StorageError):
+    """A journal cannot be written, or belongs to another study."""
+
+
+class Locked(StorageError):
+    """Another run holds the lock of this output."""
+
+
+class FailedItems(FullrankError):
+    """The run is over and more items failed than allowed."""
+
+    exit_code = 3
+
+
+class Stopped(FullrankError):
+    """The run stopped early; nothing is lost and the same command goes on."""
+
+    exit_code = 75

@@ -1,0 +1,295 @@
+"""Items evaluated and timed: the only place where the user's function is called for a result."""
+
+import json
+import struct
+import sys
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import sub
+from typing import Any, Protocol
+
+from fullrank.encode import Group, encode
+from fullrank.function import Call, memory_mapped
+from fullrank.job import ArrayConstant, Job
+from fullrank.journal import Kind, pack
+from fullrank.seeds import item_seed, seed_global_generators
+from fullrank.status import Status
+
+IDLE = -1
+MAX_TRACEBACK_BYTES = 8192
+MAX_DETAILED_FAILURES = 1000
+"""A worker describes this many of its failures in full, further ones by their exception alone."""
+
+
+class ItemInterrupted(BaseException):
+    """Raised inside the user's function, by a timer or another thread, to end the running item."""
+
+
+class Cell(Protocol):
+    """One integer that outlives the process: the index of the running item."""
+
+    def __getitem__(self, key: int, /) -> int: ...
+
+    def __setitem__(self, key: int, value: int, /) -> None: ...
+
+
+@dataclass
+class Interrupts:
+    """What whoever interrupts items tells the evaluator, before it raises ItemInterrupted there."""
+
+    overdue: set[int] = field(default_factory=set)
+    """The items that were interrupted for being over their time limit."""
+    stop: bool = False
+    """The run is to stop now: the running item is abandoned."""
+
+    def settle(self) -> None:
+        """Called when no item runs any more: from here on no interruption may arrive."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What became of one claim."""
+
+    frames: list[bytes]
+    n_finished: int
+    n_failed: int
+    busy_seconds: float
+    abandoned: bool = False
+    """The run is to stop: the running item was interrupted and the rest of the claim left alone."""
+
+    def joined(self, other: "Evaluation") -> "Evaluation":
+        """Return this and ``other`` as one."""
+        return Evaluation(
+            self.frames + other.frames,
+            self.n_finished + other.n_finished,
+            self.n_failed + other.n_failed,
+            self.busy_seconds + other.busy_seconds,
+            self.abandoned or other.abandoned,
+        )
+
+
+def load_constants(job: Job) -> dict[str, Any]:
+    """Return the constants of one worker: the config's, arrays memory-mapped, and what ``setup`` returns."""
+    constants = {
+        name: memory_mapped(value.path) if isinstance(value, ArrayConstant) else value
+        for name, value in job.constants.items()
+    }
+    if job.setup is not None:
+        wanted = {parameter.name for parameter in job.setup_parameters}
+        loaded = job.setup.load()(**{name: value for name, value in constants.items() if name in wanted})
+        constants.update(loaded or {})
+    return constants
+
+
+class Evaluator:
+    """One worker's function with its constants, ready for claims.
+
+    ``running`` holds the index of the item being evaluated, else ``IDLE``; ``last_output`` returns what that item
+    printed last.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        running: Cell,
+        interrupts: Interrupts | None = None,
+        last_output: Callable[[int], str] = lambda _index: "",
+    ) -> None:
+        self._job = job
+        self._running = running
+        self._interrupts = interrupts or Interrupts()
+        self._last_output = last_output
+        self._n_described = 0
+        function = job.function.load()
+        constants = load_constants(job)
+        self._call = Call(function, job.call_plan(constants), axes=job.axis_names, constants=constants)
+        self._function = self._seeded(self._call.function) if self._seeds_global else self._call.function
+
+    @property
+    def _seeds_global(self) -> bool:
+        return self._job.seed is not None and not self._job.takes_seed
+
+    def _seeded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``function`` with the global generators seeded for the running item before each call."""
+        seed, running = self._job.seed, self._running
+
+        def seeded(*arguments: Any) -> Any:
+            seed_global_generators(item_seed(seed or 0, running[0]))
+            return function(*arguments)
+
+        return seeded
+
+    def evaluate(self, indices: Sequence[int]) -> Evaluation:
+        """Evaluate the items ``indices`` one after the other and return the frames for the journal."""
+        columns = self._job.sweep.columns(indices)
+        if self._job.takes_seed:
+            columns.append([item_seed(self._job.seed or 0, index) for index in indices])
+        batch: Batch = zip(indices, self._call.arguments(columns), strict=False)
+        claim = _Claim(indices, self._running, settle=self._interrupts.settle)
+        while True:
+            error = claim.go(self._function, batch)
+            if error is None:
+                break
+            if not isinstance(error, ItemInterrupted):
+                claim.fail(Status.FAILED, self._describe(error, claim.current[0]))
+            elif self._interrupts.stop:
+                claim.abandoned = True
+                break
+            elif claim.current_has_ended:
+                continue
+            elif claim.current[0] in self._interrupts.overdue:
+                claim.fail(Status.TIMED_OUT, self._overdue_text(error, claim.current[0]))
+            else:  # meant for an item that ended meanwhile: this one did nothing wrong
+                batch = chain([claim.current], batch)
+        return self._finish(claim)
+
+    def _overdue_text(self, error: BaseException, index: int) -> dict[str, str]:
+        described = self._describe(error, index)
+        limit = self._job.item_time_limit_seconds
+        return described | {"exception": f"time limit of {limit:g} s exceeded" if limit else "interrupted"}
+
+    def _describe(self, error: BaseException, index: int) -> dict[str, str]:
+        """Return what the file tells of a failed item."""
+        try:
+            kind = type(error).__qualname__
+            text = str(error)
+            exception = f"{kind}: {text}" if text else kind
+        except Exception:  # the user's own __str__ may fail
+            exception = type(error).__name__
+        self._n_described += 1
+        if self._n_described > MAX_DETAILED_FAILURES:
+            return {"exception": exception[:200]}
+        return {
+            "exception": exception[:2000],
+            "traceback": _user_traceback(error)[-MAX_TRACEBACK_BYTES:],
+            "output": self._last_output(index),
+        }
+
+    def _finish(self, claim: "_Claim") -> Evaluation:
+        for index in self._interrupts.overdue.intersection(claim.indices):
+            # it swallowed the interruption, or ended while that was under way: over the limit all the same
+            claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
+        groups, unusable = encode(claim.values, self._job.naming) if claim.values else ([], [])
+        frames = [values_frame(group, claim.indices, claim.seconds) for group in groups]
+        failures = claim.failures + [
+            (claim.indices[row], claim.seconds[row], Status.FAILED, {"exception": reason}) for row, reason in unusable
+        ]
+        if failures:
+            frames.append(failures_frame(failures))
+        busy_seconds = sum(claim.seconds) + sum(seconds for _, seconds, _, _ in claim.failures)
+        n_finished = len(claim.values) + len(claim.failures)
+        return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned)
+
+
+Batch = Iterator[tuple[int, tuple[Any, ...]]]
+"""Index and arguments of one item after the other."""
+Failed = tuple[int, float, int, dict[str, str]]
+"""Index, seconds, status and description of an item without a result."""
+
+
+class _Claim:
+    """The items of one claim as they are evaluated."""
+
+    def __init__(self, claimed: Sequence[int], running: Cell, *, settle: Callable[[], None]) -> None:
+        self._claimed = claimed
+        self._settle = settle
+        self._running = running
+        self._n_visited = 0
+        self.indices: list[int] = []
+        self.values: list[Any] = []
+        self.seconds: list[float] = []
+        self.failures: list[Failed] = []
+        self.current: tuple[int, tuple[Any, ...]] = (IDLE, ())
+        self.current_has_ended = False
+        self.abandoned = False
+        self._failed_seconds = 0.0
+
+    def go(self, function: Callable[..., Any], batch: Batch) -> BaseException | None:
+        """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item)."""
+        running, clock = self._running, time.perf_counter
+        values: list[Any] = []
+        ends: list[float] = []
+        add_value, add_end = values.append, ends.append
+        error: BaseException | None = None
+        index, arguments = self.current
+        start = clock()
+        try:
+            try:
+                for index, arguments in batch:
+                    running[0] = index
+                    add_value(function(*arguments))
+                    add_end(clock())
+                running[0] = IDLE
+            except BaseException as caught:
+                running[0] = IDLE
+                error = caught
+            self._settle()
+        except ItemInterrupted as caught:  # it came when no item ran any more
+            running[0] = IDLE
+            error = error or caught
+        self.current = (index, arguments)
+        self._failed_seconds = clock() - (ends[-1] if ends else start)
+        self._keep(values, start, ends)
+        return error
+
+    def _keep(self, values: list[Any], start: float, ends: list[float]) -> None:
+        """Keep the items that ended: those with an end; a value without one belongs to an interrupted item."""
+        n_ended = len(ends)
+        ended = self._claimed[self._n_visited : self._n_visited + n_ended]
+        self.current_has_ended = bool(ended) and ended[-1] == self.current[0]
+        self._n_visited += n_ended
+        self.indices.extend(ended)
+        self.values.extend(values[:n_ended])
+        self.seconds.extend(map(sub, ends, chain([start], ends)))
+
+    def fail(self, status: Status, description: dict[str, str]) -> None:
+        """Record the current item as ended without a result."""
+        self._n_visited += 1
+        self.failures.append((self.current[0], self._failed_seconds, status, description))
+
+    def fail_ended(self, index: int, description: dict[str, str]) -> None:
+        """Record an item that returned as timed out all the same."""
+        row = self.indices.index(index)
+        seconds = self.seconds.pop(row)
+        del self.indices[row], self.values[row]
+        self.failures.append((index, seconds, Status.TIMED_OUT, description))
+
+
+def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float]) -> bytes:
+    """Return the journal frame of the finished items of one layout."""
+    rows = group.rows
+    if len(rows) != len(indices):
+        indices, seconds = [indices[row] for row in rows], [seconds[row] for row in rows]
+    body = b"".join((array("q", indices).tobytes(), array("f", seconds).tobytes(), *group.columns))
+    return pack(Kind.VALUES, len(rows), meta=json.dumps(group.layout).encode(), body=body)
+
+
+def failures_frame(failures: Sequence[Failed]) -> bytes:
+    """Return the journal frame of items that ended without a result."""
+    indices, seconds, statuses, descriptions = zip(*failures, strict=True)
+    body = b"".join(
+        (
+            array("q", indices).tobytes(),
+            array("f", seconds).tobytes(),
+            struct.pack(f"{len(statuses)}b", *statuses),
+        )
+    )
+    return pack(Kind.FAILURES, len(failures), meta=json.dumps(descriptions).encode(), body=body)
+
+
+def _user_traceback(error: BaseException) -> str:
+    """Return the traceback from the user's first frame on, without fullrank's own."""
+    import traceback
+
+    trace = error.__traceback__
+    own = (__file__, sys.modules[Call.__module__].__file__)
+    while trace is not None and trace.tb_frame.f_code.co_filename in own:
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except Exception:  # the user's own __str__ may fail
+        return f"{type(error).__name__} (its text cannot be shown)\n"

@@ -1,0 +1,214 @@
+"""The user's function: found by name, imported in each worker, called with one item's parameters.
+
+The standard library alone; :mod:`inspect`, which opens two dozen files, is imported at root only.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fullrank.errors import FunctionError
+
+Function = Callable[..., Any]
+POSITIONAL, KEYWORD, ANY_KEYWORD = "positional", "keyword", "any keyword"
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """Where a function stands: ``module:name``, or ``path/to/file.py:name`` relative to the config's folder."""
+
+    written: str
+    folders: tuple[str, ...]
+    """Absolute folders that come first on ``sys.path``."""
+
+    @property
+    def name(self) -> str:
+        """What follows the colon."""
+        return self.written.rpartition(":")[2]
+
+    @property
+    def place(self) -> str:
+        """What precedes the colon."""
+        return self.written.rpartition(":")[0]
+
+    def load(self) -> Function:
+        """Import the module and return the function.
+
+        Raises FunctionError if the module or the function is not there, or the module is not importable as named.
+        An error that the module's own code raises passes through.
+        """
+        for folder in reversed(self.folders):
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+        module = self._module()
+        found: Any = module
+        for part in self.name.split("."):
+            found = getattr(found, part, None)
+        if found is None:
+            raise FunctionError(f"{self.written}: there is no '{self.name}' in {self.place}{_nearest(self.name, module)}")
+        if not callable(found):
+            raise FunctionError(f"{self.written}: '{self.name}' is of type {type(found).__name__}, not a function")
+        return found  # type: ignore[no-any-return]  # callable() narrows Any to Any
+
+    def _module(self) -> ModuleType:
+        if self.place.endswith(".py"):
+            return _module_from_file(Path(self.folders[0], self.place))
+        try:
+            return importlib.import_module(self.place)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (self.place + ".").startswith(error.name + "."):
+                raise FunctionError(f"{self.written}: there is no module '{error.name}' on sys.path") from None
+            raise
+
+
+def _module_from_file(path: Path) -> ModuleType:
+    """Import a file under its own name, so that what it defines can be pickled and imported again by its neighbours."""
+    path = path.resolve()
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) == str(path):
+        return known
+    # a file called like a module that is loaded already must not replace it for everyone else
+    name = path.stem if known is None and path.stem not in sys.stdlib_module_names else f"_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FunctionError(f"{path}: there is no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _nearest(name: str, module: ModuleType) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [other for other in vars(module) if not other.startswith("_")], n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of the function's signature."""
+
+    name: str
+    kind: str
+    """POSITIONAL (may be given by position), KEYWORD (by keyword alone) or ANY_KEYWORD (``**name``)."""
+    required: bool
+
+
+def parameters_of(function: Function, written: str) -> tuple[Parameter, ...]:
+    """Return the parameters of ``function``; at root, which imports :mod:`inspect` for it.
+
+    Raises FunctionError for a function without a readable signature or with ``*args``.
+    """
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise FunctionError(f"{written}: its parameters cannot be read; wrap it in a 'def' that names them") from None
+    found = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise FunctionError(
+                f"{written}: '*{parameter.name}' takes values without names; wrap it in a 'def' that names them"
+            )
+        kind = {parameter.KEYWORD_ONLY: KEYWORD, parameter.VAR_KEYWORD: ANY_KEYWORD}.get(parameter.kind, POSITIONAL)
+        required = parameter.default is parameter.empty and kind != ANY_KEYWORD
+        found.append(Parameter(parameter.name, kind, required))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class CallPlan:
+    """Which of the names that are given go to the function by position, and which by keyword."""
+
+    positional: tuple[str, ...]
+    keywords: tuple[str, ...]
+
+
+def plan_call(
+    parameters: Sequence[Parameter], *, axes: Sequence[str], constants: Sequence[str], written: str, has_setup: bool
+) -> CallPlan:
+    """Return how to call a function with ``parameters``; ``seed`` is among ``axes`` if items are seeded.
+
+    Raises FunctionError if a required parameter gets nothing or a name is no parameter. With ``has_setup`` a missing
+    one may still come from what ``setup`` returns.
+    """
+    names = [parameter.name for parameter in parameters if parameter.kind != ANY_KEYWORD]
+    takes_any = any(parameter.kind == ANY_KEYWORD for parameter in parameters)
+    given = {*axes, *constants}
+    for name in (*axes, *constants):
+        if name not in names and not takes_any:
+            what = "the axis" if name in axes else "the constant"
+            raise FunctionError(
+                f"{what} '{name}' is no parameter of {written}, which takes {', '.join(names) or 'none'}"
+                f"{_nearest_of(name, [other for other in names if other not in given])}"
+            )
+    missing = [parameter.name for parameter in parameters if parameter.required and parameter.name not in given]
+    if missing and not has_setup:
+        raise FunctionError(
+            f"{written}: nothing gives its parameter '{missing[0]}'; make it an axis under [sweep.grid] "
+            f"or a constant under [workload.constants]"
+        )
+    positional: list[str] = []
+    for parameter in parameters:
+        if parameter.kind != POSITIONAL or parameter.name not in given:
+            break
+        positional.append(parameter.name)
+    keywords = [name for name in (*axes, *constants) if name not in positional]
+    return CallPlan(tuple(positional), tuple(keywords))
+
+
+def _nearest_of(name: str, names: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+class Call:
+    """A function with its constants in place: what is left to give are one column of values for each axis."""
+
+    def __init__(
+        self, function: Function, plan: CallPlan, *, axes: Sequence[str], constants: Mapping[str, Any]
+    ) -> None:
+        self._axes = {name: column for column, name in enumerate(axes)}
+        self._constants = constants
+        self._plan = plan
+        keywords = plan.keywords
+        if keywords:
+            n_positional = len(plan.positional)
+
+            def by_keyword(*arguments: Any) -> Any:
+                named = dict(zip(keywords, arguments[n_positional:], strict=True))
+                return function(*arguments[:n_positional], **named)
+
+            self.function: Function = by_keyword
+        else:
+            self.function = function
+
+    def arguments(self, columns: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+        """Return the arguments of each item, given the axes' values of all of them; endless without any axis."""
+        names = (*self._plan.positional, *self._plan.keywords)
+        sources = [
+            columns[self._axes[name]] if name in self._axes else repeat(self._constants[name]) for name in names
+        ]
+        return zip(*sources) if sources else repeat(())  # noqa: B905  # the constants repeat without end
+
+
+def memory_mapped(path: str) -> Any:
+    """Return the array in a ``.npy`` file, read-only and memory-mapped: one copy a node, whatever the workers."""
+    import numpy as np
+
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+

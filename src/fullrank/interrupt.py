@@ -1,0 +1,123 @@
+"""Ending an item that is over its time limit, or a run that is asked to stop, from inside the process.
+
+One periodic timer and a few signals, handled by the main thread between two bytecodes. Handlers set flags and raise
+:class:`~fullrank.evaluate.ItemInterrupted` while an item runs; they never print. A function that is inside C code
+hears nothing until it is back in Python.
+"""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+GRACE_SECONDS = 5.0
+"""After the first signal the running item gets this long to end by itself; a second signal ends it at once."""
+_TICK_SECONDS = 0.1
+
+
+def tick_seconds(item_time_limit_seconds: float | None) -> float:
+    """Return how often to look at the running item."""
+    if item_time_limit_seconds is None:
+        return _TICK_SECONDS
+    return min(_TICK_SECONDS, max(0.01, item_time_limit_seconds / 20))
+
+
+class RunningItem:
+    """How long a worker's running cell has held the same item, as seen by somebody who looks now and then."""
+
+    def __init__(self, running: Cell) -> None:
+        self._running = running
+        self._seen = IDLE
+        self._since = 0.0
+
+    def look(self, now: float) -> tuple[int, float]:
+        """Return the running item's index, or IDLE, and for how many seconds it has been seen."""
+        index = self._running[0]
+        if index != self._seen:
+            self._seen, self._since = index, now
+        return index, now - self._since
+
+
+class StopSignals:
+    """The signals that ask a run to stop: the first lets running items end, a second one ends them at once."""
+
+    def __init__(
+        self, *, grace_seconds: float = GRACE_SECONDS, numbers: Sequence[signal.Signals] = STOP_SIGNALS
+    ) -> None:
+        self._numbers = numbers
+        self.requested = False
+        self.abandon_at = float("inf")
+        """Time (of time.monotonic) from which running items are abandoned."""
+        self._grace_seconds = grace_seconds
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals within this context; afterwards all is as it was."""
+        before = {number: signal.signal(number, self.on_signal) for number in self._numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Note one signal."""
+        grace_seconds = 0.0 if self.requested else self._grace_seconds
+        self.requested = True
+        self.abandon_at = min(self.abandon_at, time.monotonic() + grace_seconds)
+
+
+class MainThreadInterrupts(StopSignals):
+    """Time limit and stop signals for items that run in the main thread."""
+
+    def __init__(
+        self,
+        *,
+        running: Cell,
+        item_time_limit_seconds: float | None,
+        grace_seconds: float = GRACE_SECONDS,
+        numbers: Sequence[signal.Signals] = STOP_SIGNALS,
+    ) -> None:
+        super().__init__(grace_seconds=grace_seconds, numbers=numbers)
+        self.interrupts = Interrupts()
+        self._item = RunningItem(running)
+        self._limit_seconds = item_time_limit_seconds
+        self._tick_seconds = tick_seconds(item_time_limit_seconds)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals and the timer within this context; afterwards no timer is armed."""
+        before = signal.signal(signal.SIGALRM, self._on_tick)
+        if self._limit_seconds is not None:
+            self._arm()
+        try:
+            with super().installed():
+                yield
+        finally:
+            # an armed timer would kill the process once Python's handlers are gone
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def _arm(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, self._tick_seconds, self._tick_seconds)
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Note one signal, and look at the running item from now on."""
+        super().on_signal(_number, _frame)
+        self._arm()
+
+    def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        index, seconds = self._item.look(now)
+        if index == IDLE:
+            return
+        if now >= self.abandon_at:
+            self.interrupts.stop = True
+            raise ItemInterrupted
+        if self._limit_seconds is not None and seconds >= self._limit_seconds:
+            self.interrupts.overdue.add(index)
+            raise ItemInterrupted

@@ -1,0 +1,73 @@
+"""What a worker is told before it starts: plain data, pickled once and sent to every worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fullrank.encode import Naming
+from fullrank.function import CallPlan, FunctionSource, Parameter
+from fullrank.schedule import Order
+from fullrank.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class ArrayConstant:
+    """A constant that stands in a ``.npy`` file, to be memory-mapped by each worker."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at a study, as every worker sees it."""
+
+    function: FunctionSource
+    parameters: tuple[Parameter, ...]
+    """Signature of the function, read at root."""
+    setup: FunctionSource | None
+    setup_parameters: tuple[Parameter, ...]
+    constants: Mapping[str, Any]
+    seed: int | None
+    sweep: Sweep
+    naming: Naming
+    stride: int
+    """Of the order of visiting."""
+    schedule: str
+    n_workers: int
+    attempt: int
+    backend: str
+    work_folder: str
+    code_version: int = 0
+    item_time_limit_seconds: float | None = None
+    journal_interval_seconds: float = 0.0
+    """Shortest time between two writes of a worker to its journal: 0 on a local disk."""
+    suspects: frozenset[int] = frozenset()
+    """Items that were running when a worker of an earlier attempt died."""
+
+    @property
+    def order(self) -> Order:
+        """The order of visiting."""
+        return Order(self.sweep.n_items, self.stride)
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether each item gets its own ``seed``."""
+        return self.seed is not None and any(parameter.name == "seed" for parameter in self.parameters)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """What differs from item to item: the sweep's axes, and ``seed`` if the function takes it."""
+        names = tuple(axis.name for axis in self.sweep.axes)
+        return (*names, "seed") if self.takes_seed else names
+
+    def call_plan(self, constants: Mapping[str, Any]) -> CallPlan:
+        """Return how the function is called with ``constants``; see :func:`fullrank.function.plan_call`."""
+        from fullrank.function import plan_call
+
+        return plan_call(
+            self.parameters,
+            axes=self.axis_names,
+            constants=tuple(constants),
+            written=self.function.written,
+            has_setup=False,
+        )

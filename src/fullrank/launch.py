@@ -1,0 +1,128 @@
+"""``run -b mpi`` outside a launcher: the ``mpiexec`` of the MPI library that mpi4py loads, started over this machine."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from fullrank.errors import BackendError
+from fullrank.launcher import stripped_environment
+
+EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
+"""Names a file for root's exit code: mpiexec's own is not to be trusted."""
+TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
+"""Set if standard error ends on a terminal although root sees a pipe."""
+
+_FIND_LIBRARY = """
+import mpi4py
+mpi4py.rc.initialize = False
+from mpi4py import MPI
+print(MPI.get_vendor()[0])
+print(open("/proc/self/maps").read())
+"""
+
+
+def find_mpiexec() -> tuple[Path, str]:
+    """Return the ``mpiexec`` that belongs to the MPI library that mpi4py loads, and the library's name.
+
+    Raises BackendError, with the cure, if there is no mpi4py, no library, or no mpiexec.
+    """
+    # in a process of its own: this one must not load the library, or it becomes part of no world
+    asked = subprocess.run(
+        [sys.executable, "-c", _FIND_LIBRARY],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=stripped_environment(os.environ),
+    )
+    if asked.returncode != 0:
+        reason = asked.stderr.strip().splitlines()[-1] if asked.stderr.strip() else "no reason given"
+        raise BackendError(
+            f"backend 'mpi' needs an MPI library: {reason}\n"
+            "Install one with: pip install 'fullrank[mpich]'. Or use another backend: -b processes"
+        )
+    vendor, _, maps = asked.stdout.partition("\n")
+    for library in _libraries(maps):
+        for candidate in _candidates(library, vendor):
+            if os.access(candidate, os.X_OK):
+                return candidate, vendor
+    raise BackendError(
+        f"mpi4py loads {vendor}, but its mpiexec was not found beside it; "
+        f"start the ranks yourself: mpiexec -n N fullrank run CONFIG"
+    )
+
+
+def _libraries(maps: str) -> list[Path]:
+    """Return the files of an MPI library that a process has mapped."""
+    found = re.findall(r"(/\S*libmpi(?:_abi|ch)?\.so\S*)", maps)
+    return [Path(path) for path in dict.fromkeys(found)]
+
+
+def _candidates(library: Path, vendor: str) -> list[Path]:
+    names = {"MPICH": ["mpiexec.mpich"], "Open MPI": ["mpiexec.openmpi"]}.get(vendor, [])
+    folders = [parent / "bin" for parent in library.parents]
+    folders += [Path(sys.executable).parent, *(Path(place) for place in os.get_exec_path())]
+    named = [folder / name for name in names for folder in folders]
+    return [*named, *(folder / "mpiexec" for folder in folders)]
+
+
+def mpi_environment(vendor: str) -> dict[str, str]:
+    """Return the environment to start ``mpiexec`` with."""
+    environment = stripped_environment(os.environ)
+    if vendor == "Open MPI":
+        # more ranks than cores are the user's explicit wish; binding would put two runs on the same cores
+        environment.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")
+        environment.setdefault("PRTE_MCA_hwloc_default_binding_policy", "none")
+        if os.geteuid() == 0:  # who may run this program may run it twice
+            environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT", "1")
+            environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
+    return environment
+
+
+def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
+    """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
+
+    None if root told none: it was killed.
+    """
+    mpiexec, vendor = find_mpiexec()
+    handle, name = tempfile.mkstemp(prefix="fullrank-exit-")
+    os.close(handle)
+    told = Path(name)
+    environment = mpi_environment(vendor) | {EXIT_CODE_VARIABLE: name}
+    if sys.stderr.isatty():
+        environment[TERMINAL_VARIABLE] = "1"
+    command = [str(mpiexec), "-n", str(n_ranks), sys.executable, "-m", "fullrank", *arguments]
+    try:
+        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as process:
+            before = {number: signal.signal(number, _passing_on(process)) for number in _PASSED_ON}
+            try:
+                process.wait()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+        text = told.read_text()
+        return int(text) if text else None
+    finally:
+        told.unlink()
+
+
+# TERM reaches the ranks as USR1: Open MPI's mpiexec turns TERM, and INT, into a kill
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def _passing_on(process: "subprocess.Popen[bytes]"):  # type: ignore[no-untyped-def]  # signal.Handlers is private
+    def pass_on(_number: int, _frame: object) -> None:
+        process.send_signal(signal.SIGUSR1)
+
+    return pass_on
+
+
+def tell_exit_code(code: int) -> None:
+    """As root: leave the exit code for the process that started mpiexec, if one asked for it."""
+    name = os.environ.get(EXIT_CODE_VARIABLE)
+    if name and Path(name).exists():
+        Path(name).write_text(str(code))

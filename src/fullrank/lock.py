@@ -1,0 +1,273 @@
+"""The lock of a working folder: one run at a time writes to an output, on all hosts that see it.
+
+The lock is the file ``lock``: who creates it holds it, and touches it every 30 s for as long as it
+runs. Nothing here needs the clocks of two hosts to agree.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fullrank.errors import Locked, OutputError
+from fullrank.owner import (
+    Owner,
+    ProcessStart,
+    Verdict,
+    judge,
+    owner_from,
+    process_start,
+    this_process,
+)
+
+RENEWAL_SECONDS = 30.0
+"""How often the holder has to call :meth:`RunLock.renew`."""
+SILENCE_SECONDS = 600.0
+"""A holder that could not be seen and gave no sign of life for so long is taken for dead."""
+ENDING_SECONDS = 5.0
+"""How long a run waits for one on its own host that may just be ending."""
+POLL_SECONDS = {Verdict.ALIVE: 0.1, Verdict.UNKNOWN: 1.0}
+GUARD_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What the lock asks of the world outside its folder."""
+
+    this_process: Callable[[], Owner] = this_process
+    process_start: ProcessStart = process_start
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The lock file at one moment."""
+
+    text: str
+    modified_ns: int
+
+    @property
+    def owner(self) -> Owner | None:
+        return owner_from(self.text)
+
+    def __str__(self) -> str:
+        return str(self.owner or "a process that has not said who it is")
+
+
+class RunLock:
+    """The right to write into ``folder``, which must exist; a context manager.
+
+    Not for several threads at once, save that a timer may call :meth:`renew` at any moment. If the
+    process dies the lock stays, and the next run takes it over: at once if it can see that the
+    process is gone or that its job was restarted, else after ten minutes without a renewal.
+    ``take_over`` removes whatever lock is found first. ``notify`` gets a sentence when a wait
+    begins.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        take_over: bool = False,
+        notify: Callable[[str], object] = lambda sentence: None,
+        ending_seconds: float = ENDING_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+        world: World | None = None,
+    ) -> None:
+        self._folder = folder
+        self._path = folder / "lock"
+        self._take_over = take_over
+        self._notify = notify
+        self._ending_seconds = ending_seconds
+        self._silence_seconds = silence_seconds
+        self._world = world or World()
+        self._me = self._world.this_process()
+        self._is_held = False
+
+    def __enter__(self) -> "RunLock":
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lock, after the waiting that the class tells of.
+
+        Raises Locked if another run holds it, OutputError if the folder cannot be written.
+        """
+        try:
+            first: _Seen | None = None
+            while not self._create():
+                seen = self._look()
+                if seen is not None:
+                    self._wait_for_end_of(seen, is_first=first is None)
+                    first = first or seen
+        except OSError as error:
+            problem = error.strerror or error
+            raise OutputError(f"{self._path}: the lock cannot be taken: {problem}") from None
+        self._is_held = True
+
+    def renew(self) -> None:
+        """Give a sign of life; Locked if another run has taken the lock over.
+
+        Cheap enough for a timer. An error of the file system passes: if it lasts, others take the
+        lock over, and the first renewal that gets through says so.
+        """
+        if not self._is_held:
+            return
+        with suppress(OSError):
+            seen = self._look()
+            if seen is None or seen.text != self._me.to_json():
+                self._is_held = False
+                raise Locked(
+                    f"{self._folder}: this run lost its lock to {seen or 'a run that has ended'}; "
+                    f"it stops, and what it has finished is kept"
+                )
+            os.utime(self._path)
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens if it is not held, or no longer ours."""
+        if not self._is_held:
+            return
+        self._is_held = False
+        with suppress(OSError), self._guard():
+            seen = self._look()
+            if seen is not None and seen.text == self._me.to_json():
+                self._path.unlink()
+
+    def _create(self) -> bool:
+        """Make the file, whole or not at all; False if it is there already."""
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:
+            return False
+        try:
+            os.write(descriptor, self._me.to_json().encode())
+            os.fsync(descriptor)
+        except OSError:
+            self._path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _look(self) -> _Seen | None:
+        # opening it makes a network file system ask its server, which stat alone need not
+        try:
+            with self._path.open("rb") as file:
+                modified_ns = os.fstat(file.fileno()).st_mtime_ns
+                return _Seen(file.read().decode(errors="replace"), modified_ns)
+        except FileNotFoundError:
+            return None
+
+    def _wait_for_end_of(self, first: _Seen, *, is_first: bool) -> None:
+        """Return when the lock ``first`` is gone, by its owner's doing or by ours; else Locked."""
+        begin, is_told = self._world.monotonic(), False
+        seen: _Seen | None = first
+        while seen is not None and seen.text == first.text:
+            verdict = self._verdict(first)
+            waited_seconds = self._world.monotonic() - begin
+            if (self._take_over and is_first) or self._is_dead(verdict, waited_seconds):
+                self._remove(first)
+            elif self._is_alive(verdict, waited_seconds, is_renewed=seen != first):
+                raise Locked(
+                    f"{self._folder}: another run writes here: {first}. Wait for its end, "
+                    f"or add --take-over if you know that it is dead"
+                )
+            else:
+                if not is_told:
+                    self._notify(self._announcement(first, verdict))
+                    is_told = True
+                self._world.sleep(POLL_SECONDS[verdict])
+            seen = self._look()
+
+    def _verdict(self, seen: _Seen) -> Verdict:
+        if seen.owner is None:
+            return Verdict.UNKNOWN
+        return judge(seen.owner, self._me, self._world.process_start)
+
+    def _is_dead(self, verdict: Verdict, waited_seconds: float) -> bool:
+        is_silent = verdict is Verdict.UNKNOWN and waited_seconds >= self._silence_seconds
+        return verdict is Verdict.GONE or is_silent
+
+    def _is_alive(self, verdict: Verdict, waited_seconds: float, *, is_renewed: bool) -> bool:
+        # One that is seen is alive however silent: it may sit in a C library for an hour.
+        is_staying = verdict is Verdict.ALIVE and waited_seconds >= self._ending_seconds
+        return is_staying or (verdict is Verdict.UNKNOWN and is_renewed)
+
+    def _announcement(self, seen: _Seen, verdict: Verdict) -> str:
+        if verdict is Verdict.ALIVE:
+            end = f"waiting {self._ending_seconds:g} s in case it is just ending"
+        else:
+            minutes = self._silence_seconds / 60
+            end = (
+                f"waiting for a sign of life; without one its place is taken "
+                f"after {minutes:g} min, with --take-over at once"
+            )
+        return f"{self._folder}: locked by {seen}; {end}"
+
+    def _remove(self, judged: _Seen) -> None:
+        """Remove the lock that was judged dead, and no other that took its place meanwhile."""
+        with self._guard():
+            seen = self._look()
+            if seen is None or seen.text != judged.text:
+                return  # another newcomer was quicker
+            # Where the guard has no effect somebody may be quicker still: look at what was caught.
+            aside = self._path.with_name(f"lock.{self._me.token}")
+            try:
+                self._path.rename(aside)
+            except FileNotFoundError:
+                return
+            if aside.read_text(errors="replace") != judged.text:
+                self._put_back(aside)
+            aside.unlink(missing_ok=True)
+
+    def _put_back(self, aside: Path) -> None:
+        try:
+            self._path.hardlink_to(aside)
+        except FileExistsError:
+            pass  # a third run came; the owner of this lock learns it when it renews
+        except OSError:  # a file system without links
+            aside.rename(self._path)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Keep other processes from removing the lock at the same time.
+
+        The kernel frees it when its holder dies. On the few file systems that do not have it, what
+        it protects is done without.
+        """
+        descriptor = os.open(self._path.with_name("lock.guard"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._lock_guard(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock_guard(self, descriptor: int) -> None:
+        deadline = self._world.monotonic() + GUARD_SECONDS
+        while self._world.monotonic() < deadline:
+            try:
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._world.sleep(POLL_SECONDS[Verdict.ALIVE])
+            except OSError:
+                return None
+        return None
+
+
+def holder_of(folder: Path) -> str | None:
+    """Return who holds the lock of ``folder``, None if nobody does or its process is known to be gone."""
+    try:
+        text = (folder / "lock").read_text(errors="replace")
+    except OSError:
+        return None
+    owner = owner_from(text)
+    if owner is None or judge(owner, this_process(), process_start) is Verdict.GONE:
+        return None
+    return str(owner)

@@ -1,0 +1,241 @@
+"""Which items a worker takes next: orders of visiting and sizes of claims.
+
+Pure arithmetic on numbers that are passed in; the real run, the simulator and the tests use the same functions.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from math import gcd
+from statistics import median
+from typing import Protocol
+
+GOLDEN_RATIO = (1 + 5**0.5) / 2
+TARGET_CLAIM_SECONDS = 0.020
+"""Wanted duration of a claim: long against the claim itself, short against what a kill may cost."""
+CLAIMS_PER_TARGET = 20
+"""A claim's items should take at least this many times as long as claiming them."""
+TAIL_CLAIMS_PER_WORKER = 8
+"""Claims each worker should still find in what remains, so that the last ones end together."""
+
+
+class Counter(Protocol):
+    """The only mutable state workers share: a number that is fetched and added to, atomically."""
+
+    def begin(self, size: int) -> None:
+        """Ask for the next ``size`` positions."""
+
+    def result(self) -> int:
+        """Return the first position of what was asked for, waiting for it where need be."""
+
+
+def spread_stride(n_items: int) -> int:
+    """Return a stride near ``n_items`` / golden ratio that is coprime to ``n_items``.
+
+    Multiples of the golden ratio modulo 1 fall into the largest gap of those before (three-gap theorem:
+    V. T. Sós, 1958), so any run of positions is a fair sample of the sweep.
+
+    >>> spread_stride(10), spread_stride(1)
+    (7, 1)
+    """
+    nearest = round(n_items / GOLDEN_RATIO)
+    for distance in range(n_items):
+        for stride in (nearest - distance, nearest + distance):
+            if stride > 0 and gcd(stride, n_items) == 1:
+                return stride
+    return 1
+
+
+class Order:
+    """The order in which the items of a sweep are visited: position p is item ``p * stride % n_items``."""
+
+    def __init__(self, n_items: int, stride: int = 1) -> None:
+        self.n_items = n_items
+        self.stride = stride
+        self._inverse = pow(stride, -1, n_items) if n_items > 1 else 0
+
+    @classmethod
+    def named(cls, name: str, n_items: int) -> "Order":
+        """Return the order that the config calls ``name``: ``spread`` or ``index``."""
+        return cls(n_items, spread_stride(n_items) if name == "spread" else 1)
+
+    def indices(self, positions: range) -> list[int]:
+        """Return the item index at each of ``positions``."""
+        stride, n_items = self.stride, self.n_items
+        if stride == 1:
+            return list(positions)
+        return [position * stride % n_items for position in positions]
+
+    def position(self, index: int) -> int:
+        """Return the position at which item ``index`` is visited."""
+        return index * self._inverse % self.n_items
+
+
+def empty_bitmap(n_items: int) -> bytearray:
+    """Return a bitmap of visiting positions in which nothing is finished; one bit an item."""
+    return bytearray((n_items + 7) // 8)
+
+
+def mark(bitmap: bytearray, position: int) -> None:
+    """Mark the item at a visiting ``position`` as finished."""
+    bitmap[position >> 3] |= 1 << (position & 7)
+
+
+_UNSET_BITS = [tuple(bit for bit in range(8) if not byte >> bit & 1) for byte in range(256)]
+_BLOCK_BYTES = 512
+
+
+class Todo:
+    """The items still to do, in visiting order: a select on the bitmap of those that are finished.
+
+    Memory is the bitmap and 1/64 of it for the directory, whatever is finished.
+    """
+
+    def __init__(self, order: Order, finished: bytes | bytearray | None = None) -> None:
+        self._order = order
+        self.finished = bytes(finished) if finished is not None and any(finished) else None
+        self.n_items = order.n_items
+        if self.finished is not None:
+            self._unset_before = self._directory(self.finished)
+            self.n_items = self._unset_before.pop()
+
+    def _directory(self, bitmap: bytes) -> "array[int]":
+        """Return the number of unset bits before each block, and their total as the last entry."""
+        before = array("q", [0])
+        for start in range(0, len(bitmap), _BLOCK_BYTES):
+            block = bitmap[start : start + _BLOCK_BYTES]
+            n_bits = min(8 * len(block), self._order.n_items - 8 * start)
+            before.append(before[-1] + n_bits - int.from_bytes(block, "little").bit_count())
+        return before
+
+    def indices(self, positions: range) -> list[int]:
+        """Return the item index at each of ``positions``, which count the unfinished items alone."""
+        if self.finished is None:
+            return self._order.indices(positions)
+        block = bisect_right(self._unset_before, positions.start) - 1
+        to_skip = positions.start - self._unset_before[block]
+        found: list[int] = []
+        wanted = to_skip + len(positions)
+        for offset in range(block * _BLOCK_BYTES, len(self.finished)):
+            found.extend(8 * offset + bit for bit in _UNSET_BITS[self.finished[offset]])
+            if len(found) >= wanted:
+                break
+        stride, n_items = self._order.stride, self._order.n_items
+        return [visit * stride % n_items for visit in found[to_skip:wanted]]
+
+
+def block_range(n_items: int, size: int, rank: int) -> range:
+    """Return the positions of worker ``rank`` of ``size`` when all are dealt out beforehand.
+
+    >>> block_range(n_items=10, size=4, rank=1)
+    range(3, 6)
+    """
+    each, extra = divmod(n_items, size)
+    start = rank * each + min(rank, extra)
+    return range(start, start + each + (rank < extra))
+
+
+def claim_size(
+    position: int,
+    n_items: int,
+    *,
+    n_workers: int,
+    mean_seconds: float,
+    last_size: int,
+    claim_seconds: float = 0.0,
+) -> int:
+    """Return how many positions a worker should claim next.
+
+    ``position`` is the last one it was given, ``mean_seconds`` its mean item so far, ``claim_seconds`` the median
+    time its claims took. As in OpenMP's ``guided`` the tail tapers, here by time: long items go out one by one.
+
+    >>> claim_size(0, 10**6, n_workers=2, mean_seconds=1e-6, last_size=4000)
+    8000
+    >>> claim_size(0, 600, n_workers=2, mean_seconds=8e-3, last_size=1)
+    2
+    """
+    target_seconds = max(TARGET_CLAIM_SECONDS, CLAIMS_PER_TARGET * claim_seconds)
+    limit = min(2 * last_size, (n_items - position) // (TAIL_CLAIMS_PER_WORKER * n_workers))
+    if mean_seconds * limit > target_seconds:
+        limit = int(target_seconds / mean_seconds)
+    return max(1, limit)
+
+
+class Pace:
+    """What one worker has seen so far: its items' mean duration and its claims' median duration."""
+
+    def __init__(self) -> None:
+        self.n_items = 0
+        self.busy_seconds = 0.0
+        self._claim_seconds: list[float] = []
+
+    def add_items(self, n_items: int, seconds: float) -> None:
+        """Count ``n_items`` that took ``seconds`` in all."""
+        self.n_items += n_items
+        self.busy_seconds += seconds
+
+    def add_claim(self, seconds: float) -> None:
+        """Remember the duration of one claim that was waited for; the last 31 count."""
+        self._claim_seconds.append(seconds)
+        del self._claim_seconds[:-31]
+
+    @property
+    def mean_seconds(self) -> float:
+        """Mean duration of an item in s; 0 before the first."""
+        return self.busy_seconds / self.n_items if self.n_items else 0.0
+
+    @property
+    def claim_seconds(self) -> float:
+        """Median duration of a claim in s; 0 before the first."""
+        return median(self._claim_seconds) if self._claim_seconds else 0.0
+
+
+def guided_claims(
+    counter: Counter, n_items: int, *, n_workers: int, pace: Pace, clock: Callable[[], float]
+) -> Iterator[range]:
+    """Yield the ranges of positions that one worker claims from ``counter`` until none is left.
+
+    While items are shorter than a claim the next claim is under way during the current one; else claiming ahead
+    would only take items from workers that are free earlier.
+    """
+    size, ahead = 1, False
+    while True:
+        asked = clock()
+        if not ahead:
+            counter.begin(size)
+        start = counter.result()
+        if not ahead:
+            pace.add_claim(clock() - asked)
+        if start >= n_items:
+            return
+        claimed = range(start, min(start + size, n_items))
+
+        def next_size(start: int = start, last_size: int = size) -> int:
+            return claim_size(
+                start,
+                n_items,
+                n_workers=n_workers,
+                mean_seconds=pace.mean_seconds,
+                last_size=last_size,
+                claim_seconds=pace.claim_seconds,
+            )
+
+        ahead = 0 < pace.mean_seconds < pace.claim_seconds
+        if ahead:
+            size = next_size()
+            counter.begin(size)
+        yield claimed
+        if not ahead:
+            size = next_size()
+
+
+def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:
+    """Yield a worker's own block in pieces of about the target duration, so that each piece can be journalled."""
+    start, size = positions.start, 1
+    while start < positions.stop:
+        stop = min(start + size, positions.stop)
+        yield range(start, stop)
+        start = stop
+        size = 2 * size
+        if pace.mean_seconds * size > TARGET_CLAIM_SECONDS:
+            size = max(1, int(TARGET_CLAIM_SECONDS / pace.mean_seconds))

@@ -1,0 +1,130 @@
+"""Batch systems: what their environment variables say about the job this process runs in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """One batch system, told by the variables it sets in a job; "" where it sets none."""
+
+    name: str
+    job_id: str
+    witness: str = ""
+    """A second variable that must be there, where the name of the first is anybody's."""
+    task_id: str = ""
+    """The element of an array job, where ``job_id`` does not tell elements apart."""
+    no_task: str = ""
+    """Value of ``task_id`` in a job that is no array."""
+    restarts: str = ""
+    """How often the job was started again: a count, or a yes."""
+    cores_on_node: str = ""
+    """Cores the job may use on the node it runs on; read only where ``n_nodes`` says one node."""
+    n_nodes: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Our word → variable, of what is worth keeping in a result file."""
+
+
+SCHEDULERS = (
+    Scheduler(
+        "slurm",
+        job_id="SLURM_JOB_ID",
+        restarts="SLURM_RESTART_COUNT",
+        cores_on_node="SLURM_CPUS_ON_NODE",
+        others={
+            "job_name": "SLURM_JOB_NAME",
+            "job_queue": "SLURM_JOB_PARTITION",
+            "job_nodes": "SLURM_JOB_NODELIST",
+            "job_n_nodes": "SLURM_JOB_NUM_NODES",
+            "job_cluster": "SLURM_CLUSTER_NAME",
+            "job_array": "SLURM_ARRAY_JOB_ID",
+            "job_array_task": "SLURM_ARRAY_TASK_ID",
+        },
+    ),
+    Scheduler(
+        "pbs",
+        job_id="PBS_JOBID",
+        others={"job_name": "PBS_JOBNAME", "job_queue": "PBS_QUEUE"},
+    ),
+    Scheduler(
+        "lsf",
+        job_id="LSB_JOBID",
+        task_id="LSB_JOBINDEX",
+        no_task="0",
+        restarts="LSB_RESTART",
+        others={
+            "job_name": "LSB_JOBNAME",
+            "job_queue": "LSB_QUEUE",
+            "job_nodes": "LSB_MCPU_HOSTS",
+            "job_array_task": "LSB_JOBINDEX",
+        },
+    ),
+    Scheduler(
+        "sge",
+        job_id="JOB_ID",
+        witness="SGE_TASK_ID",
+        task_id="SGE_TASK_ID",
+        no_task="undefined",
+        restarts="RESTARTED",
+        cores_on_node="NSLOTS",
+        n_nodes="NHOSTS",
+        others={
+            "job_name": "JOB_NAME",
+            "job_queue": "QUEUE",
+            "job_n_nodes": "NHOSTS",
+            "job_array_task": "SGE_TASK_ID",
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The job of a batch system that this process runs in."""
+
+    scheduler: str
+    job_id: str
+    """Tells the elements of an array job apart."""
+    n_restarts: int
+    """How often the job was started again, as far as the batch system says so."""
+    n_cores: int | None
+    """Cores it may use on this node; None where nothing says so."""
+    others: Mapping[str, str]
+    """Name, queue, nodes ..., by our own words; never the whole environment."""
+
+    def is_restart_of(self, job_id: str, n_restarts: int) -> bool:
+        """Whether this is a later start of the job with that id, whose earlier start is over."""
+        return self.job_id == job_id and self.n_restarts > n_restarts
+
+
+def job_from(environ: Mapping[str, str]) -> Job | None:
+    """Return the job that ``environ`` belongs to, None outside batch systems."""
+    for scheduler in SCHEDULERS:
+        if environ.get(scheduler.job_id) and environ.get(scheduler.witness or scheduler.job_id):
+            return _job_of(scheduler, environ)
+    return None
+
+
+def _job_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Job:
+    task = environ.get(scheduler.task_id, scheduler.no_task)
+    suffix = "" if task == scheduler.no_task else f"[{task}]"
+    others = {word: environ[name] for word, name in scheduler.others.items() if environ.get(name)}
+    if not suffix and scheduler.task_id:
+        others.pop("job_array_task", None)
+    return Job(
+        scheduler=scheduler.name,
+        job_id=f"{scheduler.name}:{environ[scheduler.job_id]}{suffix}",
+        n_restarts=_n_restarts(environ.get(scheduler.restarts, "")),
+        n_cores=_n_cores(scheduler, environ),
+        others=others,
+    )
+
+
+def _n_restarts(text: str) -> int:
+    return int(text) if text.isdecimal() else int(text == "Y")
+
+
+def _n_cores(scheduler: Scheduler, environ: Mapping[str, str]) -> int | None:
+    text = environ.get(scheduler.cores_on_node, "")
+    one_node = not scheduler.n_nodes or environ.get(scheduler.n_nodes) == "1"
+    return int(text) if text.isdecimal() and int(text) >= 1 and one_node else None

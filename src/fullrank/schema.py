@@ -1,0 +1,119 @@
+"""What stands in a result file: the records that the gather hands to the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Field:
+    """One result dataset: what each item contributes to it."""
+
+    name: str
+    dtype: str
+    """numpy's name of what is stored, little-endian: ``<f8``, ``<i8``, ``|i1`` ..."""
+    shape: tuple[int, ...] = ()
+    """Shape of one item's value; () for a number. A varying array's is the longest one's."""
+    is_bool: bool = False
+    """The function returned bools; they are stored as int8."""
+    varying: bool = False
+    """One-dimensional, padded to the longest; lengths go to ``<name>_length``."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is known of the items ``start … start + n - 1``, in index order.
+
+    Rows whose status is not 1 (ok) hold anything in ``values``; the store writes fill values.
+    """
+
+    start: int
+    status: NDArray[np.int8]
+    """Shape (n,); codes of :class:`fullrank.status.Status`; /status."""
+    seconds: NDArray[np.float32]
+    """Duration of each item in s, shape (n,), NaN where missing; /item_seconds."""
+    worker: NDArray[np.int32]
+    """Row of the item's worker in /workers, shape (n,), -1 where missing; /worker."""
+    code_version: NDArray[np.int16]
+    """Number of the code version that computed the item, shape (n,), -1 where missing; /code_version."""
+    values: Mapping[str, NDArray[np.generic]]
+    """One array of shape (n, *field.shape) and the field's dtype for each field, by name."""
+    lengths: Mapping[str, NDArray[np.int64]]
+    """Shape (n,), for varying fields: length of each item's array, 0 where missing."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item without a result, as the file's ``failures`` group tells it."""
+
+    index: int
+    status: int
+    parameters: str
+    """JSON object."""
+    exception: str
+    """``ZeroDivisionError: float division by zero``."""
+    traceback: str
+    output: str
+    """The last of what the item printed."""
+    worker: int
+    """Row in /workers."""
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """One worker of one attempt, with the account of its time; NaN where a killed worker left none."""
+
+    attempt: int
+    worker: int
+    """Its number in the attempt; the rank under MPI."""
+    host: str
+    pid: int
+    backend: str
+    n_items: int
+    n_claims: int
+    startup_seconds: float
+    """From the start of its process until it could receive its job."""
+    import_seconds: float
+    """Import of the user's module and ``setup``."""
+    compute_seconds: float
+    """Inside items: the worker's busy time."""
+    claim_seconds: float
+    journal_seconds: float
+    elapsed_seconds: float
+    """From the attempt's common start to the end of this worker's last item."""
+    cpu_seconds: float
+    """CPU time of the worker's process (thread, in ``threads``) over ``elapsed_seconds``."""
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One start of the study; ``ended`` is "" for an attempt that was killed."""
+
+    attempt: int
+    started: str
+    """ISO 8601 with offset."""
+    ended: str
+    backend: str
+    n_workers: int
+    schedule: str
+    order: str
+    reason: str
+    """complete, stopped, killed, failures, worker died ..."""
+    wall_seconds: float
+    """From the start of the command's process to the end of the attempt; NaN if killed."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Everything of the file that is not one value an item."""
+
+    failures: tuple[Failure, ...]
+    workers: tuple[WorkerRow, ...]
+    attempts: tuple[AttemptRow, ...]
+    provenance: Mapping[str, str | int | float] = field(default_factory=dict)
+    config: str = ""
+    """The exact text of the config."""
+    identity: str = ""
+    """Canonical JSON of what makes this study this study."""

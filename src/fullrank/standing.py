@@ -1,0 +1,93 @@
+"""How far a study is, as the files tell: by its config or its output, running, stopped or finished."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fullrank.config import load
+from fullrank.errors import OutputError
+from fullrank.lock import holder_of
+from fullrank.store import ResultFile, is_ours
+from fullrank.study import output_path
+from fullrank.survey import Survey
+from fullrank.workfolder import WorkFolder
+
+COMPLETE, RUNNING, STOPPED, NOT_STARTED = "complete", "running", "stopped", "not started"
+_EXIT_CODES = {COMPLETE: 0, RUNNING: 75, STOPPED: 75, NOT_STARTED: 75}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study is."""
+
+    output: str
+    """Absolute path of the result, whether it is there or not."""
+    state: str
+    """complete, running, stopped or not started."""
+    n_items: int | None
+    """None if nothing tells."""
+    n_ok: int
+    n_failed: int
+    holder: str = ""
+    """Who runs it now: host and process."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 every item done; 3 complete with failed items; 75 the same run command goes on."""
+        return 3 if self.state == COMPLETE and self.n_failed else _EXIT_CODES[self.state]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as plain data."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return two lines for a person."""
+        total = "?" if self.n_items is None else f"{self.n_items:,}"
+        share = f" ({(self.n_ok + self.n_failed) / self.n_items:.0%})" if self.n_items else ""
+        by = f" by {self.holder}" if self.holder else ""
+        return (
+            f"{self.state}{by}: {self.n_ok + self.n_failed:,} of {total} items are finished{share}, "
+            f"{self.n_failed:,} of them failed\n{self.output}"
+        )
+
+
+def output_of(study: Path, output: Path | None) -> Path:
+    """Return the absolute output path of a study given by its config (``.toml``) or by its output."""
+    if study.suffix == ".toml":
+        return output_path(load(study), output)
+    return (output or study).absolute()
+
+
+def standing(study: Path, output: Path | None = None) -> Standing:
+    """Return how far a study is. Takes no lock and changes nothing.
+
+    Raises ConfigError, and OutputError for an output that is no result of fullrank.
+    """
+    result = output_of(study, output)
+    folder = WorkFolder(result)
+    n_items = load(study).sweep.n_items if study.suffix == ".toml" else None
+    if folder.identity() is not None:
+        return _from_journals(folder, n_items)
+    if result.exists():
+        return _from_file(result)
+    return Standing(str(result), NOT_STARTED, n_items, 0, 0)
+
+
+def _from_file(result: Path) -> Standing:
+    if not is_ours(result):
+        raise OutputError(f"{result}: is no result of fullrank")
+    with ResultFile(result) as file:
+        summary = file.summary
+    state = COMPLETE if summary.complete else STOPPED
+    return Standing(str(result), state, summary.n_items, summary.n_ok, summary.n_failed)
+
+
+def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
+    survey = Survey()
+    for journal in folder.journals():
+        survey.add_journal(journal)
+    if n_items is None:
+        n_items = next((info.header["n_items"] for info in survey.journals if info.header), None)
+    holder = holder_of(folder.path)
+    state = RUNNING if holder else STOPPED
+    return Standing(str(folder.output), state, n_items, survey.n_ok, survey.n_failed, holder or "")

@@ -1,0 +1,288 @@
+"""Reading a result file: its sweep, its results by blocks, its tables."""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from fullrank.schema import AttemptRow, Block, Failure, Field, Tables, WorkerRow
+from fullrank.store.axis import FileAxis, Value, VariableText
+from fullrank.store.h5 import damaged, open_old, read_items, reading
+from fullrank.store.layout import fill_value, length_name, ranges
+from fullrank.store.safety import check_file, is_marked
+from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text
+from fullrank.store.tally import FileSummary
+from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
+
+
+class ResultFile:
+    """A result file opened for reading; a context manager, for one thread.
+
+    ``kind``, ``dims``, ``shape``, ``n_items``, ``replicates``, ``axes`` and ``parameters`` are
+    those of the sweep.
+
+    Raises:
+        OutputError: at opening and from every method: not ours, newer, damaged, or it holds what
+            files of ours never do.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path, "be opened"):
+            self._file = open_old(path)
+        try:
+            with reading(path):
+                check_file(self._file, path)
+                self._read_layout()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; harmless if it is closed."""
+        self._file.close()
+
+    def _read_layout(self) -> None:
+        status = self._dataset("status")
+        self.shape: tuple[int, ...] = tuple(map(int, status.shape))
+        self.dims: tuple[str, ...] = self.dims_of("status")
+        self.kind = self._text("sweep")
+        self.axis_names = self._names("parameters")
+        self.axes = tuple(map(self.scale, self.axis_names))
+        self.fields = tuple(self._field(name) for name in self._names("results"))
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        if math.prod(self.shape) != self.n_items:
+            raise damaged(self.path, f"n_items is {self.n_items} and status has shape {self.shape}")
+        for name in self.item_dataset_names:
+            if self._dataset(name).shape[: len(self.shape)] != self.shape:
+                raise damaged(
+                    self.path,
+                    f"/{name} has shape {self._dataset(name).shape}, expected {self.shape} first",
+                )
+        sizes = dict(zip(self.dims, self.shape, strict=True))
+        for axis in self.axes:
+            expected = sizes.get(axis.name, self.shape[-1])
+            if len(axis) != expected:
+                raise damaged(
+                    self.path, f"/{axis.name} has {len(axis)} values, expected {expected}"
+                )
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        if not isinstance(found := self._file.get(name), h5py.Dataset):
+            raise damaged(self.path, f"there is no dataset /{name}")
+        return found
+
+    def _text(self, name: str) -> str:
+        if not isinstance(value := self._file.attrs.get(name), str):
+            raise damaged(self.path, f"expected a text in the attribute {name}, got {value!r}")
+        return value
+
+    def _number(self, name: str) -> int:
+        if not isinstance(value := self._file.attrs.get(name), np.integer):
+            raise damaged(self.path, f"expected a number in the attribute {name}, got {value!r}")
+        return int(value)
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        return tuple(map(str, np.atleast_1d(self._file.attrs.get(name, ()))))
+
+    def scale(self, name: str) -> FileAxis:
+        """Return an axis, or the scale of another dimension."""
+        dataset = self._dataset(name)
+        if dataset.ndim != 1:
+            raise damaged(self.path, f"/{name} has {dataset.ndim} dimensions, expected 1")
+        units, long_name = (str(dataset.attrs.get(key, "")) for key in ("units", "long_name"))
+        return FileAxis(name, units, long_name, dataset, self.path)
+
+    def _field(self, name: str) -> Field:
+        dataset = self._dataset(name)
+        fill_value(dataset.dtype.str)
+        inner = tuple(map(int, dataset.shape[len(self.shape) :]))
+        varying = "lengths" in dataset.attrs
+        if varying and len(inner) != 1:
+            raise damaged(
+                self.path, f"/{name} has lengths and {len(inner)} inner dimensions, expected 1"
+            )
+        return Field(name, dataset.dtype.str, inner, is_bool=is_bool(dataset), varying=varying)
+
+    @property
+    def title(self) -> str:
+        """One line about the study."""
+        return self._text("title")
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self._number("n_items")
+
+    @property
+    def replicates(self) -> int | None:
+        """Length of the dimension ``replicate``; None if there is none."""
+        return dict(zip(self.dims, self.shape, strict=True)).get("replicate")
+
+    @property
+    def summary(self) -> FileSummary:
+        """The numbers that stand in the file; :func:`verify` compares them with its content."""
+        n_items, n_ok, n_failed = map(self._number, ("n_items", "n_ok", "n_failed"))
+        counts = {f.name: int(self._dataset(f.name).attrs.get("n_nan", 0)) for f in self.fields}
+        return FileSummary(
+            n_items=n_items,
+            n_ok=n_ok,
+            n_failed=n_failed,
+            n_missing=n_items - n_ok - n_failed,
+            results_sha256=self._text("results_sha256"),
+            complete=self._number("complete") == 1,
+            n_nan={name: n_nan for name, n_nan in counts.items() if n_nan},
+        )
+
+    @cached_property
+    def item_dataset_names(self) -> tuple[str, ...]:
+        """Names of all datasets with the items' dimensions that this version knows."""
+        lengths = [length_name(entry.name) for entry in self.fields if entry.varying]
+        results = [entry.name for entry in self.fields]
+        return (*results, *lengths, "status", "item_seconds", "worker", "code_version")
+
+    @property
+    def texts_sha256(self) -> tuple[str, str]:
+        """The digest over the file's texts as it stands in the file, and as it is."""
+        return self._text(TEXTS_DIGEST), texts_sha256(self._file)
+
+    @property
+    def variables(self) -> Mapping[str, VariableText]:
+        """What the file says of each result, by name."""
+        return {entry.name: self._variable(entry.name) for entry in self.fields}
+
+    def _variable(self, name: str) -> VariableText:
+        attributes = self._dataset(name).attrs
+        units, long_name = (str(attributes.get(key, "")) for key in ("units", "long_name"))
+        return VariableText(units, long_name, self.dims_of(name)[len(self.shape) :])
+
+    def dims_of(self, name: str) -> tuple[str, ...]:
+        """Return the names of a dataset's dimensions, as its scales have them."""
+        dataset = self._dataset(name)
+        dims: list[str] = []
+        for number, dim in enumerate(dataset.dims):
+            if len(dim) != 1:
+                raise damaged(
+                    self.path, f"dimension {number} of /{name} has {len(dim)} scales, expected 1"
+                )
+            dims.append(str(dim[0].name).removeprefix("/"))
+            if dim[0].shape != (dataset.shape[number],):
+                raise damaged(
+                    self.path,
+                    f"dimension {number} of /{name} and its scale /{dims[-1]} differ in length",
+                )
+        return tuple(dims)
+
+    def parameters(self, index: int) -> dict[str, Value]:
+        """Return an item's parameters by name; IndexError outside 0 … n_items - 1."""
+        if not 0 <= index < self.n_items:
+            raise IndexError(f"item {index} of {self.n_items}")
+        places = dict(zip(self.dims, map(int, np.unravel_index(index, self.shape)), strict=True))
+        return {
+            axis.name: axis.value(places.get(axis.name, places.get("item", 0)))
+            for axis in self.axes
+        }
+
+    def blocks(self, n: int) -> Iterator[Block]:
+        """Yield all items in index order, ``n`` at a time; fill values where an item has none."""
+        inner_ranks = {
+            name: self._dataset(name).ndim - len(self.shape) for name in self.item_dataset_names
+        }
+        datasets = {
+            name: self._dataset(name) for name in self.item_dataset_names
+        }  # kept: each caches a chunk
+        for items in ranges(self.n_items, n):
+            arrays: dict[str, Any] = {}
+            for name, dataset in datasets.items():
+                with reading(self.path, f"be read, /{name} is damaged"):
+                    arrays[name] = read_items(
+                        dataset, items.start, n=len(items), n_inner=inner_ranks[name]
+                    )
+            yield Block(
+                items.start,
+                status=arrays["status"],
+                seconds=arrays["item_seconds"],
+                worker=arrays["worker"],
+                code_version=arrays["code_version"],
+                values={entry.name: arrays[entry.name] for entry in self.fields},
+                lengths={f.name: arrays[length_name(f.name)] for f in self.fields if f.varying},
+            )
+
+    @property
+    def item_bytes(self) -> int:
+        """Memory that one item takes in a block."""
+        datasets = map(self._dataset, self.item_dataset_names)
+        return sum(d.dtype.itemsize * math.prod(d.shape[len(self.shape) :]) for d in datasets)
+
+    def failures(self) -> tuple[Failure, ...]:
+        """Return the items without a result; beyond the first 1,000 only /status knows of them."""
+        with reading(self.path, "be read at /failures"):
+            return read_rows(self._file, "failures", Failure)
+
+    def workers(self) -> tuple[WorkerRow, ...]:
+        """Return the workers of all attempts."""
+        with reading(self.path, "be read at /workers"):
+            return read_rows(self._file, "workers", WorkerRow)
+
+    def attempts(self) -> tuple[AttemptRow, ...]:
+        """Return the attempts."""
+        with reading(self.path, "be read at /attempts"):
+            return read_rows(self._file, "attempts", AttemptRow)
+
+    def provenance(self) -> Mapping[str, str | int | float]:
+        """Return what ran where."""
+        with reading(self.path, "be read at /provenance"):
+            return read_provenance(self._file)
+
+    @property
+    def config(self) -> str:
+        """The exact text of the config."""
+        with reading(self.path, "be read at /config/text"):
+            return read_text(self._file, "text")
+
+    @property
+    def identity(self) -> str:
+        """Canonical JSON of what makes this study this study."""
+        with reading(self.path, "be read at /config/identity"):
+            return read_text(self._file, "identity")
+
+    def tables(self) -> Tables:
+        """Return everything that is not one value an item, as the writer takes it."""
+        return Tables(
+            self.failures(),
+            self.workers(),
+            self.attempts(),
+            self.provenance(),
+            self.config,
+            self.identity,
+        )
+
+
+def is_ours(path: Path) -> bool:
+    """Whether there is a file and fullrank wrote it to its end, in whatever version.
+
+    Raises:
+        OutputError: the file cannot be opened, or not read though it is HDF5.
+    """
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with reading(path, "be opened"), open_old(path) as file:
+        return is_marked(file)

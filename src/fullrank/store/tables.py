@@ -1,0 +1,171 @@
+"""The groups of the file: failures, workers and attempts by columns, provenance and config."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import h5py
+import numpy as np
+
+from fullrank.errors import OutputError
+from fullrank.schema import AttemptRow, Failure, Tables, WorkerRow
+from fullrank.store.h5 import TEXT, create, create_scale
+from fullrank.store.layout import STATUS_FLAGS, flag_attributes
+
+Row = TypeVar("Row", Failure, WorkerRow, AttemptRow)
+ROW_TYPES: dict[str, type[Any]] = {
+    "failures": Failure,
+    "workers": WorkerRow,
+    "attempts": AttemptRow,
+}
+_DTYPES: dict[type, Any] = {int: np.dtype("<i8"), float: np.dtype("<f8"), str: TEXT}
+
+LONG_NAMES: dict[str, dict[str, str]] = {
+    "failures": {
+        "index": "index of the item",
+        "status": "how the item ended",
+        "parameters": "parameters of the item, a JSON object",
+        "exception": "type and message of the exception",
+        "traceback": "traceback of the exception",
+        "output": "end of what the item printed",
+        "worker": "row of the item's worker in the group workers",
+    },
+    "workers": {
+        "attempt": "number of the worker's attempt",
+        "worker": "number of the worker in its attempt, the rank under MPI",
+        "host": "name of the host",
+        "pid": "process number on the host",
+        "backend": "way of running",
+        "n_items": "number of items evaluated",
+        "n_claims": "number of claims made",
+        "startup_seconds": "from the start of the process until it could receive its job",
+        "import_seconds": "import of the user's module and setup",
+        "compute_seconds": "time inside items",
+        "claim_seconds": "time waiting for claims",
+        "journal_seconds": "time writing the journal",
+        "elapsed_seconds": "from the attempt's common start to the end of the worker's last item",
+        "cpu_seconds": "CPU time over elapsed_seconds",
+    },
+    "attempts": {
+        "attempt": "number of the attempt",
+        "started": "start, ISO 8601",
+        "ended": "end, ISO 8601; empty if the attempt was killed",
+        "backend": "way of running",
+        "n_workers": "number of workers",
+        "schedule": "rule that gave items to workers",
+        "order": "order of visiting the items",
+        "reason": "why the attempt ended",
+        "wall_seconds": "from the start of the command to the end of the attempt",
+    },
+}
+
+
+def clean(text: str) -> str:
+    """Return text that HDF5 can hold: NUL and lone surrogates, which it cannot, are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def write_tables(file: h5py.File, tables: Tables) -> None:
+    """Write all groups."""
+    _write_rows(file, "failures", tables.failures)
+    _write_rows(file, "workers", tables.workers)
+    _write_rows(file, "attempts", tables.attempts)
+    provenance = file.create_group("provenance", track_order=True)
+    for key, value in tables.provenance.items():
+        provenance.attrs[key] = clean(value) if isinstance(value, str) else value
+    config = file.create_group("config", track_order=True)
+    _write_text(
+        config, "text", tables.config, long_name="the study's config, exactly as it was read"
+    )
+    _write_text(
+        config, "identity", tables.identity, long_name="what makes this study this study, JSON"
+    )
+
+
+def _write_text(group: h5py.Group, name: str, text: str, *, long_name: str) -> None:
+    attributes = {"units": "1", "long_name": long_name}
+    create(group, name, shape=(), dtype=TEXT, attributes=attributes)[()] = clean(text)
+
+
+def _write_rows(file: h5py.File, name: str, rows: Sequence[Any]) -> None:
+    """Write one dataset for each field of the rows' type, on a dimension of its own."""
+    group = file.create_group(name, track_order=True)
+    scale = create_scale(
+        group,
+        f"{name.removesuffix('s')}_row",
+        size=len(rows),
+        dtype=_DTYPES[int],
+        attributes={"units": "1", "long_name": f"row in the group {name}"},
+        values=lambda positions: positions,
+    )
+    for column in fields(ROW_TYPES[name]):
+        values = [getattr(row, column.name) for row in rows]
+        attributes = _column_attributes(name, column.name)
+        dtype = _DTYPES[_plain_type(column.type)]
+        dataset = create(group, column.name, shape=(len(rows),), dtype=dtype, attributes=attributes)
+        if rows:
+            dataset[...] = (
+                [clean(value) for value in values] if dtype is TEXT else np.array(values, dtype)
+            )
+        dataset.dims[0].attach_scale(scale)
+
+
+def _plain_type(annotation: Any) -> type:
+    """Return the type of a field, which is a name where annotations are strings."""
+    names = {"int": int, "float": float, "str": str}
+    return names[annotation] if isinstance(annotation, str) else annotation
+
+
+def _column_attributes(group: str, column: str) -> dict[str, Any]:
+    units = "s" if column.endswith("_seconds") else "1"
+    attributes = {"units": units, "long_name": LONG_NAMES[group][column]}
+    if (group, column) == ("failures", "status"):
+        attributes |= flag_attributes(STATUS_FLAGS, "<i8")
+    return attributes
+
+
+def read_rows(file: h5py.File, name: str, row_type: type[Row]) -> tuple[Row, ...]:
+    """Return a group's rows.
+
+    Raises:
+        OutputError: a column is missing or not as long as the others.
+    """
+    columns = {field.name: _read_column(file[name], field.name) for field in fields(row_type)}
+    lengths = {column: len(values) for column, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise OutputError(f"/{name} is damaged: its columns differ in length: {lengths}")
+    return tuple(row_type(*values) for values in zip(*columns.values(), strict=True))
+
+
+def _read_column(group: h5py.Group, name: str) -> list[Any]:
+    dataset = group[name]
+    if dataset.ndim != 1:
+        raise OutputError(f"{dataset.name} is damaged: expected one dimension, got {dataset.ndim}")
+    return read_values(dataset, slice(None))
+
+
+def read_values(dataset: h5py.Dataset, selection: slice) -> list[Any]:
+    """Return part of a one-dimensional dataset as Python's ints, floats, strings or bools."""
+    if h5py.check_string_dtype(dataset.dtype) is not None:
+        return list(dataset.asstr(errors="replace")[selection])
+    values: list[Any] = dataset[selection].tolist()
+    return [bool(value) for value in values] if is_bool(dataset) else values
+
+
+def is_bool(dataset: h5py.Dataset) -> bool:
+    """Whether the numbers stand for false and true."""
+    return bool(dataset.attrs.get("flag_meanings") == "false true")
+
+
+def read_text(file: h5py.File, name: str) -> str:
+    """Return one text of the group ``config``."""
+    return str(file["config"][name].asstr(errors="replace")[()])
+
+
+def read_provenance(file: h5py.File) -> Mapping[str, str | int | float]:
+    """Return what ran where."""
+    return {key: _plain(value) for key, value in file["provenance"].attrs.items()}
+
+
+def _plain(value: Any) -> str | int | float:
+    return value.item() if isinstance(value, np.generic) else str(value)

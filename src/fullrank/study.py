@@ -1,0 +1,191 @@
+"""A config with its function found: what root needs to know of a study before any worker starts."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from fullrank.codebase import digests
+from fullrank.config import ArrayFile, Config
+from fullrank.encode import Naming
+from fullrank.errors import FunctionError
+from fullrank.function import FunctionSource, Parameter, parameters_of, plan_call
+from fullrank.identity import Identity
+from fullrank.job import ArrayConstant, Job
+from fullrank.schedule import spread_stride
+from fullrank.sweep import RESERVED_NAMES
+
+DEFAULT_FOLDER = Path("results")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study."""
+
+    config: Config
+    function: FunctionSource
+    parameters: tuple[Parameter, ...]
+    setup: FunctionSource | None
+    setup_parameters: tuple[Parameter, ...]
+    identity: Identity
+
+    def job(self, *, backend: str, n_workers: int, work_folder: Path) -> Job:
+        """Return what workers are told, of the first attempt."""
+        config = self.config
+        return Job(
+            function=self.function,
+            parameters=self.parameters,
+            setup=self.setup,
+            setup_parameters=self.setup_parameters,
+            constants={name: _sent(value) for name, value in config.workload.constants.items()},
+            seed=config.workload.seed,
+            sweep=config.sweep,
+            naming=self.naming,
+            stride=spread_stride(config.sweep.n_items) if config.run.order == "spread" else 1,
+            schedule=config.run.schedule,
+            n_workers=n_workers,
+            attempt=1,
+            backend=backend,
+            work_folder=str(work_folder),
+            item_time_limit_seconds=config.run.item_time_limit_seconds,
+        )
+
+    def shares_global_generators(self, backend: str, n_workers: int) -> bool:
+        """Return whether items that run at the same time would draw from the same seeded generators."""
+        seeded = self.config.workload.seed is not None
+        takes_seed = any(parameter.name == "seed" for parameter in self.parameters)
+        return backend == "threads" and n_workers > 1 and seeded and not takes_seed
+
+    @property
+    def naming(self) -> Naming:
+        """How results are called."""
+        axes = {axis.name for axis in self.config.sweep.axes}
+        return Naming(
+            self.function.name.rpartition(".")[2], self.config.results.names, frozenset(axes | set(RESERVED_NAMES))
+        )
+
+
+def _sent(value: Any) -> Any:
+    return ArrayConstant(str(value.path)) if isinstance(value, ArrayFile) else value
+
+
+def output_path(config: Config, option: Path | None) -> Path:
+    """Return where the result goes, absolute: the option, else the config's, else ``results/NAME.h5``."""
+    path = option or config.output or DEFAULT_FOLDER / (config.path.stem + ".h5")
+    return Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow the user's links
+
+
+def open_study(config: Config) -> Study:
+    """Import the function at root and check how it is to be called.
+
+    Raises FunctionError if it cannot be found or called with what the study gives; an error that the user's module
+    raises while it is imported becomes a FunctionError that carries its traceback.
+    """
+    function, setup = _sources(config)
+    with _import_errors(function):
+        loaded = function.load()
+    parameters = parameters_of(loaded, function.written)
+    setup_parameters: tuple[Parameter, ...] = ()
+    if setup is not None:
+        with _import_errors(setup):
+            setup_parameters = parameters_of(setup.load(), setup.written)
+    _check_call(config, function, parameters)
+    return Study(config, function, parameters, setup, setup_parameters, _identity(config, function))
+
+
+def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
+    workload = config.workload
+    folders = [str(workload.folder)]
+    for file in (workload.file, workload.setup_file):
+        if file is not None and str(file.parent) not in folders:
+            folders.append(str(file.parent))
+    function = FunctionSource(workload.function, tuple(folders))
+    return function, FunctionSource(workload.setup, tuple(folders)) if workload.setup is not None else None
+
+
+def _check_call(config: Config, function: FunctionSource, parameters: tuple[Parameter, ...]) -> None:
+    axes = [axis.name for axis in config.sweep.axes]
+    workload = config.workload
+    if workload.seed is not None and any(parameter.name == "seed" for parameter in parameters) and "seed" not in axes:
+        axes.append("seed")
+    try:
+        plan_call(
+            parameters,
+            axes=axes,
+            constants=list(workload.constants),
+            written=function.written,
+            has_setup=workload.setup is not None,
+        )
+    except FunctionError as error:
+        raise FunctionError(f"{config.path}: {error}") from None
+
+
+@contextmanager
+def _import_errors(source: FunctionSource) -> Iterator[None]:
+    """Turn what the user's module raises at import into a FunctionError that shows it from the user's lines on."""
+    try:
+        yield
+    except FunctionError:
+        raise
+    except (Exception, SystemExit) as error:
+        import traceback
+
+        trace = _from_users_code(error.__traceback__)
+        shown = "".join(traceback.format_exception(type(error), error, trace))
+        raise FunctionError(f"{source.written}: importing {source.place} failed:\n{shown.rstrip()}") from None
+
+
+def _from_users_code(trace: TracebackType | None) -> TracebackType | None:
+    """Drop the frames of fullrank and of the import system before the user's first one."""
+    ours = str(Path(__file__).parent)
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith((ours, "<frozen importlib")) and "importlib" not in Path(name).parts:
+            break
+        trace = trace.tb_next
+    return trace
+
+
+def _identity(config: Config, function: FunctionSource) -> Identity:
+    workload = config.workload
+    return Identity(
+        function=workload.function,
+        setup=workload.setup,
+        sweep=config.sweep.describe(),
+        constants=workload.constants,
+        seed=workload.seed,
+        results=config.results.names,
+        code=_code(config, function),
+    )
+
+
+def _code(config: Config, function: FunctionSource) -> dict[str, str]:
+    """Return the digests of the code of the function, its neighbours, and ``setup``'s."""
+    workload = config.workload
+    found: dict[str, str] = {}
+    for written, file in ((workload.function, workload.file), (workload.setup, workload.setup_file)):
+        if written is None:
+            continue
+        if file is None:
+            module = sys.modules.get(written.rpartition(":")[0])
+            source = getattr(module, "__file__", None)
+            if source is None or not source.endswith(".py"):
+                continue
+            found |= digests(Path(source), _roots_of_module(Path(source), written, config))
+        else:
+            found |= digests(file, [Path(folder) for folder in function.folders])
+    return found
+
+
+def _roots_of_module(source: Path, written: str, config: Config) -> list[Path]:
+    """Return the folders whose modules are this module's own: the config's, or its top-level package's."""
+    if source.is_relative_to(config.workload.folder):
+        return [config.workload.folder]
+    package, *deeper = written.rpartition(":")[0].split(".")
+    if package == "fullrank":  # whose own version is no part of a study
+        return [source.parent]
+    return [source.parents[max(0, len(deeper) - 1)]] if deeper else [source.parent]

@@ -1,0 +1,129 @@
+"""What a set of journals holds, without its values: enough to decide what the result file looks like.
+
+The standard library alone: every rank surveys its own journals.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fullrank.journal import Damage, Frame, Kind, read
+from fullrank.schedule import Order, mark
+
+VARYING = -1
+"""In a shape: the length of a one-dimensional result, which may differ from item to item."""
+
+Key = tuple[tuple[str, tuple[int, ...]], ...]
+"""Names and shapes of a layout's results, sorted by name; one-dimensional shapes are ``(VARYING,)``."""
+
+
+def key_of(layout: list[list[Any]]) -> Key:
+    """Return what two layouts must share to stand in the same datasets.
+
+    >>> key_of([["y", "<f8", []], ["x", "<i8", [7]]])
+    (('x', (-1,)), ('y', ()))
+    """
+    return tuple(sorted((name, (VARYING,) if len(shape) == 1 else tuple(shape)) for name, _, shape in layout))
+
+
+@dataclass
+class LayoutCount:
+    """How often a layout occurs."""
+
+    n_items: int
+    lowest_index: int
+    names: tuple[str, ...]
+    """In the order of the item with the lowest index."""
+    dtypes: dict[str, set[str]]
+    lengths: dict[str, tuple[int, int]]
+    """Least and greatest length of each one-dimensional result."""
+
+    def add(self, other: "LayoutCount") -> None:
+        """Count ``other`` in."""
+        if other.lowest_index < self.lowest_index:
+            self.lowest_index, self.names = other.lowest_index, other.names
+        self.n_items += other.n_items
+        for name, dtypes in other.dtypes.items():
+            self.dtypes[name] |= dtypes
+        for name, (least, greatest) in other.lengths.items():
+            known = self.lengths[name]
+            self.lengths[name] = min(least, known[0]), max(greatest, known[1])
+
+
+@dataclass
+class JournalInfo:
+    """One journal: its header, and the account of its worker's time if it closed the journal itself."""
+
+    path: str
+    header: dict[str, Any] = field(default_factory=dict)
+    account: dict[str, Any] | None = None
+    n_items: int = 0
+
+
+@dataclass
+class Survey:
+    """What the journals hold that were added."""
+
+    journals: list[JournalInfo] = field(default_factory=list)
+    layouts: dict[Key, LayoutCount] = field(default_factory=dict)
+    n_bytes: int = 0
+    n_ok: int = 0
+    n_failed: int = 0
+    damages: list[str] = field(default_factory=list)
+
+    def add_journal(self, path: Path, *, finished: bytearray | None = None, order: Order | None = None) -> None:
+        """Count the items of one journal, and mark them in the bitmap ``finished`` of visiting positions.
+
+        Raises JournalError for a journal of a newer fullrank, OSError if it cannot be read.
+        """
+        info = JournalInfo(str(path))
+        self.journals.append(info)
+        self.n_bytes += path.stat().st_size
+        for frame in read(path):
+            if isinstance(frame, Damage):
+                self.damages.append(str(frame))
+                continue
+            self._add_frame(frame, info)
+            if finished is not None and order is not None and frame.kind in (Kind.VALUES, Kind.FAILURES):
+                for index in frame.indices():
+                    mark(finished, order.position(index))
+
+    def _add_frame(self, frame: Frame, info: JournalInfo) -> None:
+        if frame.kind == Kind.HEADER:
+            info.header = frame.json()
+        elif frame.kind == Kind.ACCOUNT:
+            info.account = frame.json()
+        elif frame.kind == Kind.VALUES:
+            info.n_items += frame.n_rows
+            self.n_ok += frame.n_rows
+            self._add_layout(json.loads(frame.meta), frame)
+        elif frame.kind == Kind.FAILURES:
+            info.n_items += frame.n_rows
+            self.n_failed += frame.n_rows
+
+    def _add_layout(self, layout: list[list[Any]], frame: Frame) -> None:
+        count = LayoutCount(
+            frame.n_rows,
+            min(frame.indices()),
+            tuple(name for name, _, _ in layout),
+            {name: {dtype} for name, dtype, _ in layout},
+            {name: (shape[0], shape[0]) for name, _, shape in layout if len(shape) == 1},
+        )
+        self._merge(key_of(layout), count)
+
+    def _merge(self, key: Key, count: LayoutCount) -> None:
+        if key in self.layouts:
+            self.layouts[key].add(count)
+        else:
+            self.layouts[key] = count
+
+    def join(self, other: "Survey") -> None:
+        """Count in what another rank surveyed."""
+        self.journals.extend(other.journals)
+        for key, count in other.layouts.items():
+            self._merge(key, count)
+        self.n_bytes += other.n_bytes
+        self.n_ok += other.n_ok
+        self.n_failed += other.n_failed
+        self.damages.extend(other.damages)

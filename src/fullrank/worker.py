@@ -1,0 +1,228 @@
+"""The loop that every worker of every backend runs, and what surrounds it: journal, running cell, account of time."""
+
+import json
+import mmap
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from fullrank.errors import JournalError
+from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts
+from fullrank.job import Job
+from fullrank.journal import JournalWriter, Kind, pack
+from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
+
+FLUSH_SECONDS = 1.0
+SYNC_SECONDS = 5.0
+JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX = ".journal", ".running", ".log"
+_STATIC_LOOK_SECONDS = 0.5
+
+
+class SharedCounter(Counter, Protocol):
+    """A backend's counter: claims, and beside them the tally of what is finished."""
+
+    def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
+        """Count items that ended, those of them without a result, and the time they took."""
+
+    def stop(self) -> None:
+        """Let every later claim of any worker find nothing."""
+
+    def stopped(self) -> bool:
+        """Return whether there is nothing left to claim."""
+
+
+def file_stem(attempt: int, worker: int) -> str:
+    """Return the common part of the names of a worker's files in the work folder.
+
+    >>> file_stem(1, 3)
+    'a0001-w00003'
+    """
+    return f"a{attempt:04d}-w{worker:05d}"
+
+
+def running_cell(path: Path) -> Cell:
+    """Create a file of 8 bytes and return it as one memory-mapped integer: setting it is no system call.
+
+    Where the file system cannot map a file, the cell is ordinary memory and a death leaves no suspect.
+    """
+    path.write_bytes(IDLE.to_bytes(8, "little", signed=True))
+    try:
+        with path.open("r+b") as file:
+            return memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
+    except OSError:
+        return [IDLE]
+
+
+def process_age_seconds() -> float:
+    """Return how long ago this process was started, in s, to 10 ms; 0 where /proc does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    except (OSError, AttributeError, ValueError):
+        return 0.0
+
+
+class Keeper(threading.Thread):
+    """Keeps journals from lagging: flushed every second, on the disk every five, whatever the workers do.
+
+    A thread and not the timer's handler, so that compute goes on while the disk is waited for. It also ends a process
+    whose parent died: an orphan would compute what its successors compute again.
+    """
+
+    def __init__(self, journals: Sequence[JournalWriter], *, parent: int | None = None) -> None:
+        super().__init__(name="fullrank-keeper", daemon=True)
+        self._journals = journals
+        self._parent = parent
+        self._end = threading.Event()
+        self.error: JournalError | None = None
+
+    def run(self) -> None:
+        """Flush and sync until :meth:`end`, or until a journal cannot be written."""
+        next_sync = time.monotonic() + SYNC_SECONDS
+        while not self._end.wait(FLUSH_SECONDS):
+            if self._parent is not None and os.getppid() != self._parent:
+                self._leave()
+            sync = time.monotonic() >= next_sync
+            try:
+                for journal in self._journals:
+                    journal.sync() if sync else journal.flush()
+            except JournalError as error:
+                self.error = error
+                return
+            if sync:
+                next_sync = time.monotonic() + SYNC_SECONDS
+
+    def _leave(self) -> None:
+        with suppress(JournalError):
+            for journal in self._journals:
+                journal.flush()
+        os._exit(75)
+
+    def end(self) -> None:
+        """Stop and wait for the thread."""
+        self._end.set()
+        self.join()
+
+
+class Worker:
+    """One worker of one attempt. Used by one thread; ``keeper``'s thread flushes its journal."""
+
+    def __init__(
+        self,
+        job: Job,
+        number: int,
+        *,
+        running: Cell,
+        interrupts: Interrupts,
+        last_output: Callable[[int], str] = lambda _index: "",
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._job = job
+        self.number = number
+        self._interrupts = interrupts
+        self._stop_requested = stop_requested
+        self._running = running
+        self._startup_seconds = process_age_seconds()
+        begun = time.perf_counter()
+        self._evaluator = Evaluator(job, running=running, interrupts=interrupts, last_output=last_output)
+        self._import_seconds = time.perf_counter() - begun
+        header = {
+            "attempt": job.attempt,
+            "worker": number,
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "backend": job.backend,
+            "n_items": job.sweep.n_items,
+            "code_version": job.code_version,
+        }
+        self.journal = JournalWriter(
+            Path(job.work_folder, file_stem(job.attempt, number) + JOURNAL_SUFFIX),
+            header,
+            write_interval_seconds=job.journal_interval_seconds,
+        )
+        self._pace = Pace()
+        self._claim_seconds = 0.0
+        self._journal_seconds = 0.0
+        self._n_claims = 0
+
+    def run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
+        """Claim and evaluate until nothing is left or the run is to stop; then close the journal.
+
+        Raises JournalError if the journal cannot be written; what was written before stays.
+        """
+        clock = time.perf_counter
+        begun, cpu_begun = clock(), time.thread_time()
+        ended = begun
+        for positions in self._claims(counter, todo):
+            claimed = clock()
+            self._claim_seconds += claimed - ended
+            evaluation = self._evaluate(todo.indices(positions))
+            evaluated = clock()
+            for frame in evaluation.frames:
+                self.journal.append(frame, since=claimed, now=evaluated)
+            ended = clock()
+            self._journal_seconds += ended - evaluated
+            self._n_claims += 1
+            self._pace.add_items(evaluation.n_finished, evaluation.busy_seconds)
+            counter.add_finished(
+                evaluation.n_finished, evaluation.n_failed, busy_milliseconds=round(1000 * evaluation.busy_seconds)
+            )
+            if keeper.error is not None:
+                raise keeper.error
+            if evaluation.abandoned or self._stop_requested():
+                counter.stop()
+                break
+        self._close(elapsed_seconds=ended - begun, cpu_seconds=time.thread_time() - cpu_begun)
+
+    def _claims(self, counter: SharedCounter, todo: Todo) -> Iterator[range]:
+        if self._job.schedule == "guided":
+            return guided_claims(
+                counter, todo.n_items, n_workers=self._job.n_workers, pace=self._pace, clock=time.perf_counter
+            )
+        return self._own_block(counter, todo)
+
+    def _own_block(self, counter: SharedCounter, todo: Todo) -> Iterator[range]:
+        """Yield the pieces of this worker's block, looking now and then whether the run was stopped."""
+        looked = time.perf_counter()
+        for piece in static_claims(block_range(todo.n_items, self._job.n_workers, self.number), pace=self._pace):
+            if time.perf_counter() - looked > _STATIC_LOOK_SECONDS:
+                if counter.stopped():
+                    return
+                looked = time.perf_counter()
+            yield piece
+
+    def _evaluate(self, indices: list[int]) -> Evaluation:
+        """Evaluate one claim, suspects in a child process each."""
+        suspects = self._job.suspects.intersection(indices) if self._job.suspects else ()
+        if not suspects:
+            return self._evaluator.evaluate(indices)
+        from fullrank.contained import evaluate_contained
+
+        evaluation = self._evaluator.evaluate([index for index in indices if index not in suspects])
+        for index in suspects:
+            if evaluation.abandoned:
+                break
+            contained = evaluate_contained(self._job, index, running=self._running, interrupts=self._interrupts)
+            evaluation = evaluation.joined(contained)
+        return evaluation
+
+    def _close(self, *, elapsed_seconds: float, cpu_seconds: float) -> None:
+        account = {
+            "n_items": self._pace.n_items,
+            "n_claims": self._n_claims,
+            "startup_seconds": self._startup_seconds,
+            "import_seconds": self._import_seconds,
+            "compute_seconds": self._pace.busy_seconds,
+            "claim_seconds": self._claim_seconds,
+            "journal_seconds": self._journal_seconds,
+            "elapsed_seconds": elapsed_seconds,
+            "cpu_seconds": cpu_seconds,
+        }
+        now = time.perf_counter()
+        self.journal.append(pack(Kind.ACCOUNT, 0, meta=json.dumps(account).encode()), since=now, now=now)
+        self.journal.close()

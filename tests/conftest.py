@@ -1,0 +1,147 @@
+"""Fixtures that start programs, and see to it that none of them stays behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+# Every program that a test starts inherits this variable, and is found by it again. Process groups
+# would not do: the ranks of Open MPI leave theirs.
+MARK = "FULLRANK_TEST"
+GRACE_SECONDS = 5.0
+
+# What a launcher or batch system round pytest says of its job is not meant for the tests' programs.
+LAUNCHERS = ("HYDI_", "HYDRA_", "MPI_LOCAL", "OMPI_", "PMIX_", "PMI_", "PRTE_", "SLURM_")
+SETTINGS = ("_MCA_", "OMPI_ALLOW_RUN_AS_ROOT")
+
+# Open MPI refuses to run as root, as containers do, and to start more ranks than there are cores.
+OPENMPI_SETTINGS = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "mpi: starts MPI programs; with Open MPI, these are run")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "mpiexec" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.mpi)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment_of_a_laptop() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(LAUNCHERS) and not any(setting in name for setting in SETTINGS):
+                patch.delenv(name)
+        for name, value in OPENMPI_SETTINGS.items():
+            patch.setenv(name, os.environ.get(name, value))
+        yield
+
+
+@pytest.fixture
+def leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails the test if a program that it started, or a child of one, outlives it; kills it."""
+    monkeypatch.setenv(MARK, uuid.uuid4().hex)
+    yield
+    deadline = time.monotonic() + GRACE_SECONDS
+    while _marked() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if left := _kill_marked():
+        pytest.fail(f"still running {GRACE_SECONDS:g} s after the test: {left}")
+
+
+@pytest.fixture
+def mpiexec() -> Path:
+    """The launcher of this environment's MPI library; without one the test is skipped."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    found = beside if beside.exists() else shutil.which("mpiexec")
+    if found is None:
+        pytest.skip("no mpiexec beside this Python or on the PATH; the extra `mpich` has one")
+    return Path(found)
+
+
+@pytest.fixture
+def run_mpi(mpiexec: Path, tmp_path: Path, leaves_nothing_running: None) -> Program:
+    """``run_mpi(n, program, *arguments, timeout=60, cwd=tmp_path, env={})``: to its end on n."""
+
+    def run(n: int, *args: object, **options: object) -> "subprocess.CompletedProcess[str]":
+        return _run_to_end([mpiexec, "-n", n, *args], **{"cwd": tmp_path, **options})
+
+    return run
+
+
+@pytest.fixture
+def fullrank_cli(tmp_path: Path, leaves_nothing_running: None) -> Program:
+    """``fullrank_cli(*arguments, timeout=60, cwd=tmp_path, env={})``: one command, to its end."""
+
+    def run(*args: object, **options: object) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "fullrank", *args]
+        return _run_to_end(command, **{"cwd": tmp_path, **options})
+
+    return run
+
+
+def _run_to_end(
+    command: list[object], *, cwd: Path, timeout: float = 60, env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    words = [str(word) for word in command]
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=os.environ | (env or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is pytest's, which then kills what is left
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill_marked()
+            out, err = process.communicate()
+            pytest.fail(f"{words} did not end within {timeout} s; it wrote:\n{out}\n{err}")
+        except BaseException:
+            _kill_marked()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def _marked() -> dict[int, str]:
+    """Return pid and command line of the processes that carry the mark of the running test."""
+    mark = f"{MARK}={os.environ[MARK]}".encode()
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            if mark in (folder / "environ").read_bytes():
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                found[int(folder.name)] = b" ".join(words).decode(errors="replace")
+    return found
+
+
+def _kill_marked() -> dict[int, str]:
+    """Kill them, and what they start meanwhile; return the first ones seen."""
+    first = left = _marked()
+    while left:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+        left = _marked()
+    return first
