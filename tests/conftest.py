@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+# Test modules are no package: what they share is a module beside this file, and reaches them by fixtures.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from studies import Project
+
 # Every program that a test starts inherits this variable, and is found by it again. Process groups
 # would not do: the ranks of Open MPI leave theirs.
 MARK = "FULLRANK_TEST"
@@ -95,6 +100,18 @@ def fullrank_cli(tmp_path: Path, leaves_nothing_running: None) -> Program:
         return _run_to_end(command, **{"cwd": tmp_path, **options})
 
     return run
+
+
+@pytest.fixture
+def project(tmp_path: Path, leaves_nothing_running: None) -> Project:
+    """A user's folder, in which ``fullrank`` is run."""
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def mpi_project(tmp_path: Path, mpiexec: Path, leaves_nothing_running: None) -> Project:
+    """The same where there is MPI."""
+    return Project(tmp_path, mpiexec)
 
 
 def _run_to_end(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullrank.codebase import digest, digests
+from fullrank.codebase import digest, digests, roots_of
 from fullrank.errors import FunctionError
 
 
@@ -279,6 +279,28 @@ def test_an_installed_package_is_followed_by_its_own_name(tmp_path: Path) -> Non
         "science/sim.py",
         "tools.py",
     ]
+
+
+@pytest.mark.parametrize(
+    ("module", "roots"),
+    [
+        ("site-packages/pkg/sub/deep.py", ["site-packages/pkg"]),
+        ("site-packages/pkg/sub/__init__.py", ["site-packages/pkg"]),
+        ("site-packages/pkg/__init__.py", ["site-packages/pkg"]),
+        ("site-packages/lone.py", []),
+        ("mine/lone.py", ["mine"]),
+    ],
+)
+def test_the_roots_of_a_module_are_its_package_or_its_folder(
+    tmp_path: Path, module: str, roots: list[str]
+) -> None:
+    for package in ("site-packages/pkg", "site-packages/pkg/sub"):
+        write(tmp_path, {f"{package}/__init__.py": ""})
+    assert roots_of(tmp_path / module) == [tmp_path / root for root in roots]
+
+
+def test_a_module_of_the_standard_library_has_no_neighbours() -> None:
+    assert roots_of(Path(ast.__file__).with_name("statistics.py")) == []
 
 
 def test_what_lies_outside_the_roots_is_not_followed(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_tables_in_tables_in_tables_are_refused(study: Study) -> None:
 
 STEPS = {
     "start = 2.5, stop = 4, step = 0.25": "write { start = 2.5, stop = 4, num = 7 } for floats",
-    "start = 0, stop = 1, step = 0.1": "write { start = 0, stop = 1, num = 11 } for floats",
+    "start = 0, stop = 0.3, step = 0.1": "write { start = 0, stop = 0.3, num = 4 } for floats",
     "start = 0, stop = 1, step = 0.3": "write { start = 0, stop = 0.9, num = 4 } for floats",
     "start = 10, stop = 0, step = -2": "{ range = [10, 0, -2] } as in Python (stop is left out)",
     "start = 0, stop = 1, num = 3, step = 0": "write { start, stop, num } for floats",
@@ -182,7 +182,7 @@ INLINE = {
     GRID + "r = { start = 0, # from\n  stop = 1, num = 3 }\n": ("line 4", "sweep.grid.r"),
     GRID + "r = { start = 0, stop = 1\n, num = 3 }\n": ("line 4", "sweep.grid.r"),
     GRID + 'r = { long_name = "{", start = 0,\r\n stop = 1 }': ("line 4", "sweep.grid.r"),
-    GRID + "# {\nr = { range = [1,\n2],\nunits = 's' }\n": ("line 6", "sweep.grid.r"),
+    GRID + "# {\nr = { range = [1, # }\n2],\nunits = 's' }\n": ("line 6", "sweep.grid.r"),
     "run = {\n}\n": ("line 1", "run"),
 }
 

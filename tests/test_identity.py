@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullrank.axes import Axis, LinearAxis, ListAxis, LogAxis, RangeAxis
+from fullrank.axes import Axis, ColumnAxis, LinearAxis, ListAxis, LogAxis, RangeAxis
 from fullrank.errors import ConfigError, StorageError
 from fullrank.identity import Identity, changes, plain
 from fullrank.sweep import Sweep
@@ -195,6 +196,24 @@ def test_a_range_is_said_by_its_ends() -> None:
     assert changes(old, new) == ["sweep.grid.n: 10 … 599 in steps of 1 → 10 … 699 in steps of 1"]
 
 
+def test_a_column_of_a_table_is_said_by_its_size() -> None:
+    def table(*values: float) -> Identity:
+        axis = ColumnAxis("r", values=array("d", values))
+        return replace(STUDY, sweep=Sweep("table", (axis,)).describe())
+
+    assert changes(table(1.0, 2.0), table(1.0, 2.0)) == []
+    assert changes(table(1.0, 2.0), table(1.0, 2.0, 3.0)) == [
+        "sweep.table.r: 2 values of type float → 3 values of type float"
+    ]
+    assert changes(table(1.0, 2.0), table(1.0, 3.0)) == [
+        "sweep.table.r: 2 values of type float, and they changed"
+    ]
+
+
+def test_studies_can_be_told_apart_in_a_set() -> None:
+    assert len({STUDY, replace(STUDY), replace(STUDY, seed=2)}) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentences"),
     [
@@ -254,6 +273,16 @@ def test_an_array_counts_by_its_content_wherever_it_lies(tmp_path: Path) -> None
     old = replace(STUDY, constants=first)
     new = replace(STUDY, constants=plain({"potential": ArrayInFile(there)}))
     assert changes(old, new) == ["constant 'potential': the array in its file changed"]
+
+
+def test_an_array_is_read_once_when_the_study_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY 1")
+    study = replace(STUDY, constants={"potential": ArrayInFile(path)})
+    digest = study.digest
+    path.unlink()
+    assert study.digest == digest
+    assert changes(study, replace(study)) == []
 
 
 def test_an_array_that_cannot_be_read_is_a_users_mistake(tmp_path: Path) -> None:

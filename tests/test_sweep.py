@@ -13,7 +13,6 @@ from fullrank.axes import Axis, LinearAxis, ListAxis, RangeAxis, Value
 from fullrank.sweep import RESERVED_NAMES, Kind, Sweep, SweepError, name_problem
 
 NAMES = ("a", "b", "c", "d")
-PRIMES = (2, 3, 5, 7)
 
 
 def integers(name: str, n: int) -> RangeAxis:

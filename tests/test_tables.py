@@ -33,7 +33,7 @@ def columns(path: Path) -> dict[str, list[Value]]:
     ("name", "content"),
     [
         ("points.csv", "r,x,s\n1,0.5,a b\n-2,3,c\n"),
-        ("points.csv", "r;x;s\n1;0.5;a b\n-2;3;c"),
+        ("points.csv", "r ;x;s\n1;0.5 ;a b \n-2;3;c"),
         ("points.csv", "r\tx\ts\n1\t0.5\ta b\n-2\t3\tc\n"),
         ("points.tsv", "r\tx\ts\n1\t0.5\ta b\n-2\t3\tc\n"),
         ("POINTS.CSV", "r,x,s\n1,0.5,a b\n-2,3,c\n"),

@@ -37,6 +37,26 @@ def digests(function_file: Path, roots: Sequence[Path]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def roots_of(module_file: Path) -> list[Path]:
+    """Return the roots for a function that is imported by name, from beside no config.
+
+    Those are its top-level package, or the folder of a module in no package. What a lone module
+    among installed ones imports are other people's programs: it has no neighbours.
+    """
+    folder = module_file.parent
+    if not (folder / "__init__.py").is_file():
+        return [] if _is_installed(module_file) else [folder]
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    return [folder]
+
+
+def _is_installed(file: Path) -> bool:
+    standard_library = Path(ast.__file__).parent
+    installed = {"site-packages", "dist-packages"} & set(file.parts)
+    return bool(installed) or file.is_relative_to(standard_library)
+
+
 def digest(tree: ast.Module) -> str:
     """Return the SHA-256 of what a module does, the same on every supported version of Python."""
     hashed = sha256()

@@ -54,8 +54,9 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
                 writer.write(block)
             writer.finish(_tables(crew, survey, schema=schema, failed=failed, commit=commit))
         return verify(temporary)
-    finally:
-        crew.call("release")
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _check_names(schema: Schema, taken: frozenset[str]) -> None:
@@ -80,6 +81,7 @@ def _buckets(crew: Crew, survey: Survey, schema: Schema, folder: Path) -> Iterat
     crew.call("sort", schema, str(folder))
     for bucket in range(schema.n_buckets):
         yield crew.call("take", bucket)
+    crew.call("release")
 
 
 def _note_failed(block: Block, failed: list[tuple[int, int, int]]) -> None:

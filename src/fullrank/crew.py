@@ -79,20 +79,15 @@ class Member:
             raise OutputError("the journals were not read before the work began")
         return self._team.run(job, self._todo, self.watch)
 
-    def add_journals(self, journals: Sequence[str]) -> int:
-        """Add the attempt's journals that this member holds, and return how many items they finish.
+    def add_journals(self, journals: Sequence[str]) -> Survey:
+        """Add the attempt's journals that this member holds, and return the survey of all it holds.
 
         A rank holds its own journal; a member that is alone holds those of all its workers.
         """
         own = journals[self._team.rank :: self._team.size] if self._team.size > 1 else journals
-        before = self._survey.n_ok + self._survey.n_failed
         for path in map(Path, own):
             if path.exists():
                 self._survey.add_journal(path)
-        return self._survey.n_ok + self._survey.n_failed - before
-
-    def surveyed(self) -> Survey:
-        """Return the survey of all journals this member holds."""
         return self._survey
 
     def ship(self) -> list[tuple[str, bytes]]:

@@ -154,6 +154,7 @@ class _Run:
         self._crew = crew
         self._console = console
         self._lock = lock
+        self._survey = Survey()
 
     def go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
@@ -209,8 +210,8 @@ class _Run:
             attempt=folder.next_attempt(),
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
         )
-        survey = _joined(crew.call("read_earlier", job, [str(path) for path in folder.journals()]))
-        for damage in survey.damages:
+        self._survey = _joined(crew.call("read_earlier", job, [str(path) for path in folder.journals()]))
+        for damage in self._survey.damages:
             self._console.say(damage)
         n_todo = crew.member.n_todo()
         job = replace(job, suspects=frozenset(folder.suspects()))
@@ -229,7 +230,7 @@ class _Run:
         monitors: list[Monitor] = []
 
         def watch(handle: Handle) -> AbstractContextManager[None]:
-            display.begin(n_todo, job.sweep.n_items - n_todo, choices.n_workers)
+            display.begin(n_todo, job.sweep.n_items - n_todo, n_workers=choices.n_workers)
             monitors.append(
                 Monitor(
                     handle,
@@ -256,10 +257,10 @@ class _Run:
 
     def _n_finished(self, job: Job) -> int:
         """Return how many items this attempt finished, counted in its journals: no position is given out twice."""
-        journals = [
-            str(self._folder.journal_of(file_stem(job.attempt, number))) for number in range(job.n_workers)
-        ]
-        return sum(self._crew.call("add_journals", journals))
+        stems = [file_stem(job.attempt, number) for number in range(job.n_workers)]
+        n_before = self._survey.n_finished
+        self._survey = _joined(self._crew.call("add_journals", [str(self._folder.journal_of(stem)) for stem in stems]))
+        return self._survey.n_finished - n_before
 
     def _tell_deaths(self, outcomes: Sequence[Outcome]) -> None:
         deaths: list[Death] = [death for outcome in outcomes for death in outcome.deaths]
@@ -269,7 +270,6 @@ class _Run:
     def _commit(self) -> Ending:
         """Write the file, verify it, give it its name, and remove the work folder."""
         folder, choices, crew = self._folder, self._choices, self._crew
-        survey = _joined(crew.call("surveyed"))
         commit = Commit(
             self._study.config,
             self._study.identity.to_json(),
@@ -277,7 +277,7 @@ class _Run:
             choices.provenance or {},
         )
         temporary = folder.path / f"result.{os.getpid()}.tmp"
-        summary = write_file(crew, survey, commit=commit, temporary=temporary)
+        summary = write_file(crew, self._survey, commit=commit, temporary=temporary)
         self._lock.renew()
         put_in_place(temporary, folder.output)
         printed = folder.keep_what_was_printed()

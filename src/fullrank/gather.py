@@ -21,8 +21,8 @@ from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.survey import VARYING, Key, LayoutCount, Survey, key_of
 
-BUCKET_BYTES = 32 << 20
-_BUFFER_BYTES = 16 << 20
+BUCKET_BYTES = 16 << 20
+_BUFFER_BYTES = 8 << 20
 _CHUNK_ITEMS = 1 << 17
 """Buckets are whole multiples of a chunk of 8-byte numbers, so that few chunks are written in two parts."""
 

@@ -37,12 +37,15 @@ class Identity:
     sweep: Mapping[str, Any]
     """What ``Sweep.describe()`` returns; the number of replicates is in it."""
     constants: Mapping[str, Any]
-    """By name, as :func:`plain` returns them."""
+    """By name; kept as :func:`plain` returns them, so that files of arrays are read once."""
     seed: int | None = None
     results: tuple[str, ...] | None = None
     """Names given to the parts of a result."""
     code: Mapping[str, str]
     """Digest of each file of the function's code; see :mod:`fullrank.codebase`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "constants", plain(self.constants))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Identity) and self.to_json() == other.to_json()
@@ -111,8 +114,8 @@ def changes(old: Identity, new: Identity) -> list[str]:
         _difference("function", old.function, new.function),
         _difference("setup", old.setup, new.setup),
         _difference("seed", old.seed, new.seed),
-        _sweep_changes(plain(old.sweep), plain(new.sweep)),
-        _constant_changes(plain(old.constants), plain(new.constants)),
+        _sweep_changes(old.sweep, new.sweep),
+        _constant_changes(old.constants, new.constants),
         _difference("results.names", old.results, new.results),
         _code_changes(old.code, new.code),
     )

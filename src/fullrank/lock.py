@@ -59,7 +59,7 @@ class _Seen:
 
 
 class RunLock:
-    """The right to write into ``folder``, which must exist; a context manager.
+    """The right to write into ``folder``, which is made if need be; a context manager.
 
     Not for several threads at once, save that a timer may call :meth:`renew` at any moment. If the
     process dies the lock stays, and the next run takes it over: at once if it can see that the
@@ -102,7 +102,7 @@ class RunLock:
         """
         try:
             first: _Seen | None = None
-            while not self._create():
+            while not self._create_in_folder():
                 seen = self._look()
                 if seen is not None:
                     self._wait_for_end_of(seen, is_first=first is None)
@@ -139,6 +139,14 @@ class RunLock:
             seen = self._look()
             if seen is not None and seen.text == self._me.to_json():
                 self._path.unlink()
+
+    def _create_in_folder(self) -> bool:
+        """As :meth:`_create`; the run that was waited for may have removed the folder."""
+        try:
+            return self._create()
+        except FileNotFoundError:
+            self._folder.mkdir(exist_ok=True)
+            return self._create()
 
     def _create(self) -> bool:
         """Make the file, whole or not at all; False if it is there already."""
@@ -213,16 +221,14 @@ class RunLock:
 
     def _remove(self, judged: _Seen) -> None:
         """Remove the lock that was judged dead, and no other that took its place meanwhile."""
-        with self._guard():
+        # not found: its owner came back to life and ended, perhaps with its whole folder
+        with suppress(FileNotFoundError), self._guard():
             seen = self._look()
             if seen is None or seen.text != judged.text:
                 return  # another newcomer was quicker
             # Where the guard has no effect somebody may be quicker still: look at what was caught.
             aside = self._path.with_name(f"lock.{self._me.token}")
-            try:
-                self._path.rename(aside)
-            except FileNotFoundError:
-                return
+            self._path.rename(aside)
             if aside.read_text(errors="replace") != judged.text:
                 self._put_back(aside)
             aside.unlink(missing_ok=True)
@@ -262,12 +268,11 @@ class RunLock:
 
 
 def holder_of(folder: Path) -> str | None:
-    """Return who holds the lock of ``folder``, None if nobody does or its process is known to be gone."""
+    """Return who holds the lock of ``folder``; None if nobody does, or a process that is gone."""
     try:
-        text = (folder / "lock").read_text(errors="replace")
+        owner = owner_from((folder / "lock").read_text(errors="replace"))
     except OSError:
         return None
-    owner = owner_from(text)
     if owner is None or judge(owner, this_process(), process_start) is Verdict.GONE:
         return None
     return str(owner)

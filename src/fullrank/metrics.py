@@ -9,9 +9,9 @@ Performance Analysis, https://pop-coe.eu) looks at one run alone: load balance t
 efficiency, which POP too calls parallel efficiency; here that product is the busy share.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import floor, fsum, isnan, nan
+from math import ceil, floor, fsum, isnan, nan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it imports numpy
@@ -209,3 +209,26 @@ def spelled_share(share: float) -> str:
     ('98.1 %', 'unknown')
     """
     return "unknown" if isnan(share) else f"{100 * share:.1f} %"
+
+
+def spelled_range(least_seconds: float, most_seconds: float) -> str:
+    """Spell a range in one unit, rounded outwards.
+
+    >>> [spelled_range(*r) for r in ((41.3, 54.2), (0.0, 8.0), (130.0, 170.0), (5e3, 9e3))]
+    ['40-55 s', 'less than 8 s', '2.1-2.9 min', '1.3-2.5 h']
+    """
+    limits = (("s", 1, 100), ("min", 60, 6000), ("h", 3600, 48 * 3600), ("d", 86400, float("inf")))
+    unit, size = next((unit, size) for unit, size, limit in limits if most_seconds < limit)
+    least = _rounded(least_seconds / size, floor, in_tenths=size > 1)
+    most = _rounded(most_seconds / size, ceil, in_tenths=size > 1)
+    if not float(least):
+        return f"less than {most} {unit}"
+    return f"{least} {unit}" if least == most else f"{least}-{most} {unit}"
+
+
+def _rounded(value: float, to_whole: Callable[[float], int], *, in_tenths: bool) -> str:
+    """Round to what an estimate deserves: tenths below 10, fives from 20 on."""
+    if value < 10 and in_tenths:
+        return f"{to_whole(10 * value) / 10:g}"
+    step = 1 if value < 20 else 5 if value < 100 else 10
+    return str(to_whole(value / step) * step)

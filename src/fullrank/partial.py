@@ -54,9 +54,8 @@ def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
     if config.sweep.describe() != Identity.from_json(identity).sweep:
         raise StudyChanged(f"{config.path}: the sweep is not the one whose journals are in {folder.path}")
     crew = LocalCrew(LocalTeam(serial.run))
-    crew.call("add_journals", [str(path) for path in folder.journals()])
-    (survey,) = crew.call("surveyed")
-    n_missing = config.sweep.n_items - survey.n_ok - survey.n_failed
+    (survey,) = crew.call("add_journals", [str(path) for path in folder.journals()])
+    n_missing = config.sweep.n_items - survey.n_finished
     if n_missing > 0 and not partial:
         raise Stopped(
             f"{n_missing:,} of {config.sweep.n_items:,} items are missing; go on with: fullrank run {study}, "

@@ -14,6 +14,7 @@ from datetime import datetime
 from math import fsum, isfinite, isnan, nan
 from pathlib import Path
 from statistics import median
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ N_ELEMENTS_APART = 16
 """Arrays of up to this many elements are summed element by element."""
 N_VALUES_LISTED = 6
 N_HOSTS_LISTED = 4
+SHORT_SECONDS = 0.1
+"""Below, nothing is concluded from CPU time: clocks tick in 10 ms."""
+WAITING_SHARE = 0.8
+"""Items that keep a core busy for less than this are said to wait."""
 
 Value = int | float | str | bool
 
@@ -58,6 +63,7 @@ class Items:
     n_crashed: int
     n_missing: int
     total_seconds: float
+    mean_seconds: float
     shortest_seconds: float
     longest_seconds: float
 
@@ -85,6 +91,8 @@ class ResultFacts:
     dtype: str
     shape: tuple[int, ...]
     """Of one item's value."""
+    varying: bool
+    """One-dimensional, and the shape is the longest one's."""
     n_nan_items: int
     """Items with a NaN in their value."""
     n_infinite: int
@@ -129,6 +137,8 @@ class Report:
     path: str
     title: str
     function: str
+    kind: str
+    """Of the sweep: grid, zip or table."""
     sweep: tuple[AxisFacts, ...]
     replicates: int | None
     items: Items
@@ -184,7 +194,7 @@ def report(path: Path) -> Report:
         workers = file.workers()
         attempt = _measured_attempt(workers)
         own = tuple(row for row in workers if row.attempt == attempt)
-        scan = _Scan(file, [row.attempt == attempt for row in workers])
+        scan = _Scan(file, [n for n, row in enumerate(workers) if row.attempt == attempt])
         for block in file.blocks(block_size(file)):
             scan.add(block)
         failures = sorted(file.failures(), key=lambda failure: failure.index)
@@ -195,6 +205,7 @@ def report(path: Path) -> Report:
             path=str(path.absolute()),
             title=file.title,
             function=_function(file),
+            kind=file.kind,
             sweep=tuple(_axis_facts(axis) for axis in file.axes),
             replicates=file.replicates,
             items=scan.items(),
@@ -232,10 +243,8 @@ def _function(file: ResultFile) -> str:
 
 def _axis_facts(axis: FileAxis) -> AxisFacts:
     n = len(axis)
-    if n <= N_VALUES_LISTED:
-        values = axis.column(range(n))
-    else:
-        values = [axis.value(0), axis.value(n - 1)]
+    few = axis.column(range(min(n, N_VALUES_LISTED)))
+    values = few if n <= N_VALUES_LISTED else [few[0], axis.value(n - 1)]
     return AxisFacts(axis.name, axis.units, n, tuple(values))
 
 
@@ -250,7 +259,8 @@ def _failed(failure: Failure, provenance: Mapping[str, Any]) -> FailedItem:
 
 
 def _kind(failure: Failure) -> str:
-    return failure.exception.partition(":")[0] or _status_in_words(failure.status)
+    exception = failure.exception.partition(":")[0] if failure.status == Status.FAILED else ""
+    return exception or _status_in_words(failure.status)
 
 
 def _status_in_words(status: int) -> str:
@@ -272,46 +282,48 @@ def _config_path(provenance: Mapping[str, Any]) -> str:
 class _Scan:
     """What is counted while the items stream by."""
 
-    def __init__(self, file: ResultFile, is_measured: Sequence[bool]) -> None:
-        # one more row, for an item without a worker, whose row is -1
-        self._is_measured = np.array([*is_measured, False])
-        self._counts: NDArray[np.int64] = np.zeros(len(Status), np.int64)
+    def __init__(self, file: ResultFile, measured_workers: Sequence[int]) -> None:
+        self._measured_workers = measured_workers
+        self._counts: Counter[Status] = Counter()
         self._total = _Accumulator()
         self._slowest: list[tuple[float, int, int]] = []
         self._tallies = [_Tally(field) for field in file.fields]
         self.longest_of_attempt = nan
 
     def add(self, block: Block) -> None:
-        self._counts += np.bincount(block.status, minlength=len(Status))
+        for status in Status:
+            self._counts[status] += int(np.count_nonzero(block.status == status))
         self._add_durations(block)
         for tally in self._tallies:
             tally.add(block)
 
     def _add_durations(self, block: Block) -> None:
         seconds = block.seconds.astype(np.float64)
-        self._total.add(seconds[np.isfinite(seconds)])
-        own = seconds[self._is_measured[block.worker] & np.isfinite(seconds)]
-        if own.size:
-            self.longest_of_attempt = float(np.fmax(self.longest_of_attempt, own.max()))
-        shortest_first = np.argsort(np.where(np.isfinite(seconds), seconds, -1.0), kind="stable")
-        for place in shortest_first[-N_SLOWEST:].tolist():
-            if isfinite(seconds[place]):
-                entry = (-float(seconds[place]), block.start + place, int(block.status[place]))
-                self._slowest.append(entry)
+        is_known = np.isfinite(seconds)
+        self._total.add(seconds[is_known])
+        own = seconds[is_known & np.isin(block.worker, self._measured_workers)]
+        self.longest_of_attempt = float(np.fmax(self.longest_of_attempt, own.max(initial=0.0)))
+        longest_first = np.argsort(np.where(is_known, -seconds, 1.0), kind="stable")
+        self._slowest += [
+            (-float(seconds[place]), block.start + place, int(block.status[place]))
+            for place in longest_first[:N_SLOWEST].tolist()
+            if is_known[place]
+        ]
         self._slowest = sorted(self._slowest)[:N_SLOWEST]
 
     def items(self) -> Items:
         """Return the counts."""
-        counts = self._counts.tolist()
+        counts = self._counts
         seconds = self._total.statistics("")
         return Items(
-            n_items=sum(counts),
+            n_items=counts.total(),
             n_ok=counts[Status.OK],
             n_failed=counts[Status.FAILED],
             n_timed_out=counts[Status.TIMED_OUT],
             n_crashed=counts[Status.CRASHED],
             n_missing=counts[Status.MISSING],
             total_seconds=_or_nan(seconds.sum),
+            mean_seconds=_or_nan(seconds.mean),
             shortest_seconds=_or_nan(seconds.min),
             longest_seconds=_or_nan(seconds.max),
         )
@@ -372,6 +384,7 @@ class _Tally:
             variable.long_name,
             "bool" if field.is_bool else field.dtype,
             field.shape,
+            field.varying,
             self._n_nan_items,
             self._n_infinite,
             tuple(part.statistics(s) for part, s in zip(self._parts, labels, strict=True)),
@@ -417,7 +430,7 @@ class _Accumulator:
 
 
 def _rounded_sum(values: Sequence[float]) -> list[float]:
-    """Return the sum, and its rounding error if there is one: math.fsum over blocks of any number."""
+    """Return the sum and its rounding error: what math.fsum needs to go on with more values."""
     try:
         total = fsum(values)
     except (OverflowError, ValueError):  # beyond the largest float
@@ -465,9 +478,9 @@ def _heading(found: Report, width: int) -> Iterator[str]:
 def _facts(found: Report, width: int) -> Iterator[str]:
     facts = {
         "File": found.path,
-        "Results": f"{found.results_sha256[:12]} (start of their SHA-256: equal results, equal digits)",
+        "Digest": f"{found.results_sha256[:12]}… (SHA-256 of the results)",
         "Function": found.function,
-        "Sweep": " × ".join(_sweep(found)),
+        "Sweep": _sweep(found),
         "Command": found.provenance.get("command", ""),
         "Where": _hosts(found),
         "Processor": _joined(found.provenance, ("cpu_model",), n_cores="usable_cores"),
@@ -475,20 +488,31 @@ def _facts(found: Report, width: int) -> Iterator[str]:
         "Code": _code(found.provenance),
         "Job": _joined(found.provenance, ("scheduler", "job_id"), n_cores=""),
     }
-    rows = [(name, str(fact)) for name, fact in facts.items() if fact]
-    yield from _table(rows, left=(0, 1), indent=0)
+    for name, fact in facts.items():
+        if fact:
+            room = 10_000 if name in ("File", "Command") else width  # these are copied
+            yield from _wrapped(f"{name:<11}", str(fact), room)
 
 
-def _sweep(found: Report) -> Iterator[str]:
-    if found.replicates is not None:
-        yield _counted(found.replicates, "replicate")
-    for axis in found.sweep:
-        units = "" if axis.units in ("", "1") else f" {axis.units}"
-        shown = [_number(value) for value in axis.values]
-        if axis.n_values > len(shown):
-            yield f"{axis.name} = {shown[0]} … {shown[1]}{units} ({axis.n_values:,} values)"
-        else:
-            yield f"{axis.name} = {', '.join(shown)}{units}"
+def _sweep(found: Report) -> str:
+    if found.kind == "grid":
+        items = " × ".join(f"{_axis(axis)}{_size(axis)}" for axis in found.sweep)
+    else:
+        n_rows = max(axis.n_values for axis in found.sweep)
+        items = f"{_counted(n_rows, 'row')} of {', '.join(map(_axis, found.sweep))}"
+    if found.replicates is None:
+        return items
+    return f"{_counted(found.replicates, 'replicate')} × {items}"
+
+
+def _axis(axis: AxisFacts) -> str:
+    units = "" if axis.units in ("", "1") else f" {axis.units}"
+    between = ", " if len(axis.values) == axis.n_values else " … "
+    return f"{axis.name} = {between.join(map(_number, axis.values))}{units}"
+
+
+def _size(axis: AxisFacts) -> str:
+    return "" if len(axis.values) == axis.n_values else f" ({axis.n_values:,} values)"
 
 
 def _hosts(found: Report) -> str:
@@ -535,11 +559,12 @@ def _results(found: Report, width: int) -> Iterator[str]:
 
 
 def _result_rows(result: ResultFacts) -> Iterator[tuple[str, ...]]:
-    units = "" if result.units == "1" else result.units
+    units = "bool" if result.dtype == "bool" else "" if result.units == "1" else result.units
     size = "×".join(map(str, result.shape)) if len(result.statistics) == 1 else ""
+    upto = "up to " if result.varying else ""
     for number, part in enumerate(result.statistics):
         yield (
-            f"{part.label} ({size} values)" if size else part.label,
+            f"{part.label} ({upto}{size} values)" if size else part.label,
             units,
             _number(part.sum, n_digits=15),
             _number(part.mean),
@@ -560,11 +585,12 @@ def _attempts(found: Report, width: int) -> Iterator[str]:
 
 def _attempt_row(attempt: Attempt) -> tuple[str, ...]:
     row = attempt.row
-    start, end = _moment(row.started), _moment(row.ended)
+    (day, start, zone), (end_day, end, end_zone) = map(_moment, (row.started, row.ended))
+    same_day = (day, zone) == (end_day, end_zone)
     return (
         str(row.attempt),
-        start,
-        end.removeprefix(start[:11]) or "-",  # the day once is enough
+        " ".join((day, start, zone)).strip(),
+        (end if same_day else " ".join((end_day, end, end_zone)).strip()) or "-",
         row.backend,
         f"{row.n_workers:,}",
         f"{attempt.n_items:,}",
@@ -573,57 +599,241 @@ def _attempt_row(attempt: Attempt) -> tuple[str, ...]:
     )
 
 
-def _moment(iso: str) -> str:
+def _moment(iso: str) -> tuple[str, str, str]:
+    """Return day, time and zone."""
     try:
         moment = datetime.fromisoformat(iso)
     except ValueError:
-        return iso
-    offset = moment.strftime("%z")
-    zone = " UTC" if offset == "+0000" else f" {offset}" if offset else ""
-    return moment.strftime("%Y-%m-%d %H:%M:%S") + zone
+        return "", iso, ""
+    zone = moment.strftime("%z")
+    return (
+        moment.strftime("%Y-%m-%d"),
+        moment.strftime("%H:%M:%S"),
+        "UTC" if zone == "+0000" else zone,
+    )
 
 
 def _time(found: Report, width: int) -> Iterator[str]:
     if not found.workers:
         return
-    known = found.work
-    yield "Time" if len(found.attempts) < 2 else f"Time, of attempt {found.attempt} alone"
-    yield from _wrapped(_time_notes(found), width)
-    if known.n_killed < known.n_workers:
-        yield from _table(_time_rows(found), left=(0, 2))
-        yield from _wrapped(_core_notes(found), width)
+    yield "Time"
+    for note in _scope_notes(found):
+        yield from _wrapped("  ", note, width)
+    if found.work.n_killed == found.work.n_workers:
+        return
+    rows = _figures_of_time(found)
+    heads = list(_table([row[:2] for row in rows], left=(0,)))
+    for head, (_, _, explanation) in zip(heads, rows, strict=True):
+        yield from _wrapped(head.ljust(max(map(len, heads)) + 2), explanation, width)
+    for note in _core_notes(found):
+        yield from _wrapped("  ", note, width)
 
 
-def _time_rows(found: Report) -> list[tuple[str, str, str]]:
+def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
+    """Return name, figure and explanation of each."""
     known = found.work
+    n_workers = _counted(known.n_workers - known.n_killed, "worker")
     rest = {
-        "asking for items": known.claim_share,
-        "writing the journal": known.journal_share,
+        "asking": known.claim_share,
+        "writing": known.journal_share,
         "idle at the end": known.idle_share,
         "other": known.other_share,
     }
-    spelled = ", ".join(f"{spelled_share(share)} {name}" for name, share in rest.items())
-    return [
+    return (
         (
             "makespan",
             spelled_seconds(known.makespan_seconds),
-            "from the common start to the end of the last item",
+            "from the workers' common start to the end of the last item",
         ),
         (
             "at best",
             spelled_seconds(found.shortest_makespan_seconds),
-            "the items' time / workers, or the longest item if that is more",
+            f"the time of all items / {n_workers}, or the longest item if that is more",
         ),
         (
             "start-up",
             spelled_seconds(known.startup_seconds),
-            "before that: Python and your module, on the slowest worker",
+            "before that: Python, your module and its setup; of the slowest worker",
         ),
-        ("inside items", spelled_share(known.busy_share), f"of the workers' time; {spelled}"),
+        (
+            "efficiency",
+            spelled_share(known.busy_share),
+            "of the workers' time went into items; it is speedup / workers if no item takes longer "
+            "beside others than alone, which one run cannot tell",
+        ),
+        (
+            "the rest",
+            spelled_share(1.0 - known.busy_share),
+            ", ".join(f"{name} {spelled_share(share)}" for name, share in rest.items()),
+        ),
         (
             "load balance",
             spelled_share(known.load_balance),
-            "mean / longest time of a worker inside items",
+            "the mean of the workers' times inside items / the longest",
         ),
-        ("cores busy", f"{known.cores_busy:.2f}", f"CPU time / makespan, of {known.n_workers}"),
+        (
+            "cores busy",
+            "unknown" if isnan(known.cores_busy) else f"{known.cores_busy:.2f}",
+            f"CPU time / makespan; there were {n_workers}",
+        ),
+    )
+
+
+def _scope_notes(found: Report) -> Iterator[str]:
+    """Say what the figures of time are of, where that is not all."""
+    known = found.work
+    n_others = known.n_workers - known.n_killed
+    if len(found.attempts) > 1:
+        did = f"{known.n_items:,} of the {_counted(found.items.n_items, 'item')}"
+        yield f"Attempt {found.attempt} did {did}; times and workers here are of it alone."
+    if not n_others:
+        yield "Its workers were killed before they could account for their time: no figures."
+    elif known.n_killed:
+        killed = f"{known.n_killed:,} of {_counted(known.n_workers, 'worker')}"
+        yield f"{killed} left no account of the time (killed); the figures are of the rest."
+
+
+def _core_notes(found: Report) -> Iterator[str]:
+    known = found.work
+    if not known.compute_seconds >= SHORT_SECONDS:
+        return
+    n_cores = found.provenance.get("usable_cores")
+    n_here = found.hosts.get(str(found.provenance.get("host", "")), 0)
+    if isinstance(n_cores, int) and n_here > n_cores:
+        cores = _counted(n_cores, "usable core")
+        # the clock of an item runs on while the core is another worker's
+        yield f"{n_here:,} workers shared {cores}: the efficiency counts their waiting as work."
+    elif known.cpu_seconds < WAITING_SHARE * known.compute_seconds:
+        busy = spelled_share(known.cpu_seconds / known.compute_seconds)
+        share = f"Inside items a core was busy {busy}"
+        if found.workers[0].backend == "threads" and found.provenance.get("gil") != "disabled":
+            yield (
+                f"{share} of the time: threads of one Python take turns, and the efficiency counts "
+                "their waiting as work. Try -b processes."
+            )
+        else:
+            yield f"{share} of the time: items wait, for a disk, a network or a free core."
+
+
+def _workers(found: Report, width: int) -> Iterator[str]:
+    if found.work.n_killed == len(found.workers):
+        return
+    columns = {
+        "items": [float(row.n_items) for row in found.workers],
+        "inside items": [row.compute_seconds for row in found.workers],
+        "asking": [row.claim_seconds for row in found.workers],
+        "writing": [row.journal_seconds for row in found.workers],
+        "idle at the end": [
+            found.work.makespan_seconds - row.elapsed_seconds for row in found.workers
+        ],
+        "CPU": [row.cpu_seconds for row in found.workers],
+    }
+    yield "Workers, times in s"
+    if len(found.workers) > N_WORKERS_LISTED:
+        rows = [("", *columns), *_worker_summary(columns)]
+        yield from _table(rows, left=(0,))
+    else:
+        heads = [(str(row.worker), row.host) for row in found.workers]
+        spelled = [_column(name, values) for name, values in columns.items()]
+        rows = [(*head, *cells) for head, *cells in zip(heads, *spelled, strict=True)]
+        yield from _table([("worker", "host", *columns), *rows], left=(1,))
+
+
+def _worker_summary(columns: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
+    ways: dict[str, Callable[[Sequence[float]], float]] = {
+        "least": min,
+        "median": median,
+        "most": max,
+    }
+    chosen = {
+        name: [choose([v for v in values if not isnan(v)] or [nan]) for choose in ways.values()]
+        for name, values in columns.items()
+    }
+    spelled = [_column(name, values) for name, values in chosen.items()]
+    yield from zip(ways, *spelled, strict=True)
+
+
+def _column(name: str, values: Sequence[float]) -> list[str]:
+    """Spell numbers below each other, with as many decimals as the greatest deserves."""
+    greatest = max((value for value in values if not isnan(value)), default=0.0)
+    n_decimals = 0 if name == "items" else 3 if greatest < 100 else 1
+    return ["-" if isnan(value) else f"{value:,.{n_decimals}f}" for value in values]
+
+
+def _slowest(found: Report, width: int) -> Iterator[str]:
+    if not found.slowest:
+        return
+    items = found.items
+    numbers = (
+        items.shortest_seconds,
+        items.longest_seconds,
+        items.mean_seconds,
+        items.total_seconds,
+    )
+    shortest, longest, mean, total = map(spelled_seconds, numbers)
+    yield f"Slowest items (all: {shortest} to {longest}, mean {mean}, sum {total})"
+    rows = [
+        (
+            f"item {item.index}",
+            spelled_seconds(item.seconds),
+            _parameters(item.parameters),
+            "" if item.status == "ok" else item.status,
+        )
+        for item in found.slowest
     ]
+    yield from _table(rows, left=(0, 2, 3))
+
+
+def _failures(found: Report, width: int) -> Iterator[str]:
+    if not found.failures:
+        return
+    n = found.n_without_result
+    yield f"Failures: {_counted(n, 'item')} without a result; the group failures has tracebacks"
+    if len(found.failure_kinds) > 1:
+        kinds = ", ".join(f"{n:,} × {kind}" for kind, n in found.failure_kinds.items())
+        yield from _wrapped("  ", kinds, width)
+    for item in found.failures:
+        status = "" if item.status == "failed" else f" {item.status}"
+        head = f"  item {item.index} ({_parameters(item.parameters)}){status}"
+        exception = item.exception.partition("\n")[0]
+        yield _shortened(f"{head}: {exception}" if exception else head, width)
+        yield f"    {item.command}"
+    if n > len(found.failures):
+        yield f"  and {n - len(found.failures):,} more"
+
+
+def _table(rows: Sequence[Sequence[str]], *, left: Sequence[int], indent: int = 2) -> Iterator[str]:
+    """Align columns, to the right but for those in ``left``."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(size) if number in left else cell.rjust(size)
+            for number, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield " " * indent + "  ".join(cells).rstrip()
+
+
+def _wrapped(head: str, words: str, width: int) -> Iterator[str]:
+    """Yield ``words`` beside ``head``, on as many lines as they need."""
+    room = max(20, width - len(head))
+    lines = wrap(words, room, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        yield (head if number == 0 else " " * len(head)) + line
+
+
+def _shortened(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _number(value: Value | None, *, n_digits: int = 6) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.{n_digits}g}" if isinstance(value, float) else str(value)
+
+
+def _parameters(parameters: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name}={_number(value)}" for name, value in parameters.items())

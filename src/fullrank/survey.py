@@ -72,6 +72,11 @@ class Survey:
     n_failed: int = 0
     damages: list[str] = field(default_factory=list)
 
+    @property
+    def n_finished(self) -> int:
+        """Number of records of items that ended, with or without a result."""
+        return self.n_ok + self.n_failed
+
     def add_journal(self, path: Path, *, finished: bytearray | None = None, order: Order | None = None) -> None:
         """Count the items of one journal, and mark them in the bitmap ``finished`` of visiting positions.
 

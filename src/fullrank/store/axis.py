@@ -26,9 +26,7 @@ class FileAxis:
 
     def value(self, position: int) -> Value:
         """Return one value; IndexError outside 0 … len - 1."""
-        return self.column(range(len(self))[position : position + 1] or range(position, position))[
-            0
-        ]
+        return self.column(range(len(self))[position : position + 1] or range(position, position))[0]
 
     def column(self, positions: range) -> list[Value]:
         """Return the values at positions that follow each other."""

@@ -1,7 +1,7 @@
 """Do two files hold the same study with the same results?"""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.store.axis import FileAxis
 from fullrank.store.h5 import reading
-from fullrank.store.layout import describe_item, length_name, ranges
+from fullrank.store.layout import length_name, ranges
 from fullrank.store.reader import ResultFile
 from fullrank.store.verify import block_size
 
@@ -137,8 +137,13 @@ def _first(a: ResultFile, b: ResultFile, compared: _Compared, *, start: int) -> 
     index = start + place[0]
     element = f", element {list(place[1:])}" if len(place) > 1 else ""
     x, y = (_spelled(compared.name, array[place].item()) for array in (compared.x, compared.y))
-    item = describe_item(index, a.parameters(index))
+    item = _describe_item(index, a.parameters(index))
     return f"{item}{element}: {x} in {a.path}, {y} in {b.path}"
+
+
+def _describe_item(index: int, parameters: Mapping[str, Any]) -> str:
+    values = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return f"item {index} ({values})" if values else f"item {index}"
 
 
 def _spelled(name: str, value: float) -> str:

@@ -94,9 +94,7 @@ def create(
         options["fletcher32"] = True
     if n_bytes > LARGE_BYTES and dtype is not TEXT:
         options |= {"shuffle": True, "compression": "gzip", "compression_opts": 1}
-    dataset = group.create_dataset(
-        name, shape=tuple(shape), dtype=dtype, fillvalue=fill, track_order=True, **options
-    )
+    dataset = group.create_dataset(name, shape=tuple(shape), dtype=dtype, fillvalue=fill, track_order=True, **options)
     for key, value in attributes.items():
         dataset.attrs[key] = value
     return dataset
@@ -121,9 +119,7 @@ def create_scale(
 def fill_by_ranges(dataset: h5py.Dataset, values: Callable[[range], Any]) -> None:
     """Write a one-dimensional dataset, range by range with what ``values`` returns for it."""
     for positions in ranges(len(dataset), RANGE_ITEMS):
-        dataset[positions.start : positions.stop] = np.asarray(
-            values(positions), dtype=dataset.dtype
-        )
+        dataset[positions.start : positions.stop] = np.asarray(values(positions), dtype=dataset.dtype)
 
 
 def write_items(dataset: h5py.Dataset, start: int, array: NDArray[Any]) -> None:
@@ -143,9 +139,7 @@ def read_items(dataset: h5py.Dataset, start: int, *, n: int, n_inner: int) -> ND
     return array
 
 
-def _boxes(
-    dataset: h5py.Dataset, start: int, array: NDArray[Any]
-) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
+def _boxes(dataset: h5py.Dataset, start: int, array: NDArray[Any]) -> Iterator[tuple[tuple[slice, ...], NDArray[Any]]]:
     """Yield the boxes of the items from ``start`` on, each with its part of ``array`` as a view."""
     inner = array.shape[1:]
     item_shape = dataset.shape[: dataset.ndim - len(inner)]

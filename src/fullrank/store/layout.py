@@ -99,13 +99,18 @@ def flag_attributes(flags: Mapping[str, int], dtype: str) -> dict[str, Any]:
     }
 
 
+def is_storable(dtype: str) -> bool:
+    """Whether netCDF has this type of numbers."""
+    return dtype in _FILL_VALUES
+
+
 def fill_value(dtype: str) -> np.generic:
     """Return what stands where a result of this dtype is missing.
 
     Raises:
         OutputError: netCDF has no such type.
     """
-    if dtype not in _FILL_VALUES:
+    if not is_storable(dtype):
         known = ", ".join(_FILL_VALUES)
         raise OutputError(f"results of type {dtype!r} cannot be stored; expected one of {known}")
     value: np.generic = np.dtype(dtype).type(_FILL_VALUES[dtype])
@@ -129,13 +134,9 @@ def result_names(fields: Sequence[Field], *, axis_names: Collection[str]) -> lis
     taken = {*RESERVED_NAMES, *axis_names}
     for name in names:
         if name in taken or names.count(name) > 1:
-            raise OutputError(
-                f"the result name {name!r} is taken by the file, an axis or a result; rename it"
-            )
+            raise OutputError(f"the result name {name!r} is taken by the file, an axis or a result; rename it")
         if not _is_netcdf_name(name):
-            raise OutputError(
-                f"{name!r} cannot be the name of a result in a netCDF file; rename it"
-            )
+            raise OutputError(f"{name!r} cannot be the name of a result in a netCDF file; rename it")
     return names
 
 
@@ -152,18 +153,14 @@ def item_variables(
     dims = inner_dims(fields, infos, taken=taken)
     variables: list[Variable] = []
     for entry in fields:
-        variables.append(
-            _result_variable(entry, info_of(entry.name, infos), inner=dims[entry.name])
-        )
+        variables.append(_result_variable(entry, info_of(entry.name, infos), inner=dims[entry.name]))
         if entry.varying:
             text = f"length of {entry.name}"
             variables.append(Variable(length_name(entry.name), "<i8", text, in_digest=True))
     return (*variables, *BOOKKEEPING)
 
 
-def _result_variable(
-    entry: Field, info: VariableInfo | None, *, inner: tuple[str, ...]
-) -> Variable:
+def _result_variable(entry: Field, info: VariableInfo | None, *, inner: tuple[str, ...]) -> Variable:
     return Variable(
         entry.name,
         entry.dtype,
@@ -201,12 +198,7 @@ def inner_dims(
         own: list[str] = []
         for axis, size in enumerate(entry.shape):
             name = declared[axis] if len(declared) == len(entry.shape) else ""
-            if (
-                not _is_netcdf_name(name)
-                or name in taken
-                or name in own
-                or sizes.get(name, size) != size
-            ):
+            if not _is_netcdf_name(name) or name in taken or name in own or sizes.get(name, size) != size:
                 name = f"{entry.name}_dim{axis}"
             while name in taken or name in own or sizes.get(name, size) != size:
                 name += "_"
@@ -278,18 +270,6 @@ def slabs(shape: Sequence[int], start: int, stop: int) -> Iterator[tuple[slice, 
         yield from _in_row(shape, last, start=0, stop=rest)
 
 
-def _in_row(
-    shape: Sequence[int], row: int, *, start: int, stop: int
-) -> Iterator[tuple[slice, ...]]:
+def _in_row(shape: Sequence[int], row: int, *, start: int, stop: int) -> Iterator[tuple[slice, ...]]:
     for slab in slabs(shape[1:], start, stop):
         yield (slice(row, row + 1), *slab)
-
-
-def describe_item(index: int, parameters: Mapping[str, Any]) -> str:
-    """Return how messages name an item.
-
-    >>> describe_item(412, {"r": 3.71})
-    'item 412 (r=3.71)'
-    """
-    values = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
-    return f"item {index} ({values})" if values else f"item {index}"

@@ -13,7 +13,7 @@ import numpy as np
 from fullrank.schema import AttemptRow, Block, Failure, Field, Tables, WorkerRow
 from fullrank.store.axis import FileAxis, Value, VariableText
 from fullrank.store.h5 import damaged, open_old, read_items, reading
-from fullrank.store.layout import fill_value, length_name, ranges
+from fullrank.store.layout import is_storable, length_name, ranges
 from fullrank.store.safety import check_file, is_marked
 from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text
 from fullrank.store.tally import FileSummary
@@ -81,9 +81,7 @@ class ResultFile:
         for axis in self.axes:
             expected = sizes.get(axis.name, self.shape[-1])
             if len(axis) != expected:
-                raise damaged(
-                    self.path, f"/{axis.name} has {len(axis)} values, expected {expected}"
-                )
+                raise damaged(self.path, f"/{axis.name} has {len(axis)} values, expected {expected}")
 
     def _dataset(self, name: str) -> h5py.Dataset:
         if not isinstance(found := self._file.get(name), h5py.Dataset):
@@ -113,13 +111,12 @@ class ResultFile:
 
     def _field(self, name: str) -> Field:
         dataset = self._dataset(name)
-        fill_value(dataset.dtype.str)
+        if not is_storable(dataset.dtype.str):
+            raise damaged(self.path, f"/{name} has type {dataset.dtype}, expected numbers")
         inner = tuple(map(int, dataset.shape[len(self.shape) :]))
         varying = "lengths" in dataset.attrs
         if varying and len(inner) != 1:
-            raise damaged(
-                self.path, f"/{name} has lengths and {len(inner)} inner dimensions, expected 1"
-            )
+            raise damaged(self.path, f"/{name} has lengths and {len(inner)} inner dimensions, expected 1")
         return Field(name, dataset.dtype.str, inner, is_bool=is_bool(dataset), varying=varying)
 
     @property
@@ -180,9 +177,7 @@ class ResultFile:
         dims: list[str] = []
         for number, dim in enumerate(dataset.dims):
             if len(dim) != 1:
-                raise damaged(
-                    self.path, f"dimension {number} of /{name} has {len(dim)} scales, expected 1"
-                )
+                raise damaged(self.path, f"dimension {number} of /{name} has {len(dim)} scales, expected 1")
             dims.append(str(dim[0].name).removeprefix("/"))
             if dim[0].shape != (dataset.shape[number],):
                 raise damaged(
@@ -196,26 +191,17 @@ class ResultFile:
         if not 0 <= index < self.n_items:
             raise IndexError(f"item {index} of {self.n_items}")
         places = dict(zip(self.dims, map(int, np.unravel_index(index, self.shape)), strict=True))
-        return {
-            axis.name: axis.value(places.get(axis.name, places.get("item", 0)))
-            for axis in self.axes
-        }
+        return {axis.name: axis.value(places.get(axis.name, places.get("item", 0))) for axis in self.axes}
 
     def blocks(self, n: int) -> Iterator[Block]:
         """Yield all items in index order, ``n`` at a time; fill values where an item has none."""
-        inner_ranks = {
-            name: self._dataset(name).ndim - len(self.shape) for name in self.item_dataset_names
-        }
-        datasets = {
-            name: self._dataset(name) for name in self.item_dataset_names
-        }  # kept: each caches a chunk
+        inner_ranks = {name: self._dataset(name).ndim - len(self.shape) for name in self.item_dataset_names}
+        datasets = {name: self._dataset(name) for name in self.item_dataset_names}  # kept: each caches a chunk
         for items in ranges(self.n_items, n):
             arrays: dict[str, Any] = {}
             for name, dataset in datasets.items():
                 with reading(self.path, f"be read, /{name} is damaged"):
-                    arrays[name] = read_items(
-                        dataset, items.start, n=len(items), n_inner=inner_ranks[name]
-                    )
+                    arrays[name] = read_items(dataset, items.start, n=len(items), n_inner=inner_ranks[name])
             yield Block(
                 items.start,
                 status=arrays["status"],

@@ -40,9 +40,7 @@ def check_file(file: h5py.File, path: Path) -> None:
     for n_objects, (name, found) in enumerate(objects(file), start=1):
         problem = _object_problem(found) if n_objects <= N_OBJECTS_MAX else "one object too many"
         if problem:
-            raise OutputError(
-                f"{path}: {name}: {problem}; files of fullrank have none, this one is not read"
-            )
+            raise OutputError(f"{path}: {name}: {problem}; files of fullrank have none, this one is not read")
 
 
 def is_marked(file: h5py.File) -> bool:

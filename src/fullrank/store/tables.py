@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import h5py
 import numpy as np
 
-from fullrank.errors import OutputError
 from fullrank.schema import AttemptRow, Failure, Tables, WorkerRow
 from fullrank.store.h5 import TEXT, create, create_scale
 from fullrank.store.layout import STATUS_FLAGS, flag_attributes
@@ -74,12 +73,8 @@ def write_tables(file: h5py.File, tables: Tables) -> None:
     for key, value in tables.provenance.items():
         provenance.attrs[key] = clean(value) if isinstance(value, str) else value
     config = file.create_group("config", track_order=True)
-    _write_text(
-        config, "text", tables.config, long_name="the study's config, exactly as it was read"
-    )
-    _write_text(
-        config, "identity", tables.identity, long_name="what makes this study this study, JSON"
-    )
+    _write_text(config, "text", tables.config, long_name="the study's config, exactly as it was read")
+    _write_text(config, "identity", tables.identity, long_name="what makes this study this study, JSON")
 
 
 def _write_text(group: h5py.Group, name: str, text: str, *, long_name: str) -> None:
@@ -104,9 +99,7 @@ def _write_rows(file: h5py.File, name: str, rows: Sequence[Any]) -> None:
         dtype = _DTYPES[_plain_type(column.type)]
         dataset = create(group, column.name, shape=(len(rows),), dtype=dtype, attributes=attributes)
         if rows:
-            dataset[...] = (
-                [clean(value) for value in values] if dtype is TEXT else np.array(values, dtype)
-            )
+            dataset[...] = [clean(value) for value in values] if dtype is TEXT else np.array(values, dtype)
         dataset.dims[0].attach_scale(scale)
 
 
@@ -128,19 +121,19 @@ def read_rows(file: h5py.File, name: str, row_type: type[Row]) -> tuple[Row, ...
     """Return a group's rows.
 
     Raises:
-        OutputError: a column is missing or not as long as the others.
+        LookupError, ValueError: a column is missing or not as long as the others.
     """
     columns = {field.name: _read_column(file[name], field.name) for field in fields(row_type)}
     lengths = {column: len(values) for column, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise OutputError(f"/{name} is damaged: its columns differ in length: {lengths}")
+        raise ValueError(f"columns differ in length: {lengths}")
     return tuple(row_type(*values) for values in zip(*columns.values(), strict=True))
 
 
 def _read_column(group: h5py.Group, name: str) -> list[Any]:
     dataset = group[name]
     if dataset.ndim != 1:
-        raise OutputError(f"{dataset.name} is damaged: expected one dimension, got {dataset.ndim}")
+        raise ValueError(f"expected one dimension of {name}, got {dataset.ndim}")
     return read_values(dataset, slice(None))
 
 

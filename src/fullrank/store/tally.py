@@ -50,9 +50,7 @@ def columns(block: Block, fields: Sequence[Field]) -> Iterator[Column]:
             lengths = np.where(is_ok, block.lengths[entry.name], 0)
             yield Column(length_name(entry.name), _stored(lengths, "<i8"))
     yield Column("status", _stored(block.status, "|i1"))
-    yield Column(
-        "item_seconds", _stored(block.seconds, "<f4"), has_gaps=bool(np.isnan(block.seconds).any())
-    )
+    yield Column("item_seconds", _stored(block.seconds, "<f4"), has_gaps=bool(np.isnan(block.seconds).any()))
     yield Column("worker", _stored(block.worker, "<i4"), has_gaps=bool((block.worker < 0).any()))
     yield Column(
         "code_version",
@@ -65,9 +63,7 @@ def _result_column(block: Block, entry: Field, *, is_ok: NDArray[np.bool_]) -> C
     values = _stored(block.values[entry.name], entry.dtype)
     has_value = is_ok.reshape(-1, *(1 for _ in entry.shape))
     if entry.varying:
-        has_value = has_value & (
-            np.arange(entry.shape[0]) < block.lengths[entry.name][:, np.newaxis]
-        )
+        has_value = has_value & (np.arange(entry.shape[0]) < block.lengths[entry.name][:, np.newaxis])
     has_gaps = not has_value.all()
     n_nan = 0
     if values.dtype.kind == "f":

@@ -29,8 +29,8 @@ def verify(path: Path) -> FileSummary:
     with ResultFile(path) as file, reading(path):
         variables = item_variables(file.fields, file.variables, axis_names=file.axis_names)
         _check_dims(file, variables)
-        _check_texts(file)
         _compare(path, found=_read_items(file, variables), stated=file.summary)
+        _check_texts(file)
         return file.summary
 
 
@@ -81,9 +81,7 @@ def _read_items(file: ResultFile, variables: Sequence[Variable]) -> FileSummary:
     return tally.summary(file.shape)
 
 
-def _check_status(
-    path: Path, block: Block, indices: NDArray[np.int64], *, codes: NDArray[np.int64]
-) -> None:
+def _check_status(path: Path, block: Block, indices: NDArray[np.int64], *, codes: NDArray[np.int64]) -> None:
     """Check that codes are known ones, and those of ``indices`` what /failures says."""
     if block.status.min() < min(Status) or block.status.max() > max(Status):
         raise damaged(path, f"/status has a code outside 0 … {int(max(Status))}")

@@ -11,22 +11,14 @@ import numpy as np
 
 from fullrank.errors import FullrankError, OutputError
 from fullrank.schema import Block, Field, Tables
-from fullrank.store.h5 import (
-    TEXT,
-    create,
-    create_scale,
-    fill_by_ranges,
-    open_new,
-    write_items,
-)
+from fullrank.store.create import create_datasets
+from fullrank.store.h5 import open_new, write_items
 from fullrank.store.layout import (
     BOOL_FLAGS,
     FORMAT,
     FORMAT_VERSION,
-    Variable,
     VariableInfo,
     chunk_bytes,
-    flag_attributes,
     item_variables,
 )
 from fullrank.store.sink import Sink
@@ -35,15 +27,7 @@ from fullrank.store.tally import FileSummary, Tally, columns
 from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
 
 if TYPE_CHECKING:
-    from fullrank.axes import Axis
     from fullrank.sweep import Sweep
-
-_AXIS_DTYPES: dict[type, Any] = {
-    bool: np.dtype("|i1"),
-    int: np.dtype("<i8"),
-    float: np.dtype("<f8"),
-    str: TEXT,
-}
 
 
 class FileWriter:
@@ -84,15 +68,14 @@ class FileWriter:
         self._next_index = 0
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
-        self._chunk_bytes = chunk_bytes(len(self._variables))
         try:
             self._sink = Sink(path)
         except OSError as error:
             raise OutputError(f"{path}: cannot be created: {error.strerror}") from error
         try:
             with self._writing():
-                self._file = open_new(self._sink, chunk_bytes=self._chunk_bytes)
-                self._create_all(self._file)
+                self._file = open_new(self._sink, chunk_bytes=chunk_bytes(len(self._variables)))
+                self._datasets = create_datasets(self._file, sweep, variables=self._variables)
         except BaseException:
             self._discard()
             raise
@@ -159,8 +142,7 @@ class FileWriter:
                 self._sink.check()  # what HDF5 raises after this failed follows from it
         except OSError as error:
             raise OutputError(
-                f"{self._path}: cannot be written: {error.strerror or error}; make room and run "
-                "the same command again"
+                f"{self._path}: cannot be written: {error.strerror or error}; make room and run the same command again"
             ) from error
 
     def _close(self) -> None:
@@ -177,64 +159,6 @@ class FileWriter:
                 self._close()
             self._sink.close()
             self._path.unlink(missing_ok=True)
-
-    def _create_all(self, file: h5py.File) -> None:
-        scales = self._create_dimensions(file)
-        item_dims = self._sweep.dims
-        by_item = [axis.name for axis in self._sweep.axes if axis.name not in item_dims]
-        for axis in self._sweep.axes:
-            if axis.name in by_item:
-                self._create_parameter(file, axis).dims[0].attach_scale(scales["item"])
-        for variable in self._variables:
-            dataset = self._create_variable(file, variable, coordinates=by_item)
-            for dim, name in enumerate((*item_dims, *variable.inner_dims)):
-                dataset.dims[dim].attach_scale(scales[name])
-            self._datasets[variable.name] = dataset
-
-    def _create_dimensions(self, file: h5py.File) -> dict[str, h5py.Dataset]:
-        """Create the scale of every dimension: the axis' values, else 0 … size - 1."""
-        axes = {axis.name: axis for axis in self._sweep.axes}
-        scales: dict[str, h5py.Dataset] = {}
-        for name, size in zip(self._sweep.dims, self._sweep.shape, strict=True):
-            scales[name] = (
-                _axis_scale(file, axes[name]) if name in axes else _counting_scale(file, name, size)
-            )
-        for variable in self._variables:
-            for name, size in zip(variable.inner_dims, variable.inner_shape, strict=True):
-                if name not in scales:
-                    scales[name] = _counting_scale(file, name, size)
-        return scales
-
-    def _create_parameter(self, file: h5py.File, axis: "Axis") -> h5py.Dataset:
-        dtype = _AXIS_DTYPES[axis.value_type]
-        dataset = create(
-            file, axis.name, shape=(len(axis),), dtype=dtype, attributes=_axis_attributes(axis)
-        )
-        fill_by_ranges(dataset, axis.column)
-        return dataset
-
-    def _create_variable(
-        self, file: h5py.File, variable: Variable, *, coordinates: Sequence[str]
-    ) -> h5py.Dataset:
-        attributes: dict[str, Any] = {
-            "units": variable.units,
-            "long_name": clean(variable.long_name),
-        }
-        if variable.flags:
-            attributes |= flag_attributes(variable.flags, variable.dtype)
-        if coordinates:
-            attributes["coordinates"] = " ".join(coordinates)
-        if variable.lengths:
-            attributes["lengths"] = variable.lengths
-        return create(
-            file,
-            variable.name,
-            shape=(*self._sweep.shape, *variable.inner_shape),
-            dtype=np.dtype(variable.dtype),
-            attributes=attributes,
-            chunk_bytes=self._chunk_bytes,
-            fill=variable.fill,
-        )
 
     def _mark_gaps(self, summary: FileSummary) -> None:
         """Give ``_FillValue`` to datasets with gaps alone: in xarray it makes floats of ints."""
@@ -269,38 +193,9 @@ class FileWriter:
     def _plot_hints(self) -> dict[str, Any]:
         """Say what silx and h5web plot at once; for them texts are no coordinates."""
         texts = {axis.name for axis in self._sweep.axes if axis.value_type is str}
-        signal = next(
-            (v for v in self._variables if not v.inner_shape and not v.lengths), self._variables[0]
-        )
+        names = [entry.name for entry in self._fields] or ["status"]
+        shown = [variable for variable in self._variables if variable.name in names]
+        signal = next((variable for variable in shown if not variable.inner_shape), shown[0])
         dims = [*self._sweep.dims, *signal.inner_dims]
         axes = ["." if name in texts else name for name in dims]
         return {"NX_class": "NXdata", "signal": signal.name, "axes": axes}
-
-
-def _axis_attributes(axis: "Axis") -> dict[str, Any]:
-    attributes = {"units": axis.units or "1", "long_name": clean(axis.long_name) or axis.name}
-    if axis.value_type is bool:
-        attributes |= {**flag_attributes(BOOL_FLAGS, "|i1"), "dtype": "bool"}
-    return attributes
-
-
-def _axis_scale(file: h5py.File, axis: "Axis") -> h5py.Dataset:
-    return create_scale(
-        file,
-        axis.name,
-        size=len(axis),
-        dtype=_AXIS_DTYPES[axis.value_type],
-        attributes=_axis_attributes(axis),
-        values=axis.column,
-    )
-
-
-def _counting_scale(file: h5py.File, name: str, size: int) -> h5py.Dataset:
-    return create_scale(
-        file,
-        name,
-        size=size,
-        dtype=np.dtype("<i8"),
-        attributes={"units": "1", "long_name": f"position along {name}"},
-        values=lambda positions: positions,
-    )

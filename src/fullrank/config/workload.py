@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from fullrank.files import missing
 from fullrank.sweep import Sweep
-from fullrank.validate import FilledText, Place, Section, Table, Text, convert, got
+from fullrank.config.validate import FilledText, Place, Section, Table, Text, convert, got
 
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer >= 0 and below 2**63")]
 

@@ -12,7 +12,7 @@ from fullrank.axes import Axis, LinearAxis, ListAxis, LogAxis, RangeAxis, SweepE
 from fullrank.files import missing
 from fullrank.sweep import Kind, Sweep
 from fullrank.tables import read_table
-from fullrank.validate import (
+from fullrank.config.validate import (
     Count,
     FilledText,
     Float,

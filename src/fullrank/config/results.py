@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fullrank.files import nearest
 from fullrank.sweep import Sweep, name_problem
-from fullrank.validate import Names, Place, Section, Text, convert, got
+from fullrank.config.validate import Names, Place, Section, Text, convert, got
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from fullrank.config_results import ResultInfo, Results, read_results
-from fullrank.config_sweep import read_sweep
-from fullrank.config_workload import ArrayFile, Workload, read_workload
+from fullrank.config.results import ResultInfo, Results, read_results
+from fullrank.config.sweep_section import read_sweep
+from fullrank.config.workload import ArrayFile, Workload, read_workload
 from fullrank.sweep import Sweep
-from fullrank.toml_file import read_toml
-from fullrank.validate import (
+from fullrank.config.toml_file import read_toml
+from fullrank.config.validate import (
     Count,
     FilledText,
     Place,

@@ -1,0 +1,172 @@
+"""What every measurement shares: interleaved rounds, medians with intervals, verdicts, tables."""
+
+import resource
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+CONFIDENCE = 0.95
+Sample = Mapping[str, float]
+"""What one start of a program gave, by name."""
+Samples = Mapping[str, Sequence[Sample]]
+"""Of each program, one sample a round."""
+Raw = dict[str, Any]
+"""What a measurement keeps: JSON-able, enough to make its part of the report again."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What is asked of a figure."""
+
+    value: float
+    at_least: bool = False
+    """Else at most."""
+
+    def __str__(self) -> str:
+        return f"{'≥' if self.at_least else '≤'} {self.value:,g}"
+
+    def holds(self, measured: float) -> bool:
+        """Whether a figure is as asked."""
+        return measured >= self.value if self.at_least else measured <= self.value
+
+
+def median_interval(
+    values: Sequence[float], confidence: float = CONFIDENCE
+) -> tuple[float, float] | None:
+    """Return an interval that holds the median with this confidence, whatever the distribution.
+
+    Its ends are values that were measured (order statistics): the median lies below the k-th of n with the
+    probability of fewer than k heads in n throws of a coin. None if there are too few values for it.
+
+    >>> median_interval(range(9)), median_interval(range(7)), median_interval(range(5))
+    ((1, 7), (0, 6), None)
+    """
+    n, ordered = len(values), sorted(values)
+    found, n_outside = None, 0
+    for k in range(1, n // 2 + 1):
+        n_outside += comb(n, k - 1)
+        if 1 - 2 * n_outside / 2**n < confidence:
+            break
+        found = ordered[k - 1], ordered[n - k]
+    return found
+
+
+def verdict(values: Sequence[float], limit: Limit | None) -> str:
+    """Say whether a figure is as asked: only an interval on one side of the limit tells.
+
+    >>> verdict([1.0] * 7, Limit(2)), verdict([1.0, 3.0] * 4, Limit(2)), verdict([1.0], Limit(2))
+    ('holds', 'not resolved', 'too few rounds')
+    """
+    if limit is None:
+        return ""
+    interval = median_interval(values)
+    if interval is None:
+        return "too few rounds"
+    ends = {limit.holds(end) for end in interval}
+    return {frozenset({True}): "holds", frozenset({False}): "DOES NOT HOLD"}.get(
+        frozenset(ends), "not resolved"
+    )
+
+
+def figure(values: Sequence[float], *, digits: int, limit: Limit | None = None) -> list[str]:
+    """Return the cells median, interval, asked and verdict.
+
+    >>> figure([2.0, 1.0, 3.0], digits=1)
+    ['2.0', '', '', '']
+    """
+    interval = median_interval(values)
+    spelled = f"{interval[0]:,.{digits}f} to {interval[1]:,.{digits}f}" if interval else ""
+    return [
+        f"{median(values):,.{digits}f}",
+        spelled,
+        str(limit) if limit else "",
+        verdict(values, limit),
+    ]
+
+
+FIGURE_HEADS = ("median", "95 % interval", "asked", "verdict")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table whose columns are aligned; the first is text, the others stand right.
+
+    >>> print(table(["what", "s"], [["a", "1"], ["bcd ef", "10"]]))
+    | what   |  s |
+    |:-------|---:|
+    | a      |  1 |
+    | bcd ef | 10 |
+    """
+    lines = [heads, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    rule = "|" + "|".join(
+        ":" + "-" * (width + 1) if column == 0 else "-" * (width + 1) + ":"
+        for column, width in enumerate(widths)
+    )
+    spelled = [
+        "| "
+        + " | ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        + " |"
+        for line in lines
+    ]
+    return "\n".join([spelled[0], rule + "|", *spelled[1:]])
+
+
+def interleaved(
+    programs: Mapping[str, Callable[[], Sample]],
+    n_rounds: int,
+    *,
+    tell: Callable[[str], None] = lambda _text: None,
+) -> dict[str, list[Sample]]:
+    """Return one sample a round of each program: A B C, B C A, C A B …
+
+    Each round begins with another program, so that none always follows the same one.
+    """
+    samples: dict[str, list[Sample]] = {name: [] for name in programs}
+    names = list(programs)
+    for number in range(n_rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            tell(f"round {number + 1} of {n_rounds}: {name}")
+            samples[name].append(
+                {key: round(value, 6) for key, value in programs[name]().items()}
+            )
+    return samples
+
+
+def column(samples: Samples, name: str, key: str) -> list[float]:
+    """Return one value of one program, by round."""
+    return [sample[key] for sample in samples[name]]
+
+
+def _cpu_seconds(path: Path = Path("/proc/stat")) -> tuple[float, float]:
+    """Return the seconds in which cores were busy, for whomever, and all seconds of all cores."""
+    ticks = [int(text) for text in path.read_text().splitlines()[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return (sum(ticks) - idle) / 100, sum(ticks) / 100
+
+
+def _own_cpu_seconds() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+@contextmanager
+def neighbours(raw: Raw) -> Iterator[None]:
+    """Put into ``raw`` which share of the machine's core-seconds went to others meanwhile."""
+    try:
+        busy, every = _cpu_seconds()
+    except (OSError, ValueError, IndexError):  # not Linux
+        yield
+        return
+    own = _own_cpu_seconds()
+    yield
+    busy_now, every_now = _cpu_seconds()
+    others = busy_now - busy - (_own_cpu_seconds() - own)
+    raw["others_share"] = round(max(0.0, others / max(every_now - every, 0.01)), 4)

@@ -1,0 +1,47 @@
+"""The serial baseline: a loop. ``bare_loop.py spin WORK.json``, ``nothing N``, or ``rate N`` for calibration."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from items import nothing, spin
+
+
+def spin_all(path: Path) -> dict[str, float]:
+    """Evaluate the items of a work list, one after the other."""
+    work = json.loads(path.read_text())
+    begun = time.perf_counter()
+    results = [spin(iterations) for iterations in work]
+    seconds = time.perf_counter() - begun
+    return {"makespan_seconds": seconds, "checksum": sum(value for value, _, _ in results)}
+
+
+def do_nothing(n_items: int) -> dict[str, float]:
+    """Call the function that does nothing, and keep nothing."""
+    x = 0.5
+    begun = time.perf_counter()
+    for _ in range(n_items):
+        nothing(x)
+    return {"loop_seconds": time.perf_counter() - begun}
+
+
+def measure_rate(n_tries: int) -> dict[str, float]:
+    """Return how many iterations of ``spin`` this machine does in a second: the best of some tries."""
+    n_iterations = 100_000
+
+    def rate() -> float:
+        begun = time.perf_counter()
+        spin(n_iterations)
+        return n_iterations / (time.perf_counter() - begun)
+
+    return {"iterations_per_second": max(rate() for _ in range(n_tries))}
+
+
+if __name__ == "__main__":
+    kind, what = sys.argv[1:]
+    if kind == "spin":
+        told = spin_all(Path(what))
+    else:
+        told = do_nothing(int(what)) if kind == "nothing" else measure_rate(int(what))
+    print(json.dumps(told))

@@ -1,0 +1,25 @@
+"""mpi4py.futures: ``mpiexec -n N python -m mpi4py.futures futures_pool.py WORK.json CHUNKSIZE``."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from items import spin
+from mpi4py.futures import MPIPoolExecutor
+
+
+def main(path: Path, chunksize: int) -> None:
+    """Map the items over the ranks and print the time of the call."""
+    work = json.loads(path.read_text())
+    with MPIPoolExecutor() as pool:
+        pool.bootup()  # waits until the workers are there: start-up is no part of the makespan
+        begun = time.perf_counter()
+        results = list(pool.map(spin, work, chunksize=chunksize))
+        seconds = time.perf_counter() - begun
+    checksum = sum(value for value, _, _ in results)
+    print(json.dumps({"makespan_seconds": seconds, "checksum": checksum}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

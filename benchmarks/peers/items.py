@@ -1,0 +1,21 @@
+"""The functions that are evaluated: by fullrank, by its peers and by a bare loop. Standard library only."""
+
+import time
+
+
+def spin(iterations: int) -> tuple[int, float, float]:
+    """Do a fixed amount of pure-Python work; return its number, and when it began and ended in s.
+
+    Work and not time is fixed, so that what slows the machine down slows every program down alike. The clock is the
+    same for all processes of a machine: a makespan can be told without trusting the program that ran the items.
+    """
+    begun = time.monotonic()
+    x = 271828183
+    for _ in range(iterations):
+        x = x * 1220703125 & 70368744177663
+    return x, begun, time.monotonic()
+
+
+def nothing(x: float) -> float:
+    """Return ``x``: whatever time an item takes is what running it costs."""
+    return x

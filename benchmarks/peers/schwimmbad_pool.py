@@ -1,0 +1,24 @@
+"""schwimmbad: ``mpiexec -n N python schwimmbad_pool.py WORK.json``."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from items import spin
+from schwimmbad import MPIPool
+
+
+def main(path: Path) -> None:
+    """Map the items over the ranks and print the time of the call; other ranks than root stay in MPIPool."""
+    with MPIPool() as pool:
+        work = json.loads(path.read_text())
+        begun = time.perf_counter()
+        results = pool.map(spin, work)
+        seconds = time.perf_counter() - begun
+    checksum = sum(value for value, _, _ in results)
+    print(json.dumps({"makespan_seconds": seconds, "checksum": checksum}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,113 @@
+"""Starting programs in fresh processes, with a time limit, and timing them from outside."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullrank.launch import mpi_environment
+
+HERE = Path(__file__).parent
+PEERS_PYTHON = HERE.parent / ".venv-bench" / "bin" / "python"
+TIME_LIMIT_SECONDS = 900.0
+
+
+class ProgramError(Exception):
+    """A program that was to be measured failed, or did not end."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that ended well."""
+
+    wall_seconds: float
+    """From before its start until it had ended."""
+    stdout: str
+
+    def told(self) -> dict[str, Any]:
+        """Return the JSON object in the last line that it printed."""
+        found: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
+        return found
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment with the programs beside its Python."""
+
+    python: Path
+
+    @property
+    def fullrank(self) -> list[str]:
+        """The command ``fullrank``, as a user types it."""
+        script = self.python.parent / "fullrank"
+        return [str(script)] if script.exists() else [str(self.python), "-m", "fullrank"]
+
+    def mpiexec(self, n_ranks: int) -> list[str]:
+        """The launcher of the MPI library in this environment, else the system's."""
+        beside = self.python.parent / "mpiexec"
+        launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
+        if launcher is None:
+            raise ProgramError("there is no mpiexec beside Python or on the path")
+        return [launcher, "-n", str(n_ranks)]
+
+    def script(self, name: str, *arguments: object) -> list[str]:
+        """The command that runs a program of ``peers``."""
+        return [str(self.python), str(HERE / "peers" / name), *map(str, arguments)]
+
+
+OWN = Environment(Path(sys.executable))
+PEERS = Environment(PEERS_PYTHON) if PEERS_PYTHON.exists() else OWN
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the command line asks for."""
+
+    scratch: Path
+    """A folder for configs and results; it is removed at the end."""
+    n_rounds: int
+    quick: bool
+    tell: Callable[[str], None]
+
+
+def run(command: Sequence[str], *, folder: Path) -> Finished:
+    """Run a program to its end.
+
+    Raises ProgramError, with what it said last, if it fails or runs into the time limit.
+    """
+    environment = mpi_environment("Open MPI")  # as root, and three ranks on two cores
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=TIME_LIMIT_SECONDS)
+        except BaseException as error:
+            end(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ProgramError(f"{' '.join(command)}: not ended after {TIME_LIMIT_SECONDS:g} s") from None
+            raise
+    wall_seconds = time.perf_counter() - begun
+    if process.returncode != 0:
+        raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}\n{stderr[-4000:]}")
+    return Finished(wall_seconds, stdout)
+
+
+def end(process: "subprocess.Popen[Any]") -> None:
+    """End a program; mpiexec passes the first signal on to its ranks."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()

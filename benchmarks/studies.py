@@ -1,0 +1,73 @@
+"""The studies that are measured: what their items do, and their configs."""
+
+import json
+import random
+from pathlib import Path
+
+ITEMS = Path(__file__).parent / "peers" / "items.py"
+SEED = 20261123
+MEAN_SECONDS = 0.008
+SIGMA = 1.5
+
+
+def heavy_tailed(n_items: int, per_second: float) -> list[int]:
+    """Return the iterations of items whose durations are lognormal, 8 ms in the mean."""
+    generator = random.Random(SEED)
+    drawn = [generator.lognormvariate(0, SIGMA) for _ in range(n_items)]
+    scale = per_second * MEAN_SECONDS * n_items / sum(drawn)
+    return [max(1, round(scale * share)) for share in drawn]
+
+
+def equal(n_items: int, per_second: float) -> list[int]:
+    """Return the iterations of items of 8 ms."""
+    return [round(per_second * MEAN_SECONDS)] * n_items
+
+
+def write_spinning(path: Path, work: list[int]) -> Path:
+    """Write the config of a study of spinning items."""
+    path.write_text(
+        f"""title = "Spinning"
+[workload]
+function = {json.dumps(f"{ITEMS}:spin")}
+[sweep.zip]
+iterations = {work}
+[results]
+names = ["value", "begun", "ended"]
+"""
+    )
+    return path
+
+
+def write_doing_nothing(path: Path, n_items: int) -> Path:
+    """Write the config of a study of no-op items, whose results are numbers of many digits."""
+    axis = f"{{ start = 0.0, stop = 1.0, num = {n_items} }}" if n_items > 1 else "[0.5]"
+    path.write_text(
+        f"""title = "Nothing"
+[workload]
+function = {json.dumps(f"{ITEMS}:nothing")}
+[sweep.grid]
+x = {axis}
+"""
+    )
+    return path
+
+
+def least_makespan(work: list[int], n_workers: int) -> float:
+    """Return the bound no schedule beats, as a share of the whole work: Graham's, 1969.
+
+    >>> least_makespan([1, 1, 2], 2), least_makespan([1, 9], 2)
+    (0.5, 0.9)
+    """
+    return max(sum(work) / n_workers, max(work)) / sum(work)
+
+
+def dealt_out(work: list[int], n_workers: int) -> list[list[int]]:
+    """Deal items whose cost is known out to workers, longest first: within some items of the best.
+
+    >>> dealt_out([1, 1, 2], 2)
+    [[2], [1, 1]]
+    """
+    shares: list[list[int]] = [[] for _ in range(n_workers)]
+    for iterations in sorted(work, reverse=True):
+        min(shares, key=sum).append(iterations)
+    return shares

@@ -1,0 +1,320 @@
+"""How far a run is: a live bar on a terminal, now and then a line in a batch log.
+
+What is counted are finished items. A display never ends a run: where its stream cannot be written,
+it falls silent. It leaves the terminal as it is, so that a killed run does too: the cursor stays
+visible, and nobody else's output is redirected.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import ceil, sqrt
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from fullrank.metrics import spelled_range, spelled_seconds
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.segment import Segments
+
+    from fullrank.backends.base import Tally
+
+LONGEST_INTERVAL_SECONDS = 60.0
+INTERVAL_PER_ELAPSED = 0.1
+"""Lines in a log become rarer: one for each tenth of the time that has passed."""
+FRAME_SECONDS = 0.2
+BAR_WIDTHS = (8, 40)
+"""Least and greatest number of columns of the bar itself."""
+
+Clock = Callable[[], float]
+
+
+def remaining_seconds(
+    n_todo: int,
+    n_finished: int,
+    *,
+    n_workers: int,
+    elapsed_seconds: float,
+    busy_seconds: float,
+    quiet_seconds: float = 0.0,
+) -> tuple[float, float] | None:
+    """Return from how long to how long it may still take, in s; None before an item has finished.
+
+    Two estimates of an item's mean time span the range. The time inside finished items, per item,
+    leaves out all else, and items that are so long that none has finished. The workers' whole time,
+    per item, counts what surrounds items, and the running ones too: each worker is, on average,
+    half-way through one. A mean of n times that scatter as much as they are long (exponential law)
+    is off by up to 2 / sqrt(n) of itself, in 95 of 100 cases; the range is widened by that.
+
+    At best the running items end now and the others fill all workers to the end. At worst the
+    running ones have just begun, and the last ones leave workers idle.
+
+    Args:
+        n_todo: items of this attempt, finished ones included.
+        n_finished: those that have ended, failed ones included.
+        n_workers: how many compute.
+        elapsed_seconds: since the workers' common start.
+        busy_seconds: inside finished items, all workers together.
+        quiet_seconds: since an item finished last. An item that has run for so long may well run
+            for as long again.
+    """
+    n_left = n_todo - n_finished
+    if n_left <= 0:
+        return 0.0, 0.0
+    if n_finished <= 0:
+        return None
+    n_busy = min(n_workers, n_todo)
+    n_running = min(n_workers, n_left)
+    mean_of_finished = busy_seconds / n_finished
+    mean_of_all = n_busy * elapsed_seconds / (n_finished + n_running / 2)
+    scatter = 1 + 2 / sqrt(n_finished)
+    least = (n_left - n_running) / n_workers * min(mean_of_finished, mean_of_all) / scatter
+    most = ceil(n_left / n_workers) * max(mean_of_finished, mean_of_all) * scatter
+    return least, max(most, quiet_seconds)
+
+
+class Display(Protocol):
+    """Shows one attempt. One thread at a time calls it, any; no method raises or waits for long.
+
+    ``end`` is called in any case, and may be called again. ``show`` may be called as often as one
+    likes, and once more with the final tally before ``end``.
+    """
+
+    def begin(self, n_todo: int, n_finished_before: int, *, n_workers: int) -> None:
+        """Workers begin with ``n_todo`` items; earlier attempts finished others."""
+
+    def show(self, tally: "Tally", elapsed_seconds: float) -> None:
+        """Take notice of what this attempt has done since its start."""
+
+    def end(self) -> None:
+        """Show the last state and leave the stream at the start of a line."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def begin(self, n_todo: int, n_finished_before: int, *, n_workers: int) -> None:
+        """Do nothing."""
+
+    def show(self, tally: "Tally", elapsed_seconds: float) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """An attempt at one moment, and the words for it."""
+
+    n_todo: int
+    n_before: int
+    n_workers: int
+    n_finished: int = 0
+    n_failed: int = 0
+    busy_seconds: float = 0.0
+    elapsed_seconds: float = 0.0
+    quiet_seconds: float = 0.0
+
+    @property
+    def n_done(self) -> int:
+        return self.n_before + self.n_finished
+
+    @property
+    def n_total(self) -> int:
+        return self.n_before + self.n_todo
+
+    def counted(self) -> str:
+        percent = 100 * self.n_done // max(1, self.n_total)
+        return f"{self.n_done:,}/{self.n_total:,} items  {percent:3} %"
+
+    def rate(self) -> str:
+        """Spell what this attempt finishes a second, or a minute or hour if it is less than one."""
+        per_second = self.n_finished / max(self.elapsed_seconds, 1e-3)
+        units = {"s": 1, "min": 60, "h": 3600}
+        unit = next((unit for unit, size in units.items() if per_second * size >= 1), "h")
+        rate = per_second * units[unit]
+        return f"{rate:,.{0 if rate >= 100 else 1}f} items/{unit}"
+
+    def elapsed(self) -> str:
+        return spelled_seconds(max(self.elapsed_seconds, 1e-3))
+
+    def remaining(self) -> str:
+        """Spell how long it may still take; nothing if that cannot be said or nothing is left."""
+        seconds = remaining_seconds(
+            self.n_todo,
+            self.n_finished,
+            n_workers=self.n_workers,
+            elapsed_seconds=self.elapsed_seconds,
+            busy_seconds=self.busy_seconds,
+            quiet_seconds=self.quiet_seconds,
+        )
+        return f"about {spelled_range(*seconds)} left" if seconds and seconds[1] else ""
+
+    def failures(self) -> str:
+        return f"{self.n_failed:,} failed" if self.n_failed else ""
+
+
+def _listed(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+class _Shown:
+    """What the two displays that show something share: the state, and a stream that may break."""
+
+    def __init__(self, stream: TextIO, clock: Clock) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._state: _State | None = None
+        self._changed = 0.0
+        """When an item finished last, by the clock."""
+
+    def _begin(self, n_todo: int, n_finished_before: int, n_workers: int) -> _State:
+        self._changed = self._clock()
+        self._state = _State(n_todo, n_finished_before, n_workers)
+        return self._state
+
+    def _update(self, tally: "Tally", elapsed_seconds: float) -> _State | None:
+        state, now = self._state, self._clock()
+        if state is None:
+            return None
+        if tally.n_finished != state.n_finished:
+            self._changed = now
+        self._state = replace(
+            state,
+            n_finished=tally.n_finished,
+            n_failed=tally.n_failed,
+            busy_seconds=tally.busy_seconds,
+            elapsed_seconds=elapsed_seconds,
+            quiet_seconds=now - self._changed,
+        )
+        return self._state
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the terminal is gone, the stream is closed
+            self._stream.write(text)
+            self._stream.flush()
+
+
+class PlainLines(_Shown):
+    """A line every few seconds, for batch logs; rarer in long runs, down to one a minute.
+
+    Without a newly finished item there is no line, but once a minute.
+    """
+
+    def __init__(
+        self, stream: TextIO, *, interval_seconds: float = 5.0, clock: Clock = time.monotonic
+    ) -> None:
+        super().__init__(stream, clock)
+        self._interval_seconds = interval_seconds
+        self._written_at = 0.0
+        self._n_written = 0
+
+    def begin(self, n_todo: int, n_finished_before: int, *, n_workers: int) -> None:
+        """Say what there is to do."""
+        state = self._begin(n_todo, n_finished_before, n_workers)
+        self._written_at, self._n_written = self._clock(), 0
+        of_all = f" of {state.n_total:,}" if n_finished_before else ""
+        workers = "1 worker" if n_workers == 1 else f"{n_workers:,} workers"
+        self._write(f"{n_todo:,}{of_all} items to do on {workers}\n")
+
+    def show(self, tally: "Tally", elapsed_seconds: float) -> None:
+        """Write a line if it is time for one."""
+        state = self._update(tally, elapsed_seconds)
+        if state is None:
+            return
+        grown = min(LONGEST_INTERVAL_SECONDS, INTERVAL_PER_ELAPSED * elapsed_seconds)
+        interval = max(self._interval_seconds, grown)
+        if state.n_finished == self._n_written:
+            interval = max(interval, LONGEST_INTERVAL_SECONDS)
+        if self._clock() - self._written_at >= interval:
+            self._write_state(state)
+
+    def end(self) -> None:
+        """Write a line with the last state, unless nothing was done."""
+        state, self._state = self._state, None
+        if state is not None and state.elapsed_seconds:
+            self._write_state(state)
+
+    def _write_state(self, state: _State) -> None:
+        self._written_at, self._n_written = self._clock(), state.n_finished
+        outlook = _listed(state.remaining(), state.failures())
+        line = f"{state.elapsed():>11}  {state.counted()}  {state.rate()}  {outlook}"
+        self._write(f"{line.rstrip()}\n")
+
+
+class Bar(_Shown):
+    """One line at the bottom of a terminal, drawn again several times a second."""
+
+    def __init__(self, stream: TextIO, *, clock: Clock = time.monotonic) -> None:
+        super().__init__(stream, clock)
+        self._console: Console | None = None
+        self._drawn_at = 0.0
+
+    def begin(self, n_todo: int, n_finished_before: int, *, n_workers: int) -> None:
+        """Draw the bar."""
+        from rich.console import Console  # 0.1 s that only a terminal needs
+
+        self._console = Console(file=self._stream, force_terminal=True, force_jupyter=False)
+        self._draw(self._begin(n_todo, n_finished_before, n_workers), "")
+
+    def show(self, tally: "Tally", elapsed_seconds: float) -> None:
+        """Draw the bar again, unless it was drawn just now."""
+        state = self._update(tally, elapsed_seconds)
+        if state is not None and self._clock() - self._drawn_at >= FRAME_SECONDS:
+            now = state.remaining() or f"{state.elapsed()} so far"
+            self._draw(state, _listed(now, state.failures()))
+
+    def end(self) -> None:
+        """Draw the last state and begin a new line."""
+        state, self._state = self._state, None
+        if state is not None:
+            self._draw(state, _listed(f"in {state.elapsed()}", state.failures()))
+            self._write("\n")
+
+    def _draw(self, state: _State, outlook: str) -> None:
+        self._drawn_at = self._clock()
+        if self._console is not None:
+            # Erased behind what was written, not before: that would flicker.
+            self._write(f"\r{self._line(self._console, state, outlook)}\x1b[K")
+
+    def _line(self, console: "Console", state: _State, outlook: str) -> str:
+        """Return the line with its colours, less wide than the terminal: the last column wraps."""
+        from rich.text import Text
+
+        left, right = f"  {state.counted()}  ", f"{state.rate()}  {outlook}"
+        room = console.width - 1 - len(left)
+        if len(right) > room:
+            right = outlook[: max(0, room)]
+        bar_width = min(room - len(right) - 2, BAR_WIDTHS[1])
+        with console.capture() as captured:
+            console.print(Text(left), end="")
+            if bar_width >= BAR_WIDTHS[0]:
+                console.print(_bar(console, state, bar_width), Text(right), sep="  ", end="")
+            else:
+                console.print(Text(right), end="")
+        return captured.get()
+
+
+def _bar(console: "Console", state: _State, width: int) -> "Segments":
+    from rich.progress_bar import ProgressBar
+    from rich.segment import Segment, Segments
+
+    bar = list(console.render(ProgressBar(max(1, state.n_total), state.n_done, width=width)))
+    # without colours rich leaves out what is not done
+    n_blanks = width + 2 - sum(segment.cell_length for segment in bar)
+    return Segments([*bar, Segment(" " * n_blanks)])
+
+
+def choose_display(stream: TextIO, *, quiet: bool = False, force_terminal: bool = False) -> Display:
+    """Return the display that suits ``stream``.
+
+    ``force_terminal``: what is written ends on a terminal though the stream is none, as that of a
+    rank whose launcher passes it on.
+    """
+    if quiet:
+        return Silent()
+    is_terminal = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return Bar(stream) if is_terminal or force_terminal else PlainLines(stream)

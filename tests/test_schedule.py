@@ -1,0 +1,375 @@
+"""Orders and claims: every position once, to somebody, in pieces of a sensible size."""
+
+import heapq
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from math import gcd, log2
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fullrank.schedule import (
+    TARGET_CLAIM_SECONDS,
+    Order,
+    Pace,
+    Todo,
+    block_range,
+    claim_size,
+    empty_bitmap,
+    guided_claims,
+    mark,
+    spread_stride,
+    static_claims,
+)
+
+SIZES = st.one_of(st.integers(1, 40), st.integers(1, 3000))
+ORDERS = st.builds(Order.named, st.sampled_from(["spread", "index"]), SIZES)
+
+
+# --- orders
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 3, 4, 6, 10, 30, 210, 600, 2310, 30_030, 10**6, 10**12])
+def test_stride_is_the_coprime_number_nearest_to_the_golden_section(n_items: int) -> None:
+    stride = spread_stride(n_items)
+    golden = n_items * 0.6180339887498949
+    assert gcd(stride, n_items) == 1
+    nearer = abs(stride - golden)
+    between = range(max(1, int(golden - nearer) + 2), int(golden + nearer))
+    assert not [other for other in between if other != stride and gcd(other, n_items) == 1]
+
+
+@given(ORDERS)
+def test_every_item_is_visited_once(order: Order) -> None:
+    visited = order.indices(range(order.n_items))
+    assert sorted(visited) == list(range(order.n_items))
+
+
+@given(ORDERS)
+def test_position_is_where_the_item_is_visited(order: Order) -> None:
+    visited = order.indices(range(order.n_items))
+    assert [visited[order.position(index)] for index in range(order.n_items)] == list(range(order.n_items))
+
+
+@given(ORDERS, st.data())
+def test_a_piece_of_the_positions_is_a_piece_of_the_whole_visit(order: Order, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, order.n_items))
+    stop = data.draw(st.integers(start, order.n_items))
+    assert order.indices(range(start, stop)) == order.indices(range(order.n_items))[start:stop]
+
+
+def test_index_order_visits_in_index_order() -> None:
+    assert Order.named("index", 5).indices(range(5)) == [0, 1, 2, 3, 4]
+
+
+def worst_unfairness(visited: Sequence[int]) -> float:
+    """Return by how many items any first part of a visit misses its share of any first part of the sweep."""
+    n = len(visited)
+    seen = [0] * n
+    worst = 0.0
+    for n_visited, index in enumerate(visited, 1):
+        seen[index] = 1
+        so_far = 0
+        for m, hit in enumerate(seen, 1):
+            so_far += hit
+            worst = max(worst, abs(so_far - n_visited * m / n))
+    return worst
+
+
+@pytest.mark.parametrize("n_items", [16, 50, 97, 120, 198, 210, 256])
+def test_a_visit_that_stops_anywhere_has_covered_all_parts_of_the_sweep_alike(n_items: int) -> None:
+    spread = worst_unfairness(Order.named("spread", n_items).indices(range(n_items)))
+    assert spread <= 1.5 * log2(n_items)
+    assert worst_unfairness(range(n_items)) > n_items / 5  # what the measure says of no spreading
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns", "n_workers"), list(product([20, 64, 97], [10, 64, 97], [2, 3, 8])))
+def test_blocks_cost_alike_whichever_axis_the_cost_follows(n_rows: int, n_columns: int, n_workers: int) -> None:
+    n = n_rows * n_columns
+    order = Order.named("spread", n)
+    blocks = [order.indices(block_range(n, n_workers, rank)) for rank in range(n_workers)]
+    for cost in (lambda index: index // n_columns + 1, lambda index: index % n_columns + 1):
+        sums = [sum(map(cost, block)) for block in blocks]
+        assert sum(sums) / n_workers / max(sums) > 0.85
+
+
+# --- what is still to do
+
+
+@st.composite
+def bitmaps(draw: st.DrawFn) -> tuple[Order, bytearray, list[int]]:
+    """Return an order, a bitmap of finished positions, and the items that are left, in visiting order."""
+    order = Order.named(draw(st.sampled_from(["spread", "index"])), draw(st.one_of(SIZES, st.integers(1, 20_000))))
+    generator = random.Random(draw(st.integers(0, 2**32)))
+    bitmap, left = empty_bitmap(order.n_items), []
+    share, run = 0.0, 0
+    for position, index in enumerate(order.indices(range(order.n_items))):
+        if run == 0:  # stretches of different density, some of them full and some empty
+            share, run = generator.choice([0.0, 0.02, 0.5, 0.98, 1.0]), generator.choice([7, 900, 5000])
+        run -= 1
+        if generator.random() < share:
+            mark(bitmap, position)
+        else:
+            left.append(index)
+    return order, bitmap, left
+
+
+@settings(deadline=None)
+@given(bitmaps(), st.data())
+def test_what_is_to_do_is_what_the_bitmap_leaves_in_visiting_order(
+    case: tuple[Order, bytearray, list[int]], data: st.DataObject
+) -> None:
+    order, bitmap, left = case
+    todo = Todo(order, bitmap)
+    assert todo.n_items == len(left)
+    assert todo.indices(range(todo.n_items)) == left
+    for _ in range(5):
+        start = data.draw(st.integers(0, len(left)))
+        stop = data.draw(st.integers(start, min(len(left), start + 300)))
+        assert todo.indices(range(start, stop)) == left[start:stop]
+
+
+def test_items_that_are_all_finished_leave_nothing_to_do() -> None:
+    order = Order.named("spread", 4099)
+    bitmap = empty_bitmap(4099)
+    for position in range(4099):
+        mark(bitmap, position)
+    todo = Todo(order, bitmap)
+    assert (todo.n_items, todo.indices(range(0))) == (0, [])
+
+
+def test_without_anything_finished_no_bitmap_is_kept() -> None:
+    todo = Todo(Order.named("spread", 100), empty_bitmap(100))
+    assert todo.finished is None
+    assert sorted(todo.indices(range(100))) == list(range(100))
+
+
+def test_a_bitmap_marks_one_position_and_no_other() -> None:
+    for position in range(20):
+        bitmap = empty_bitmap(20)
+        mark(bitmap, position)
+        assert int.from_bytes(bitmap, "little") == 1 << position
+
+
+# --- sizes
+
+
+@given(st.integers(0, 10**7), st.integers(1, 1000))
+def test_blocks_of_all_workers_are_the_positions_in_order_and_differ_by_one_at_most(n_items: int, size: int) -> None:
+    blocks = [block_range(n_items, size, rank) for rank in range(size)]
+    assert blocks[0].start == 0
+    assert blocks[-1].stop == n_items
+    assert all(one.stop == next_one.start for one, next_one in pairwise(blocks))
+    assert max(map(len, blocks)) - min(map(len, blocks)) <= 1
+
+
+@given(
+    n_items=st.integers(1, 10**8),
+    share=st.floats(0, 1),
+    n_workers=st.integers(1, 20_000),
+    mean_seconds=st.one_of(st.just(0.0), st.floats(1e-8, 1e5)),
+    last_size=st.integers(1, 10**7),
+    claim_seconds=st.floats(0, 1),
+)
+def test_claims_keep_within_their_bounds(
+    n_items: int, share: float, n_workers: int, mean_seconds: float, last_size: int, claim_seconds: float
+) -> None:
+    position = int(share * (n_items - 1))
+    size = claim_size(
+        position,
+        n_items,
+        n_workers=n_workers,
+        mean_seconds=mean_seconds,
+        last_size=last_size,
+        claim_seconds=claim_seconds,
+    )
+    assert size >= 1
+    if size > 1:
+        assert size <= 2 * last_size
+        assert size * 8 * n_workers <= n_items - position
+        assert size * mean_seconds <= max(0.020, 20 * claim_seconds) * (1 + 1e-9)
+
+
+def test_items_longer_than_the_target_go_out_one_by_one() -> None:
+    assert claim_size(0, 10**6, n_workers=2, mean_seconds=0.021, last_size=500) == 1
+
+
+def test_pace_is_the_mean_of_items_and_the_median_of_the_last_31_claims() -> None:
+    pace = Pace()
+    assert (pace.mean_seconds, pace.claim_seconds) == (0.0, 0.0)
+    pace.add_items(3, 6.0)
+    pace.add_items(1, 4.0)
+    assert pace.mean_seconds == 2.5
+    for seconds in [1000.0] * 50 + [3.0] * 15 + [5.0] * 16:
+        pace.add_claim(seconds)
+    assert pace.claim_seconds == 5.0
+
+
+@given(
+    start=st.integers(0, 1000), length=st.integers(0, 5000), items=st.lists(st.floats(1e-7, 1.0), min_size=1)
+)
+def test_a_static_block_is_worked_off_in_order_and_in_pieces_of_about_the_target(
+    start: int, length: int, items: list[float]
+) -> None:
+    pace = Pace()
+    found: list[int] = []
+    for number, piece in enumerate(static_claims(range(start, start + length), pace=pace)):
+        assert len(piece) * pace.mean_seconds <= TARGET_CLAIM_SECONDS * (1 + 1e-9) or len(piece) == 1
+        found += piece
+        pace.add_items(len(piece), len(piece) * items[number % len(items)])
+    assert found == list(range(start, start + length))
+
+
+# --- claims of many workers
+
+
+@dataclass
+class SharedPosition:
+    """What all simulated workers fetch from and add to."""
+
+    position: int = 0
+    n_claims: int = 0
+    sizes: list[int] = field(default_factory=list)
+
+    def fetch_and_add(self, size: int) -> int:
+        start = self.position
+        self.position += size
+        self.n_claims += 1
+        self.sizes.append(size)
+        return start
+
+
+@dataclass
+class LazyCounter:
+    """One worker's counter; what it asks for takes effect at once or when it is waited for, as MPI may have it."""
+
+    shared: SharedPosition
+    at_once: Callable[[], bool]
+    _asked: int = 0
+    _answer: int | None = None
+
+    def begin(self, size: int) -> None:
+        self._asked = size
+        self._answer = self.shared.fetch_and_add(size) if self.at_once() else None
+
+    def result(self) -> int:
+        return self.shared.fetch_and_add(self._asked) if self._answer is None else self._answer
+
+
+@settings(deadline=None, max_examples=150)
+@given(n_items=st.integers(0, 5000), n_workers=st.integers(1, 12), seed=st.integers(0, 2**32))
+def test_guided_claims_hand_out_every_position_once_however_workers_interleave(
+    n_items: int, n_workers: int, seed: int
+) -> None:
+    generator = random.Random(seed)
+    shared = SharedPosition()
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += generator.choice([1e-7, 1e-5, 1e-2])
+        return now
+
+    def worker() -> Iterator[range]:
+        pace = Pace()
+        counter = LazyCounter(shared, lambda: generator.random() < 0.5)
+        for claimed in guided_claims(counter, n_items, n_workers=n_workers, pace=pace, clock=clock):
+            pace.add_items(len(claimed), len(claimed) * generator.choice([1e-7, 1e-4, 1e-2]))
+            yield claimed
+
+    workers = [worker() for _ in range(n_workers)]
+    handed_out: list[int] = []
+    while workers:
+        chosen = generator.choice(workers)
+        claimed = next(chosen, None)
+        if claimed is None:
+            workers.remove(chosen)
+        else:
+            handed_out += claimed
+    assert sorted(handed_out) == list(range(n_items))
+
+
+def test_a_stopped_counter_ends_the_claims_of_a_worker_that_is_under_way() -> None:
+    shared = SharedPosition()
+    claims = guided_claims(
+        LazyCounter(shared, lambda: True), 1000, n_workers=1, pace=Pace(), clock=iter(range(1000)).__next__
+    )
+    assert next(claims) == range(1)
+    shared.position = 2**62
+    assert list(claims) == []
+
+
+# --- a run, simulated
+
+
+@dataclass
+class Simulated:
+    """Outcome of a simulated run."""
+
+    balance: float
+    n_claims: int
+    last_sizes: list[int]
+
+
+def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_seconds: float) -> Simulated:
+    """Run guided workers against a clock that only items and claims move on; seconds."""
+    shared = SharedPosition()
+    now = [0.0] * n_workers
+
+    @dataclass
+    class Counter:
+        worker: int
+        asked: int = 0
+        ready: float = 0.0
+
+        def begin(self, size: int) -> None:
+            self.asked = shared.fetch_and_add(size)
+            self.ready = now[self.worker] + claim_seconds
+
+        def result(self) -> int:
+            now[self.worker] = max(now[self.worker], self.ready)
+            return self.asked
+
+    def work(worker: int) -> Iterator[float]:
+        pace = Pace()
+        claims = guided_claims(
+            Counter(worker), len(cost), n_workers=n_workers, pace=pace, clock=lambda: now[worker]
+        )
+        for claimed in claims:
+            seconds = sum(cost[index] for index in order.indices(claimed))
+            now[worker] += seconds
+            pace.add_items(len(claimed), seconds)
+            yield now[worker]
+
+    queue = [(0.0, worker, work(worker)) for worker in range(n_workers)]
+    while queue:
+        _, worker, steps = heapq.heappop(queue)
+        if (then := next(steps, None)) is not None:
+            heapq.heappush(queue, (then, worker, steps))
+    return Simulated(sum(cost) / n_workers / max(now), shared.n_claims, shared.sizes[-n_workers - 5 :])
+
+
+def test_uneven_rows_keep_eight_workers_busy_to_the_end() -> None:
+    rows = [1e-3 * (1 + 80 * max(0.0, 1 - abs(row - 300) / 120)) for row in range(600)]
+    run = simulate(rows, n_workers=8, order=Order.named("spread", 600), claim_seconds=45e-6)
+    ideal = sum(rows) / 8
+    assert run.balance > ideal / (ideal + max(rows))  # nobody ends later than by the longest item (Graham, 1969)
+
+
+def test_a_million_tiny_items_go_out_in_some_hundred_claims() -> None:
+    run = simulate([2e-6] * 1_000_000, n_workers=8, order=Order(1_000_000), claim_seconds=45e-6)
+    assert run.balance > 0.97
+    assert run.n_claims < 1000
+
+
+def test_the_last_claims_are_of_one_item_each() -> None:
+    run = simulate([1e-4] * 20_000, n_workers=4, order=Order(20_000), claim_seconds=45e-6)
+    assert set(run.last_sizes) == {1}
+
+
+def test_workers_whose_items_are_shorter_than_a_claim_do_not_wait_for_claims() -> None:
+    run = simulate([1e-5] * 1_000_000, n_workers=2, order=Order(1_000_000), claim_seconds=2e-3)
+    assert run.balance > 0.95
