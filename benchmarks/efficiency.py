@@ -1,8 +1,8 @@
 """How much of two cores reaches the items: fullrank, its peers, and what the machine itself allows."""
 
 import json
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -137,10 +137,8 @@ def _two_loops(items: _Items, work: list[int]) -> Sample:
     for path, share in zip(paths, shares, strict=True):
         path.write_text(json.dumps(share))
     commands = [OWN.script("bare_loop.py", "spin", path) for path in paths]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands
-    ]
-    told = [json.loads(process.communicate()[0]) for process in processes]
+    with ThreadPoolExecutor(N_CORES) as pool:
+        told = [done.told() for done in pool.map(partial(run, folder=items.folder), commands)]
     items.check(sum(entry["checksum"] for entry in told))
     return {"makespan_seconds": max(entry["makespan_seconds"] for entry in told)}
 
@@ -186,8 +184,8 @@ def _table(part: Raw, asked: Limit) -> str:
     return table(["program", "makespan, s", "whole command, s", *FIGURE_HEADS], rows)
 
 
-def _wall(samples: "list[Mapping[str, float]] | object") -> str:
-    walls = [sample["wall_seconds"] for sample in samples if "wall_seconds" in sample]  # type: ignore[attr-defined]
+def _wall(samples: Sequence[Sample]) -> str:
+    walls = [sample["wall_seconds"] for sample in samples if "wall_seconds" in sample]
     return f"{median(walls):.3f}" if walls else ""
 
 

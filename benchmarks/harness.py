@@ -34,9 +34,7 @@ class Limit:
         return measured >= self.value if self.at_least else measured <= self.value
 
 
-def median_interval(
-    values: Sequence[float], confidence: float = CONFIDENCE
-) -> tuple[float, float] | None:
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
     """Return an interval that holds the median with this confidence, whatever the distribution.
 
     Its ends are values that were measured (order statistics): the median lies below the k-th of n with the
@@ -67,9 +65,7 @@ def verdict(values: Sequence[float], limit: Limit | None) -> str:
     if interval is None:
         return "too few rounds"
     ends = {limit.holds(end) for end in interval}
-    return {frozenset({True}): "holds", frozenset({False}): "DOES NOT HOLD"}.get(
-        frozenset(ends), "not resolved"
-    )
+    return {frozenset({True}): "holds", frozenset({False}): "DOES NOT HOLD"}.get(frozenset(ends), "not resolved")
 
 
 def figure(values: Sequence[float], *, digits: int, limit: Limit | None = None) -> list[str]:
@@ -103,8 +99,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     rule = "|" + "|".join(
-        ":" + "-" * (width + 1) if column == 0 else "-" * (width + 1) + ":"
-        for column, width in enumerate(widths)
+        ":" + "-" * (width + 1) if column == 0 else "-" * (width + 1) + ":" for column, width in enumerate(widths)
     )
     spelled = [
         "| "
@@ -134,9 +129,7 @@ def interleaved(
         first = number % len(names)
         for name in names[first:] + names[:first]:
             tell(f"round {number + 1} of {n_rounds}: {name}")
-            samples[name].append(
-                {key: round(value, 6) for key, value in programs[name]().items()}
-            )
+            samples[name].append({key: round(value, 6) for key, value in programs[name]().items()})
     return samples
 
 

@@ -86,7 +86,7 @@ def f(x):
 def test_processes_on_all_usable_cores_are_the_default(project: Project) -> None:
     project.write().hurry()
     one_core = {min(os.sched_getaffinity(0))}
-    pinned = f"import os, sys; os.sched_setaffinity(0, {one_core}); os.execv(sys.executable, ['', *sys.argv[1:]])"
+    pinned = f"import os, sys; os.sched_setaffinity(0, {one_core}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     command = [sys.executable, "-c", pinned, "-m", "fullrank", "run", "study.toml", "-o", "one.h5"]
     subprocess.run(command, cwd=project.folder, check=True, timeout=60, capture_output=True)
     assert project.read("attempts/backend", "one.h5").tolist() == ["processes"]
@@ -149,11 +149,11 @@ def test_table_gives_one_item_a_row_with_text_where_a_column_has_text(project: P
 
 
 def test_text_axis_of_a_grid_is_a_dimension(project: Project) -> None:
-    code = "def f(method, n):\n    return n ** 2 if method == 'square' else n ** 3"
-    project.write(code, grid='method = ["square", "cube"]\nn = { range = [2, 5] }').run("-n", 2)
+    code = "def f(rule, n):\n    return n ** 2 if rule == 'square' else n ** 3"
+    project.write(code, grid='rule = ["square", "cube"]\nn = { range = [2, 5] }').run("-n", 2)
     with xarray.open_dataset(project.output, engine="h5netcdf") as dataset:
-        assert dataset["f"].dims == ("method", "n")
-        assert dataset["f"].sel(method="cube").values.tolist() == [8, 27, 64]
+        assert dataset["f"].dims == ("rule", "n")
+        assert dataset["f"].sel(rule="cube").values.tolist() == [8, 27, 64]
 
 
 # --- constants
@@ -206,30 +206,53 @@ def test_study_may_be_run_from_any_folder(project: Project, tmp_path: Path) -> N
 
 # --- what functions return
 
-RETURNS = {
-    "float": ("x / 3", {"f": [x / 3 for x in range(4)]}, "<f8"),
-    "int": ("x - 2**62", {"f": [x - 2**62 for x in range(4)]}, "<i8"),
-    "bool": ("x > 1", {"f": [0, 0, 1, 1]}, "|i1"),
-    "tuple": ("(x, x / 2)", {"f_0": [0, 1, 2, 3], "f_1": [0.0, 0.5, 1.0, 1.5]}, None),
-    "mapping": ("{'b': x, 'a': 0.5 * x}", {"b": [0, 1, 2, 3], "a": [0.0, 0.5, 1.0, 1.5]}, None),
-    "int or float": ("x if x % 2 else x / 1", {"f": [0.0, 1.0, 2.0, 3.0]}, "<f8"),
-    "infinite": ("float('inf') if x else -0.0", {"f": [-0.0, math.inf, math.inf, math.inf]}, "<f8"),
-    "complex": ("complex(x, -x)", {"f_re": [0.0, 1, 2, 3], "f_im": [-0.0, -1, -2, -3]}, "<f8"),
-    "list": ("[x, x + 0.5]", {"f": [[x, x + 0.5] for x in range(4)]}, "<f8"),
-    "nested list": ("[[x, 1], [2, 3]]", {"f": [[[x, 1], [2, 3]] for x in range(4)]}, "<i8"),
-    "array": ("array.array('f', [x, 0.5])", {"f": [[x, 0.5] for x in range(4)]}, "<f4"),
-    "numpy array": ("np.full((2, 3), x, 'i2')", {"f": [np.full((2, 3), x) for x in range(4)]}, "<i2"),
-    "numpy scalar": ("np.float32(x) / 2", {"f": [0.0, 0.5, 1.0, 1.5]}, "<f4"),
-    "big-endian array": ("np.array([x, 1], '>f8')", {"f": [[x, 1.0] for x in range(4)]}, "<f8"),
-    "tuple of arrays": ("([x], x)", {"f_0": [[0], [1], [2], [3]], "f_1": [0, 1, 2, 3]}, "<i8"),
-    "dataclass": ("Point(x, [x, x])", {"at": [0, 1, 2, 3], "around": [[x, x] for x in range(4)]}, "<i8"),
-    "named tuple": ("Pair(x, -x)", {"left": [0, 1, 2, 3], "right": [0, -1, -2, -3]}, "<i8"),
+LEAVES = {
+    "a_float": ("x / 3", [x / 3 for x in range(4)], "<f8"),
+    "an_int": ("x - 2**62", [x - 2**62 for x in range(4)], "<i8"),
+    "a_bool": ("x > 1", [0, 0, 1, 1], "|i1"),
+    "int_or_float": ("x if x % 2 else x / 1", [0.0, 1.0, 2.0, 3.0], "<f8"),
+    "infinite": ("float('inf') if x else -0.0", [-0.0, math.inf, math.inf, math.inf], "<f8"),
+    "a_list": ("[x, x + 0.5]", [[x, x + 0.5] for x in range(4)], "<f8"),
+    "nested_list": ("[[x, 1], [2, 3]]", [[[x, 1], [2, 3]] for x in range(4)], "<i8"),
+    "an_array": ("array.array('f', [x, 0.5])", [[x, 0.5] for x in range(4)], "<f4"),
+    "numpy_array": ("np.full((2, 3), x, 'i2')", [np.full((2, 3), x) for x in range(4)], "<i2"),
+    "numpy_scalar": ("np.float32(x) / 2", [0.0, 0.5, 1.0, 1.5], "<f4"),
+    "big_endian": ("np.array([x, 1], '>f8')", [[x, 1.0] for x in range(4)], "<f8"),
 }
-RETURNING = """\
-import array
+
+
+def assert_stored(stored: np.ndarray, values: list[object], dtype: str) -> None:
+    np.testing.assert_array_equal(stored, np.array(values))
+    np.testing.assert_array_equal(np.signbit(stored), np.signbit(np.array(values)))
+    assert stored.dtype.str == dtype
+
+
+def test_numbers_and_arrays_of_all_kinds_are_stored_as_they_are(project: Project) -> None:
+    parts = "".join(f"        {name}={expression},\n" for name, (expression, _, _) in LEAVES.items())
+    code = f"import array\nimport numpy as np\n\ndef f(x):\n    return dict(\n{parts}        z=complex(x, 0.5)\n    )\n"
+    project.write(code, grid="x = { range = 4 }").run("-n", 2)
+    for name, (_, values, dtype) in LEAVES.items():
+        assert_stored(project.read(name), values, dtype)
+    assert_stored(project.read("z_re"), [0.0, 1.0, 2.0, 3.0], "<f8")
+    assert_stored(project.read("z_im"), [0.5, 0.5, 0.5, 0.5], "<f8")
+    assert list(project.attributes()["results"]) == [*LEAVES, "z_re", "z_im"]
+
+
+SEVERAL = {
+    "tuple": ("(x, [x])", ["f_0", "f_1"]),
+    "dataclass": ("Point(x, [x])", ["at", "around"]),
+    "named tuple": ("Pair(x, [x])", ["left", "right"]),
+    "mapping": ("types.MappingProxyType({'b': x, 'a': [x]})", ["b", "a"]),
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_results_that_come_together_are_named_by_what_holds_them(project: Project, kind: str) -> None:
+    expression, (number, array) = SEVERAL[kind]
+    code = f"""\
+import types
 from collections import namedtuple
 from dataclasses import dataclass
-import numpy as np
 
 Pair = namedtuple("Pair", "left right")
 
@@ -239,19 +262,12 @@ class Point:
     around: list
 
 def f(x):
-    return """
-
-
-@pytest.mark.parametrize("kind", RETURNS)
-def test_what_a_function_returns_is_stored_as_it_is(project: Project, kind: str) -> None:
-    expression, expected, dtype = RETURNS[kind]
-    project.write(RETURNING + expression, grid="x = { range = 4 }").run("-b", "serial")
-    for name, values in expected.items():
-        stored = project.read(name)
-        np.testing.assert_array_equal(stored, np.array(values))
-        np.testing.assert_array_equal(np.signbit(stored), np.signbit(np.array(values)))
-        assert dtype is None or stored.dtype.str == dtype
-    assert list(project.attributes()["results"]) == list(expected)
+    return {expression}
+"""
+    project.write(code, grid="x = { range = 4 }").run("-b", "serial")
+    assert project.read(number).tolist() == [0, 1, 2, 3]
+    assert project.read(array).tolist() == [[0], [1], [2], [3]]
+    assert list(project.attributes()["results"]) == [number, array]
 
 
 def test_names_under_results_name_the_parts_of_a_tuple(project: Project) -> None:

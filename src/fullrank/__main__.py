@@ -30,7 +30,7 @@ def _follow(size: int) -> int:
     """Be a rank other than root."""
     from fullrank.backends import mpi
 
-    if mpi.MPI.COMM_WORLD.size != size:
+    if mpi.world().size != size:
         return 2  # root says why
     return mpi.guarded_follow()
 

@@ -141,10 +141,7 @@ class LogAxis(_SpacedAxis):
         """See :meth:`Axis.column`."""
         start, stop, last = self.start, self.stop, self.num - 1
         ratio = stop / start
-        return [
-            start if i == 0 else stop if i == last else start * ratio ** (i / last)
-            for i in positions
-        ]
+        return [start if i == 0 else stop if i == last else start * ratio ** (i / last) for i in positions]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,10 +200,7 @@ class ListAxis(Axis):
     def describe(self) -> dict[str, object]:
         """See :meth:`Axis.describe`."""
         # JSON has no inf and nan, and nan would differ from itself.
-        values = [
-            repr(value) if isinstance(value, float) and not isfinite(value) else value
-            for value in self.values
-        ]
+        values = [repr(value) if isinstance(value, float) and not isfinite(value) else value for value in self.values]
         return _described(self, "list", type=self.value_type.__name__, values=values)
 
 

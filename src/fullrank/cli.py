@@ -34,8 +34,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _names_backend(argv: Sequence[str]) -> bool:
     """Return whether a backend other than mpi is asked for: then a lone rank needs no MPI."""
-    return any(f"{option}{joint}{name}" in " ".join(argv)
-               for option in ("-b", "--backend") for joint in (" ", "=", "") for name in BACKENDS[:-1])
+    return any(
+        f"{option}{joint}{name}" in " ".join(argv)
+        for option in ("-b", "--backend")
+        for joint in (" ", "=", "")
+        for name in BACKENDS[:-1]
+    )
 
 
 def _guarded(argv: Sequence[str], crew: object) -> int:
@@ -65,7 +69,7 @@ def _as_root(argv: Sequence[str], launched: Launched) -> int:
     except (ImportError, RuntimeError) as error:
         sys.stderr.write(f"fullrank: error: {_no_mpi(launched, error)}\n")
         return BackendError.exit_code
-    comm = mpi.MPI.COMM_WORLD
+    comm = mpi.world()
     if comm.size != launched.size:
         sys.stderr.write(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
         return BackendError.exit_code
@@ -101,9 +105,9 @@ def _no_mpi(launched: Launched, error: Exception) -> str:
 
 def _strange_world(launched: Launched, size: int, library: str) -> str:
     return (
-        f"{launched.name} started {launched.size} processes, but each of them is a world of {size} rank: the launcher "
+        f"{launched.name} started {launched.size} processes, but each is a world of {size} rank: the launcher "
         f"and the MPI library that mpi4py loads ({library}) do not belong together.\n"
-        f"Start with the mpiexec of that library, or let fullrank find it: fullrank run CONFIG -n {launched.size} -b mpi"
+        f"Start with that library's mpiexec, or let fullrank find it: fullrank run CONFIG -n {launched.size} -b mpi"
     )
 
 
@@ -135,7 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_study(status)
     status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
     report = _command(
-        subparsers, "report", "what ran, how well, and what came out", commands.report, example="report results/study.h5"
+        subparsers,
+        "report",
+        "what ran, how well, and what came out",
+        commands.report,
+        example="report results/study.h5",
     )
     report.add_argument("files", type=Path, nargs="+", metavar="FILE")
     gather = _command(

@@ -100,9 +100,7 @@ def _is_inside(file: Path, roots: Sequence[Path]) -> bool:
     return any(file.is_relative_to(root) for root in roots)
 
 
-def _imports(
-    file: Path, tree: ast.Module, roots: Sequence[Path]
-) -> Iterator[tuple[Sequence[Path], str]]:
+def _imports(file: Path, tree: ast.Module, roots: Sequence[Path]) -> Iterator[tuple[Sequence[Path], str]]:
     """Every module that an import statement may mean, with the folders to look for it in."""
     absolute = [*roots, *map(_folder_of_package, roots)]
     for node in ast.walk(tree):

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import Any, TextIO
 
 from fullrank.errors import FailedItems, OutputError, Stopped, UsageError
@@ -28,9 +27,7 @@ class TerminalConsole:
         from fullrank.launch import TERMINAL_VARIABLE
         from fullrank.progress import choose_display
 
-        return choose_display(
-            self._stream, quiet=self._quiet, force_terminal=os.environ.get(TERMINAL_VARIABLE) == "1"
-        )
+        return choose_display(self._stream, quiet=self._quiet, force_terminal=os.environ.get(TERMINAL_VARIABLE) == "1")
 
 
 def run(arguments: Namespace, crew: Any) -> int:
@@ -117,7 +114,7 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
         take_over=arguments.take_over,
-        provenance=collect(argv=sys.argv, config_folder=config.path.parent, mpi_library=mpi_library),
+        provenance=collect(argv=["fullrank", *sys.argv[1:]], config_folder=config.path.parent, mpi_library=mpi_library),
     )
     console = TerminalConsole(quiet=arguments.quiet)
     if study.shares_global_generators(backend, choices.n_workers):
@@ -155,7 +152,8 @@ def _print_summary(ending: Any) -> None:
 
     sys.stdout.write(text(report(ending.output)))
     if ending.printed is not None:
-        sys.stdout.write(f"printed   {ending.printed}\n")
+        sys.stdout.write(f"\nWhat the function printed: {ending.printed}")
+    sys.stdout.write(f"\nResult: {ending.output}\n")
 
 
 def status(arguments: Namespace, _crew: Any) -> int:
@@ -237,5 +235,3 @@ def diff(arguments: Namespace, _crew: Any) -> int:
         how = "to the last bit" if arguments.rtol == 0 else f"within a relative tolerance of {arguments.rtol:g}"
         sys.stdout.write(f"equal {how}: {arguments.first} and {arguments.second}\n")
     return 1 if found else 0
-
-

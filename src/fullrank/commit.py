@@ -109,7 +109,9 @@ def _tables(
 
 def _worker_row(info: JournalInfo) -> WorkerRow:
     header, account = info.header, info.account or {}
-    seconds = {name: account.get(name, _UNKNOWN) for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")}
+    seconds = {
+        name: account.get(name, _UNKNOWN) for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")
+    }
     return WorkerRow(
         attempt=header["attempt"],
         worker=header["worker"],

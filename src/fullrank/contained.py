@@ -89,7 +89,7 @@ def _one_try(job: Job, index: int) -> tuple[int, Evaluation | None]:
 
 
 def _send(child: "subprocess.Popen[bytes]", message: bytes) -> None:
-    assert child.stdin is not None  # noqa: S101  # it was opened as a pipe
+    assert child.stdin is not None  # it was opened as a pipe
     try:
         child.stdin.write(message)
         child.stdin.close()

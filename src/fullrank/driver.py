@@ -1,7 +1,6 @@
 """One run, from a checked study to the file at its final name."""
 
 import os
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -201,9 +200,7 @@ class _Run:
         token = folder.write_token("token")
         unseen = [sentence for sentence in crew.call("sees", str(folder.path), token) if sentence]
         if unseen:
-            raise OutputError(
-                f"{unseen[0]}\nThe output folder must be one that all nodes share; choose one with -o"
-            )
+            raise OutputError(f"{unseen[0]}\nThe output folder must be one that all nodes share; choose one with -o")
         job = self._study.job(backend=choices.backend, n_workers=choices.n_workers, work_folder=folder.path)
         job = replace(
             job,
@@ -338,5 +335,3 @@ def _ended(display: Display) -> Iterator[None]:
         yield
     finally:
         display.end()
-
-

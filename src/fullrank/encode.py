@@ -19,6 +19,8 @@ Layout = tuple[Entry, ...]
 _ORDER = "<" if sys.byteorder == "little" else ">"
 FLOAT, INT, COMPLEX, BOOL = f"{_ORDER}f8", f"{_ORDER}i8", f"{_ORDER}c16", "|b1"
 _ARRAY_KINDS = {"f": "f", "d": "f"} | dict.fromkeys("bhilq", "i") | dict.fromkeys("BHILQ", "u")
+MAX_DIMENSIONS = 16
+"""Of one result. HDF5 has room for 32, and the sweep's axes are among them."""
 _WIDER = {"f2": "f4", "f16": "f8", "f12": "f8", "c32": "c16", "c24": "c16"}
 
 
@@ -56,12 +58,25 @@ class Naming:
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
                 raise Unusable(f"{name!r} cannot be the name of a result: letters, digits and _ only, a letter first")
 
+    def check_derived(self, layout: Sequence[Entry]) -> None:
+        """Raise Unusable if a name is taken that the file makes: of a complex result's parts, of an array's lengths."""
+        names = self.taken.union(name for name, _, _ in layout)
+        for name, dtype, shape in layout:
+            derived = [name + "_re", name + "_im"] if dtype[1] == "c" else [name]
+            if len(shape) == 1:
+                derived = [*derived, *(part + "_length" for part in derived)]
+            for made in derived:
+                if made != name and made in names:
+                    raise Unusable(
+                        f"the file needs the name '{made}' for the result '{name}' itself; rename one of the two"
+                    )
+
 
 def encode(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, str]]]:
     """Return the groups of ``values`` by layout, and ``(row, reason)`` for each value that cannot be stored."""
     try:
         group = _encode_alike(values, naming)
-    except Unusable:
+    except Exception:  # looked at one by one they tell which it was
         group = None
     if group is not None:
         return [group], []
@@ -124,8 +139,14 @@ def _encode_one_by_one(values: Sequence[Any], naming: Naming) -> tuple[list[Grou
     for row, value in enumerate(values):
         try:
             layout, columns = flatten(value, naming)
+            if layout not in rows:
+                naming.check_derived(layout)
         except Unusable as reason:
             unusable.append((row, str(reason)))
+            continue
+        except Exception as error:  # the user's classes run code of their own when they are read
+            kind = type(error).__name__
+            unusable.append((row, f"what the function returned cannot be read: {kind} in {type(value).__name__}"))
             continue
         rows.setdefault(layout, []).append(row)
         parts.setdefault(layout, []).append(columns)
@@ -156,7 +177,7 @@ def flatten(value: Any, naming: Naming) -> tuple[Layout, list[bytes]]:
 def _named_parts(value: Any, naming: Naming) -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
         return list(value.items())
-    if hasattr(value, "__dataclass_fields__"):
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         return [(name, getattr(value, name)) for name in value.__dataclass_fields__]
     if isinstance(value, tuple):
         return list(zip(getattr(value, "_fields", None) or _tuple_names(len(value), naming), value, strict=True))
@@ -192,6 +213,8 @@ def _numpy_leaf(value: Any, what: str) -> tuple[str, tuple[int, ...], bytes]:
     dtype = value.dtype
     if dtype.kind not in "biufc":
         raise Unusable(f"{what} is an array of {dtype}; expected numbers")
+    if value.ndim > MAX_DIMENSIONS:
+        raise Unusable(f"{what} has {value.ndim} dimensions; expected at most {MAX_DIMENSIONS}")
     name = f"{dtype.kind}{dtype.itemsize}"
     name = _WIDER.get(name, name)
     stored = "|b1" if name == "b1" else f"|{name}" if name.endswith(("i1", "u1")) else f"<{name}"
@@ -211,6 +234,8 @@ def _flat_list(value: Sequence[Any], what: str) -> tuple[tuple[int, ...], list[A
     shape: tuple[int, ...] = (len(value),)
     flat = list(value)
     while flat and isinstance(flat[0], (list, tuple)):
+        if len(shape) == MAX_DIMENSIONS:
+            raise Unusable(f"{what} is nested deeper than {MAX_DIMENSIONS} lists; expected an array")
         lengths = {len(part) if isinstance(part, (list, tuple)) else -1 for part in flat}
         if len(lengths) != 1:
             raise Unusable(f"{what} is a list of lists of different lengths; expected a rectangular array")
@@ -224,15 +249,18 @@ def _numbers(values: list[Any], what: str) -> tuple[str, bytes]:
     fast = _column_of_numbers(values) if values else (FLOAT, b"")
     if fast is not None:
         return fast
+    kinds = set()
     for value in values:
-        if not isinstance(value, (int, float, complex)) and not _is_numpy_number(value):
+        kind = _kind(value)
+        if not kind:
             raise Unusable(_not_a_number(value, what))
+        kinds.add(kind)
     try:
-        if all(_is_bool(value) for value in values):
+        if kinds == {"b"}:
             return BOOL, bytes(map(bool, values))
-        if all(hasattr(value, "__index__") for value in values):
+        if kinds <= {"b", "i"}:
             return INT, array("q", [int(value) for value in values]).tobytes()
-        if any(isinstance(value, complex) or getattr(value, "imag", 0) != 0 for value in values):
+        if "c" in kinds:
             pairs = [part for value in map(complex, values) for part in (value.real, value.imag)]
             return COMPLEX, array("d", pairs).tobytes()
         return FLOAT, array("d", [float(value) for value in values]).tobytes()
@@ -240,12 +268,16 @@ def _numbers(values: list[Any], what: str) -> tuple[str, bytes]:
         raise Unusable(f"{what} is an integer that does not fit into 64 bits") from None
 
 
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
-
-
-def _is_numpy_number(value: Any) -> bool:
-    return getattr(getattr(value, "dtype", None), "kind", "") in tuple("biufc") and value.shape == ()
+def _kind(value: Any) -> str:
+    """Return ``b``, ``i``, ``f`` or ``c`` for a number, Python's or numpy's; "" for anything else."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None:
+        kind = str(getattr(dtype, "kind", "")).replace("u", "i")
+        return kind if kind in tuple("bifc") and value.shape == () else ""
+    for kind, python_type in (("b", bool), ("i", int), ("f", float), ("c", complex)):
+        if isinstance(value, python_type):
+            return kind
+    return ""
 
 
 def _not_a_number(value: Any, what: str) -> str:

@@ -2,10 +2,22 @@
 
 from pathlib import Path
 
-_SHARED = frozenset(
-    "nfs nfs4 lustre gpfs beegfs cifs smb3 ceph glusterfs fuse.glusterfs panfs pvfs2 orangefs wekafs vast "
-    "fuse.sshfs fuse.ceph afs 9p".split()
+_CLUSTER = (
+    "nfs",
+    "nfs4",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "ceph",
+    "glusterfs",
+    "panfs",
+    "pvfs2",
+    "orangefs",
+    "wekafs",
+    "vast",
 )
+_OTHERS = ("cifs", "smb3", "afs", "9p", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs")
+_SHARED = frozenset({*_CLUSTER, *_OTHERS})
 
 
 def is_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:

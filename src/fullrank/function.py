@@ -51,7 +51,9 @@ class FunctionSource:
         for part in self.name.split("."):
             found = getattr(found, part, None)
         if found is None:
-            raise FunctionError(f"{self.written}: there is no '{self.name}' in {self.place}{_nearest(self.name, module)}")
+            raise FunctionError(
+                f"{self.written}: there is no '{self.name}' in {self.place}{_nearest(self.name, module)}"
+            )
         if not callable(found):
             raise FunctionError(f"{self.written}: '{self.name}' is of type {type(found).__name__}, not a function")
         return found  # type: ignore[no-any-return]  # callable() narrows Any to Any
@@ -122,7 +124,11 @@ def parameters_of(function: Function, written: str) -> tuple[Parameter, ...]:
             raise FunctionError(
                 f"{written}: '*{parameter.name}' takes values without names; wrap it in a 'def' that names them"
             )
-        kind = {parameter.KEYWORD_ONLY: KEYWORD, parameter.VAR_KEYWORD: ANY_KEYWORD}.get(parameter.kind, POSITIONAL)
+        kind = POSITIONAL
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            kind = KEYWORD
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            kind = ANY_KEYWORD
         required = parameter.default is parameter.empty and kind != ANY_KEYWORD
         found.append(Parameter(parameter.name, kind, required))
     return tuple(found)
@@ -200,9 +206,7 @@ class Call:
     def arguments(self, columns: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
         """Return the arguments of each item, given the axes' values of all of them; endless without any axis."""
         names = (*self._plan.positional, *self._plan.keywords)
-        sources = [
-            columns[self._axes[name]] if name in self._axes else repeat(self._constants[name]) for name in names
-        ]
+        sources = [columns[self._axes[name]] if name in self._axes else repeat(self._constants[name]) for name in names]
         return zip(*sources) if sources else repeat(())  # noqa: B905  # the constants repeat without end
 
 
@@ -211,4 +215,3 @@ def memory_mapped(path: str) -> Any:
     import numpy as np
 
     return np.load(path, mmap_mode="r", allow_pickle=False)
-

@@ -151,8 +151,9 @@ def read_stream(file: BinaryIO, path: Path) -> Iterator[Frame | Damage]:
 class JournalWriter:
     """One worker's journal, created new.
 
-    Several threads may call its methods. After an error of the file system nothing more is written: what stands
-    before the error stays readable. ``system`` offers the calls of :mod:`os` that are used; tests pass their own.
+    Several threads may call its methods. After an error of the file system nothing more is written, and every call
+    that would write raises it again: what stands before the error stays readable. ``system`` offers the calls of
+    :mod:`os` that are used; tests pass their own.
     """
 
     def __init__(
@@ -166,6 +167,7 @@ class JournalWriter:
         self._oldest_pending = 0.0
         self._dirty = True
         self._folder_synced = False
+        self._failure = ""
         try:
             self._fd = system.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError as error:
@@ -193,6 +195,8 @@ class JournalWriter:
             self._write_pending()
 
     def _write_pending(self) -> None:
+        if self._failure:
+            raise JournalError(self._failure)
         if not self._pending or not self._open:
             return
         data = memoryview(b"".join(self._pending))
@@ -203,7 +207,9 @@ class JournalWriter:
                 data = data[self._system.write(self._fd, data) :]
         except OSError as error:
             self._open = False
-            raise JournalError(f"{self.path}: the journal cannot be written: {error.strerror}") from error
+            self._system.close(self._fd)
+            self._failure = f"{self.path}: the journal cannot be written: {error.strerror}"
+            raise JournalError(self._failure) from error
 
     def sync(self) -> None:
         """Flush, then have the disk keep it: safe from the loss of the node from then on.

@@ -1,4 +1,4 @@
-"""``run -b mpi`` outside a launcher: the ``mpiexec`` of the MPI library that mpi4py loads, started over this machine."""
+"""``run -b mpi`` outside a launcher: start the ``mpiexec`` of the MPI library that mpi4py loads."""
 
 import os
 import re

@@ -195,11 +195,7 @@ def _in_two_units(seconds: int) -> str:
     first = next(number for number, (_, size) in enumerate(units) if seconds >= size)
     (large, size), (small, small_size) = units[first : first + 2]
     whole, rest = divmod(seconds, size)
-    return (
-        f"{whole} {large} {rest // small_size} {small}"
-        if rest >= small_size
-        else f"{whole} {large}"
-    )
+    return f"{whole} {large} {rest // small_size} {small}" if rest >= small_size else f"{whole} {large}"
 
 
 def spelled_share(share: float) -> str:
@@ -215,7 +211,7 @@ def spelled_range(least_seconds: float, most_seconds: float) -> str:
     """Spell a range in one unit, rounded outwards.
 
     >>> [spelled_range(*r) for r in ((41.3, 54.2), (0.0, 8.0), (130.0, 170.0), (5e3, 9e3))]
-    ['40-55 s', 'less than 8 s', '2.1-2.9 min', '1.3-2.5 h']
+    ['about 40-55 s', 'less than 8 s', 'about 2.1-2.9 min', 'about 1.3-2.5 h']
     """
     limits = (("s", 1, 100), ("min", 60, 6000), ("h", 3600, 48 * 3600), ("d", 86400, float("inf")))
     unit, size = next((unit, size) for unit, size, limit in limits if most_seconds < limit)
@@ -223,7 +219,7 @@ def spelled_range(least_seconds: float, most_seconds: float) -> str:
     most = _rounded(most_seconds / size, ceil, in_tenths=size > 1)
     if not float(least):
         return f"less than {most} {unit}"
-    return f"{least} {unit}" if least == most else f"{least}-{most} {unit}"
+    return f"about {least} {unit}" if least == most else f"about {least}-{most} {unit}"
 
 
 def _rounded(value: float, to_whole: Callable[[float], int], *, in_tenths: bool) -> str:

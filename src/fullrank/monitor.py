@@ -39,9 +39,7 @@ class FailureRule:
 class Monitor(AbstractContextManager[None]):
     """Looks at a run from a thread of root: shows how far it is, keeps its lock, stops it for failures."""
 
-    def __init__(
-        self, handle: Handle, *, display: Display, rule: FailureRule, renew_lock: Callable[[], None]
-    ) -> None:
+    def __init__(self, handle: Handle, *, display: Display, rule: FailureRule, renew_lock: Callable[[], None]) -> None:
         self._handle = handle
         self._display = display
         self._rule = rule

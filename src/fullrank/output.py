@@ -93,7 +93,7 @@ class ThreadStreams(io.TextIOBase):
 def streams_replaced(stream: io.TextIOBase) -> Iterator[None]:
     """Let ``print`` and whoever uses sys.stdout and sys.stderr write to ``stream``."""
     before = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = stream  # type: ignore[assignment]  # a text stream in all that matters
+    sys.stdout = sys.stderr = stream
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import ceil, sqrt
+from math import ceil, log, sqrt
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from fullrank.metrics import spelled_range, spelled_seconds
@@ -38,18 +38,25 @@ def remaining_seconds(
     n_workers: int,
     elapsed_seconds: float,
     busy_seconds: float,
+    scatter: float = 1.0,
     quiet_seconds: float = 0.0,
 ) -> tuple[float, float] | None:
     """Return from how long to how long it may still take, in s; None before an item has finished.
 
-    Two estimates of an item's mean time span the range. The time inside finished items, per item,
-    leaves out all else, and items that are so long that none has finished. The workers' whole time,
-    per item, counts what surrounds items, and the running ones too: each worker is, on average,
-    half-way through one. A mean of n times that scatter as much as they are long (exponential law)
-    is off by up to 2 / sqrt(n) of itself, in 95 of 100 cases; the range is widened by that.
+    What is left is first the items no worker has begun, then the end of the running ones.
 
-    At best the running items end now and the others fill all workers to the end. At worst the
-    running ones have just begun, and the last ones leave workers idle.
+    The former take their number times the mean / workers. The mean is at least the time inside
+    finished items, per item; it is at most the workers' whole time, per finished item, in which
+    running items count and what surrounds items too. Both are means of a sample, as are the times
+    to come: the range is widened by two standard errors of their difference.
+
+    A worker is on average half-way through a running item, if all take equally long; else further
+    from its end, for long items are met more often: mean * (1 + scatter**2) / 2 is left (renewal
+    theory's inspection paradox). Of several the last takes 1 + log(number) times as long (the
+    greatest of exponential times), or as long again as no item has finished. Or all end just now.
+
+    Where a worker gets a few items alone, and some of them are very long, no more is known of
+    the end than this, and the range can be too early.
 
     Args:
         n_todo: items of this attempt, finished ones included.
@@ -57,22 +64,27 @@ def remaining_seconds(
         n_workers: how many compute.
         elapsed_seconds: since the workers' common start.
         busy_seconds: inside finished items, all workers together.
-        quiet_seconds: since an item finished last. An item that has run for so long may well run
-            for as long again.
+        scatter: standard deviation / mean of the finished items' times; 1 for exponential times.
+        quiet_seconds: since an item finished last.
     """
     n_left = n_todo - n_finished
     if n_left <= 0:
         return 0.0, 0.0
     if n_finished <= 0:
         return None
-    n_busy = min(n_workers, n_todo)
     n_running = min(n_workers, n_left)
-    mean_of_finished = busy_seconds / n_finished
-    mean_of_all = n_busy * elapsed_seconds / (n_finished + n_running / 2)
-    scatter = 1 + 2 / sqrt(n_finished)
-    least = (n_left - n_running) / n_workers * min(mean_of_finished, mean_of_all) / scatter
-    most = ceil(n_left / n_workers) * max(mean_of_finished, mean_of_all) * scatter
-    return least, max(most, quiet_seconds)
+    n_waiting = n_left - n_running
+    mean = least_mean = busy_seconds / n_finished
+    if n_waiting:  # else some workers are idle, and their time tells nothing
+        mean_with_all = n_workers * elapsed_seconds / n_finished
+        least_mean, mean = min(mean, mean_with_all), max(mean, mean_with_all)
+    # a few items tell little of the scatter: as if four of another sample had 1
+    variance = (n_finished * scatter**2 + 4) / (n_finished + 4)
+    error = 2 * sqrt(variance * (1 / n_finished + 1 / max(1, n_waiting)))
+    end = max(mean * (1 + variance) / 2 * (1 + log(n_running)), quiet_seconds)
+    least = n_waiting * least_mean / n_workers / (1 + error)
+    most = n_waiting * mean / n_workers * (1 + error) + end
+    return least, max(most, ceil(n_left / n_workers) * mean)
 
 
 class Display(Protocol):
@@ -116,6 +128,7 @@ class _State:
     n_failed: int = 0
     busy_seconds: float = 0.0
     elapsed_seconds: float = 0.0
+    scatter: float = 1.0
     quiet_seconds: float = 0.0
 
     @property
@@ -149,9 +162,10 @@ class _State:
             n_workers=self.n_workers,
             elapsed_seconds=self.elapsed_seconds,
             busy_seconds=self.busy_seconds,
+            scatter=self.scatter,
             quiet_seconds=self.quiet_seconds,
         )
-        return f"about {spelled_range(*seconds)} left" if seconds and seconds[1] else ""
+        return f"{spelled_range(*seconds)} left" if seconds and seconds[1] else ""
 
     def failures(self) -> str:
         return f"{self.n_failed:,} failed" if self.n_failed else ""
@@ -161,6 +175,35 @@ def _listed(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
+class _Scatter:
+    """Standard deviation / mean of items' times, from sums over any number of items at a time.
+
+    A sum of n times with mean m and standard deviation s is off n * m by s * sqrt(n), so the
+    squares of what the sums are off add up to s**2 for each item.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._sum = 0.0
+        self._products = (0.0, 0.0, 0.0)
+        """Of numbers with numbers, of numbers with sums, of sums with sums."""
+
+    def add(self, n: int, seconds: float) -> None:
+        """Count ``n`` more items that took ``seconds`` together."""
+        nn, ns, ss = self._products
+        self._products = nn + n * n, ns + n * seconds, ss + seconds * seconds
+        self._n += n
+        self._sum += seconds
+
+    def value(self) -> float:
+        """Return it; 1 while nothing is known."""
+        if self._n <= 0 or self._sum <= 0:
+            return 1.0
+        mean = self._sum / self._n
+        nn, ns, ss = self._products
+        return sqrt(max(0.0, ss - 2 * mean * ns + mean * mean * nn) / self._n) / mean
+
+
 class _Shown:
     """What the two displays that show something share: the state, and a stream that may break."""
 
@@ -168,11 +211,13 @@ class _Shown:
         self._stream = stream
         self._clock = clock
         self._state: _State | None = None
+        self._scatter = _Scatter()
         self._changed = 0.0
         """When an item finished last, by the clock."""
 
     def _begin(self, n_todo: int, n_finished_before: int, n_workers: int) -> _State:
         self._changed = self._clock()
+        self._scatter = _Scatter()
         self._state = _State(n_todo, n_finished_before, n_workers)
         return self._state
 
@@ -182,12 +227,14 @@ class _Shown:
             return None
         if tally.n_finished != state.n_finished:
             self._changed = now
+            self._scatter.add(tally.n_finished - state.n_finished, tally.busy_seconds - state.busy_seconds)
         self._state = replace(
             state,
             n_finished=tally.n_finished,
             n_failed=tally.n_failed,
             busy_seconds=tally.busy_seconds,
             elapsed_seconds=elapsed_seconds,
+            scatter=self._scatter.value(),
             quiet_seconds=now - self._changed,
         )
         return self._state
@@ -204,9 +251,7 @@ class PlainLines(_Shown):
     Without a newly finished item there is no line, but once a minute.
     """
 
-    def __init__(
-        self, stream: TextIO, *, interval_seconds: float = 5.0, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, stream: TextIO, *, interval_seconds: float = 5.0, clock: Clock = time.monotonic) -> None:
         super().__init__(stream, clock)
         self._interval_seconds = interval_seconds
         self._written_at = 0.0

@@ -83,9 +83,7 @@ def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> Facts:
         "kernel": platform.release(),
         "libc": _libc(),
         "cpu_model": cpu.get("model name") or platform.processor(),
-        "cpu_flags_sha256": sha256(" ".join(sorted(flags.split())).encode()).hexdigest()
-        if flags
-        else "",
+        "cpu_flags_sha256": sha256(" ".join(sorted(flags.split())).encode()).hexdigest() if flags else "",
         "cpu_count": os.cpu_count() or 1,
     }
 

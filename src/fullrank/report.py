@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from math import fsum, isfinite, isnan, nan
+from math import fsum, isfinite, isnan, nan, prod
 from pathlib import Path
 from statistics import median
 from textwrap import wrap
@@ -32,6 +32,8 @@ N_WORKERS_LISTED = 16
 N_ELEMENTS_APART = 16
 """Arrays of up to this many elements are summed element by element."""
 N_VALUES_LISTED = 6
+N_SUMMED_AT_ONCE = 1 << 16
+"""As objects of Python they take 2 MB."""
 N_HOSTS_LISTED = 4
 SHORT_SECONDS = 0.1
 """Below, nothing is concluded from CPU time: clocks tick in 10 ms."""
@@ -137,6 +139,8 @@ class Report:
     path: str
     title: str
     function: str
+    config_path: str
+    """``CONFIG`` where the file does not tell."""
     kind: str
     """Of the sweep: grid, zip or table."""
     sweep: tuple[AxisFacts, ...]
@@ -158,7 +162,7 @@ class Report:
     failures: tuple[FailedItem, ...]
     """The first ones."""
     failure_kinds: Mapping[str, int]
-    """How often each type of exception occurs among those the file describes."""
+    """How often each type of exception, or other reason, occurs among those the file describes."""
 
     @property
     def n_without_result(self) -> int:
@@ -199,12 +203,14 @@ def report(path: Path) -> Report:
             scan.add(block)
         failures = sorted(file.failures(), key=lambda failure: failure.index)
         provenance = file.provenance()
+        config_path = _config_path(provenance)
         known = work(own)
         n_known = known.n_workers - known.n_killed
         return Report(
             path=str(path.absolute()),
             title=file.title,
             function=_function(file),
+            config_path=config_path,
             kind=file.kind,
             sweep=tuple(_axis_facts(axis) for axis in file.axes),
             replicates=file.replicates,
@@ -222,7 +228,7 @@ def report(path: Path) -> Report:
             ),
             workers=own,
             slowest=scan.slowest(file),
-            failures=tuple(_failed(failure, provenance) for failure in failures[:N_FAILURES]),
+            failures=tuple(_failed(failure, config_path) for failure in failures[:N_FAILURES]),
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )
 
@@ -248,19 +254,22 @@ def _axis_facts(axis: FileAxis) -> AxisFacts:
     return AxisFacts(axis.name, axis.units, n, tuple(values))
 
 
-def _failed(failure: Failure, provenance: Mapping[str, Any]) -> FailedItem:
+def _failed(failure: Failure, config_path: str) -> FailedItem:
     try:
         parameters = dict(json.loads(failure.parameters))
     except ValueError:
         parameters = {}
-    command = f"fullrank run {shlex.quote(_config_path(provenance))} --item {failure.index}"
+    command = f"fullrank run {shlex.quote(config_path)} --item {failure.index}"
     status = _status_in_words(failure.status)
     return FailedItem(failure.index, status, parameters, failure.exception, command)
 
 
 def _kind(failure: Failure) -> str:
-    exception = failure.exception.partition(":")[0] if failure.status == Status.FAILED else ""
-    return exception or _status_in_words(failure.status)
+    if failure.status != Status.FAILED:
+        return _status_in_words(failure.status)
+    exception = failure.exception.partition("\n")[0]
+    name, _, _ = exception.partition(":")
+    return name if name.replace(".", "_").isidentifier() else exception or "failed"
 
 
 def _status_in_words(status: int) -> str:
@@ -349,7 +358,7 @@ class _Tally:
 
     def __init__(self, field: Field) -> None:
         self._field = field
-        n_elements = int(np.prod(field.shape, dtype=np.int64))
+        self._n_elements = n_elements = prod(field.shape)
         self._apart = not field.varying and 0 < n_elements <= N_ELEMENTS_APART
         self._parts = [_Accumulator() for _ in range(n_elements if self._apart else 1)]
         self._n_nan_items = 0
@@ -359,7 +368,7 @@ class _Tally:
         """Count the block's ok items."""
         is_ok = block.status == Status.OK
         values = block.values[self._field.name][is_ok]
-        values = values.reshape(len(values), -1)
+        values = values.reshape(len(values), self._n_elements)
         is_value = np.ones(values.shape, np.bool_)
         if self._field.varying:
             lengths = block.lengths[self._field.name][is_ok]
@@ -416,6 +425,10 @@ class _Accumulator:
         least, greatest = values.min().item(), values.max().item()
         self._least = least if self._least is None else min(self._least, least)
         self._greatest = greatest if self._greatest is None else max(self._greatest, greatest)
+        for start in range(0, values.size, N_SUMMED_AT_ONCE):
+            self._add_to_sum(values[start : start + N_SUMMED_AT_ONCE])
+
+    def _add_to_sum(self, values: NDArray[Any]) -> None:
         if values.dtype.kind == "f":
             self._parts = _rounded_sum([*self._parts, *values.tolist()])
         else:
@@ -436,25 +449,19 @@ def _rounded_sum(values: Sequence[float]) -> list[float]:
     except (OverflowError, ValueError):  # beyond the largest float
         with np.errstate(all="ignore"):
             return [float(np.sum(values))]
-    return [total, fsum([*values, -total])] if isfinite(total) else [total]
+    return [total, fsum((*values, -total))] if isfinite(total) else [total]
 
 
 # ---- words ------------------------------------------------------------------------------------
 
 
 def text(found: Report, *, width: int = 100) -> str:
-    """Spell a report as plain text of about ``width`` columns; it ends with a line feed."""
-    sections = (
-        _heading,
-        _facts,
-        _results,
-        _attempts,
-        _time,
-        _workers,
-        _slowest,
-        _failures,
-    )
-    parts = ["\n".join(section(found, width)) for section in sections]
+    """Spell a report as plain text, as far as possible of ``width`` columns; it ends with a line feed.
+
+    Paths and commands stay whole. Texts of the file cannot break lines or steer a terminal.
+    """
+    sections = (_heading, _facts, _results, _attempts, _time, _workers, _slowest, _failures)
+    parts = ["\n".join(map(_printable, section(found, width))) for section in sections]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -472,7 +479,7 @@ def _heading(found: Report, width: int) -> Iterator[str]:
     alone = f"all {next(iter(states))}" if items.n_ok == items.n_items else ", ".join(parts)
     yield f"{_counted(items.n_items, 'item')}: {alone}"
     if items.n_missing:
-        yield "This file is partial; the command that made it goes on where it stopped."
+        yield f"This file is partial; go on with: fullrank run {shlex.quote(found.config_path)}"
 
 
 def _facts(found: Report, width: int) -> Iterator[str]:
@@ -552,27 +559,19 @@ def _results(found: Report, width: int) -> Iterator[str]:
         return
     yield f"Results, over the {_counted(found.items.n_ok, 'ok item')}"
     header = ("", "unit", "sum", "mean", "least", "greatest", "NaN items", "infinities")
-    rows = [header, *(row for result in found.results for row in _result_rows(result))]
-    has_infinities = any(result.n_infinite for result in found.results)
-    n_columns = len(header) if has_infinities else len(header) - 1
-    yield from _table([row[:n_columns] for row in rows], left=(0, 1))
+    rows = [row for result in found.results for row in _result_rows(result)]
+    yield from _table(_without_empty_columns([header, *rows]), left=(0,))
 
 
 def _result_rows(result: ResultFacts) -> Iterator[tuple[str, ...]]:
     units = "bool" if result.dtype == "bool" else "" if result.units == "1" else result.units
-    size = "×".join(map(str, result.shape)) if len(result.statistics) == 1 else ""
-    upto = "up to " if result.varying else ""
-    for number, part in enumerate(result.statistics):
-        yield (
-            f"{part.label} ({upto}{size} values)" if size else part.label,
-            units,
-            _number(part.sum, n_digits=15),
-            _number(part.mean),
-            _number(part.min),
-            _number(part.max),
-            f"{result.n_nan_items:,}" if number == 0 else "",
-            f"{result.n_infinite:,}" if number == 0 else "",
-        )
+    size = f" ({'up to ' * result.varying}{'×'.join(map(str, result.shape))} values)"
+    counts = f"{result.n_nan_items:,}", f"{result.n_infinite:,}" if result.n_infinite else ""
+    for part in result.statistics:
+        label = part.label + (size if result.shape and part.label == result.name else "")
+        figures = (_number(value) for value in (part.mean, part.min, part.max))
+        yield label, units, _number(part.sum, n_digits=15), *figures, *counts
+        counts = "", ""
 
 
 def _attempts(found: Report, width: int) -> Iterator[str]:
@@ -606,11 +605,7 @@ def _moment(iso: str) -> tuple[str, str, str]:
     except ValueError:
         return "", iso, ""
     zone = moment.strftime("%z")
-    return (
-        moment.strftime("%Y-%m-%d"),
-        moment.strftime("%H:%M:%S"),
-        "UTC" if zone == "+0000" else zone,
-    )
+    return (moment.strftime("%Y-%m-%d"), moment.strftime("%H:%M:%S"), "UTC" if zone == "+0000" else zone)
 
 
 def _time(found: Report, width: int) -> Iterator[str]:
@@ -723,9 +718,7 @@ def _workers(found: Report, width: int) -> Iterator[str]:
         "inside items": [row.compute_seconds for row in found.workers],
         "asking": [row.claim_seconds for row in found.workers],
         "writing": [row.journal_seconds for row in found.workers],
-        "idle at the end": [
-            found.work.makespan_seconds - row.elapsed_seconds for row in found.workers
-        ],
+        "idle at the end": [found.work.makespan_seconds - row.elapsed_seconds for row in found.workers],
         "CPU": [row.cpu_seconds for row in found.workers],
     }
     yield "Workers, times in s"
@@ -740,11 +733,7 @@ def _workers(found: Report, width: int) -> Iterator[str]:
 
 
 def _worker_summary(columns: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
-    ways: dict[str, Callable[[Sequence[float]], float]] = {
-        "least": min,
-        "median": median,
-        "most": max,
-    }
+    ways: dict[str, Callable[[Sequence[float]], float]] = {"least": min, "median": median, "most": max}
     chosen = {
         name: [choose([v for v in values if not isnan(v)] or [nan]) for choose in ways.values()]
         for name, values in columns.items()
@@ -764,12 +753,7 @@ def _slowest(found: Report, width: int) -> Iterator[str]:
     if not found.slowest:
         return
     items = found.items
-    numbers = (
-        items.shortest_seconds,
-        items.longest_seconds,
-        items.mean_seconds,
-        items.total_seconds,
-    )
+    numbers = (items.shortest_seconds, items.longest_seconds, items.mean_seconds, items.total_seconds)
     shortest, longest, mean, total = map(spelled_seconds, numbers)
     yield f"Slowest items (all: {shortest} to {longest}, mean {mean}, sum {total})"
     rows = [
@@ -781,7 +765,7 @@ def _slowest(found: Report, width: int) -> Iterator[str]:
         )
         for item in found.slowest
     ]
-    yield from _table(rows, left=(0, 2, 3))
+    yield from (_shortened(line, width) for line in _table(rows, left=(0, 2, 3)))
 
 
 def _failures(found: Report, width: int) -> Iterator[str]:
@@ -790,7 +774,8 @@ def _failures(found: Report, width: int) -> Iterator[str]:
     n = found.n_without_result
     yield f"Failures: {_counted(n, 'item')} without a result; the group failures has tracebacks"
     if len(found.failure_kinds) > 1:
-        kinds = ", ".join(f"{n:,} × {kind}" for kind, n in found.failure_kinds.items())
+        counted = [f"{n:,} × {_shortened(kind, 40)}" for kind, n in found.failure_kinds.items()]
+        kinds = ", ".join(counted[:N_FAILURES])
         yield from _wrapped("  ", kinds, width)
     for item in found.failures:
         status = "" if item.status == "failed" else f" {item.status}"
@@ -813,6 +798,12 @@ def _table(rows: Sequence[Sequence[str]], *, left: Sequence[int], indent: int = 
         yield " " * indent + "  ".join(cells).rstrip()
 
 
+def _without_empty_columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Drop columns that have a heading alone."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    return list(zip(*columns, strict=True))
+
+
 def _wrapped(head: str, words: str, width: int) -> Iterator[str]:
     """Yield ``words`` beside ``head``, on as many lines as they need."""
     room = max(20, width - len(head))
@@ -823,6 +814,10 @@ def _wrapped(head: str, words: str, width: int) -> Iterator[str]:
 
 def _shortened(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _printable(line: str) -> str:
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def _counted(n: int, noun: str) -> str:

@@ -28,6 +28,6 @@ def _mix(z: int) -> int:
 def seed_global_generators(seed: int) -> None:
     """Seed :mod:`random`, and numpy's global generator if numpy is loaded."""
     random.seed(seed)
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed([seed & 0xFFFFFFFF, seed >> 32])
+    # numpy loads numpy.random at its first use only, which may be inside the item
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed([seed & 0xFFFFFFFF, seed >> 32])

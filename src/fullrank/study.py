@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from fullrank.codebase import digests
+from fullrank.codebase import digests, roots_of
 from fullrank.config import ArrayFile, Config
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
@@ -182,10 +182,9 @@ def _code(config: Config, function: FunctionSource) -> dict[str, str]:
 
 
 def _roots_of_module(source: Path, written: str, config: Config) -> list[Path]:
-    """Return the folders whose modules are this module's own: the config's, or its top-level package's."""
+    """Return the folders whose modules are this module's own: the config's, or its package's."""
     if source.is_relative_to(config.workload.folder):
         return [config.workload.folder]
-    package, *deeper = written.rpartition(":")[0].split(".")
-    if package == "fullrank":  # whose own version is no part of a study
+    if written.startswith("fullrank."):  # whose own version is no part of a study
         return [source.parent]
-    return [source.parents[max(0, len(deeper) - 1)]] if deeper else [source.parent]
+    return roots_of(source)

@@ -111,9 +111,8 @@ class Sweep:
 
     @property
     def _dimensions(self) -> list[tuple[str, int]]:
-        if self.kind == "grid":
-            inner = [(axis.name, len(axis)) for axis in self.axes]
-        else:
+        inner = [(axis.name, len(axis)) for axis in self.axes]
+        if self.kind != "grid":
             inner = [("item", len(self.axes[0]))]
         return inner if self.replicates is None else [("replicate", self.replicates), *inner]
 

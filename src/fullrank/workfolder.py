@@ -120,7 +120,7 @@ class WorkFolder:
 
     def next_attempt(self) -> int:
         """Return the number of the next attempt: 1 for the first."""
-        noted = [entry["attempt"] for entry in self._attempt_entries()]
+        noted = [int(entry["attempt"]) for entry in self._attempt_entries()]
         journals = [int(path.name[1:].partition("-")[0]) for path in self.journals()]
         return 1 + max([0, *noted, *journals])
 
@@ -155,7 +155,14 @@ class WorkFolder:
         entries: dict[int, dict[str, Any]] = {}
         for entry in self._attempt_entries():
             entries.setdefault(entry["attempt"], {}).update(entry)
-        unknown = {"started": "", "ended": "", "backend": "", "n_workers": 0, "schedule": "", "order": ""}
+        unknown: dict[str, Any] = {
+            "started": "",
+            "ended": "",
+            "backend": "",
+            "n_workers": 0,
+            "schedule": "",
+            "order": "",
+        }
         unknown |= {"reason": REASON_KILLED, "wall_seconds": float("nan")}
         return tuple(AttemptRow(**(unknown | entry)) for _, entry in sorted(entries.items()))
 

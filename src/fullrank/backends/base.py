@@ -20,6 +20,10 @@ MAX_CLAIMS = 2**62
 """Added to the position to stop a run: beyond any number of items, and no overflow when added again."""
 
 
+Cells = MutableSequence[int] | memoryview
+"""The shared integers, wherever they are."""
+
+
 @dataclass(frozen=True)
 class Tally:
     """How far an attempt is."""
@@ -29,7 +33,7 @@ class Tally:
     busy_seconds: float
 
 
-def tally_of(cells: MutableSequence[int]) -> Tally:
+def tally_of(cells: Cells) -> Tally:
     """Return what the shared cells tell."""
     return Tally(cells[FINISHED], cells[FAILED], cells[BUSY_MILLISECONDS] / 1000)
 

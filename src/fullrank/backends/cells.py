@@ -25,9 +25,8 @@ def create_cells() -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("fullrank-counter")
     else:
-        file = tempfile.TemporaryFile()
-        fd = os.dup(file.fileno())
-        file.close()
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
     os.ftruncate(fd, CELLS_BYTES)
     return fd
 

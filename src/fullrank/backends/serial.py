@@ -35,5 +35,3 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         stack.enter_context(signals.installed())
         worker.run(counter, todo, keeper)
     return Outcome(stopped=signals.requested)
-
-

@@ -108,16 +108,21 @@ class _Thread(threading.Thread):
         self._log = ItemLog(stem.with_suffix(LOG_SUFFIX), self.running)
         self._streams = streams
         self._counter = counter
-        self._make = lambda: Worker(
-            job, number, running=self.running, interrupts=self.interrupts, last_output=self._log.last_output
-        )
+        self._job = job
+        self._number = number
         self.worker: Worker | None = None
         self._todo: Todo | None = None
         self._keeper: Keeper | None = None
 
     def prepare(self) -> None:
         """Import the function, in the calling thread: the first import is nobody's compute."""
-        self.worker = self._make()
+        self.worker = Worker(
+            self._job,
+            self._number,
+            running=self.running,
+            interrupts=self.interrupts,
+            last_output=self._log.last_output,
+        )
 
     def begin(self, todo: Todo, keeper: Keeper) -> None:
         """Start the loop."""

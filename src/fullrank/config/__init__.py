@@ -10,8 +10,6 @@ from msgspec import Meta, field
 
 from fullrank.config.results import ResultInfo, Results, read_results
 from fullrank.config.sweep_section import read_sweep
-from fullrank.config.workload import ArrayFile, Workload, read_workload
-from fullrank.sweep import Sweep
 from fullrank.config.toml_file import read_toml
 from fullrank.config.validate import (
     Count,
@@ -24,6 +22,8 @@ from fullrank.config.validate import (
     choice,
     convert,
 )
+from fullrank.config.workload import ArrayFile, Workload, read_workload
+from fullrank.sweep import Sweep
 
 __all__ = ["ArrayFile", "Config", "ResultInfo", "Results", "RunOptions", "Workload", "load"]
 
@@ -99,9 +99,7 @@ def load(path: Path) -> Config:
         path=path.absolute(),
         title=file.title or path.stem,
         text=text,
-        workload=read_workload(
-            file.workload, place.at("workload"), folder=path.parent, sweep=sweep
-        ),
+        workload=read_workload(file.workload, place.at("workload"), folder=path.parent, sweep=sweep),
         sweep=sweep,
         results=read_results(file.results, place.at("results"), sweep=sweep),
         run=_run(file.run, place.at("run")),

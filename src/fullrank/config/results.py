@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from fullrank.config.validate import Names, Place, Section, Text, convert, got
 from fullrank.files import nearest
 from fullrank.sweep import Sweep, name_problem
-from fullrank.config.validate import Names, Place, Section, Text, convert, got
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,7 @@ def read_results(raw: Mapping[str, object], place: Place, *, sweep: Sweep) -> Re
     return Results(names=names, variables=variables)
 
 
-def _names(
-    raw: Mapping[str, object], place: Place, *, taken: Collection[str]
-) -> tuple[str, ...] | None:
+def _names(raw: Mapping[str, object], place: Place, *, taken: Collection[str]) -> tuple[str, ...] | None:
     if "names" not in raw:
         return None
     names = convert({"names": raw["names"]}, NamesSection, place).names

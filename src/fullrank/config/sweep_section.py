@@ -9,9 +9,6 @@ from typing import Annotated, Any, get_args
 from msgspec import Meta
 
 from fullrank.axes import Axis, LinearAxis, ListAxis, LogAxis, RangeAxis, SweepError
-from fullrank.files import missing
-from fullrank.sweep import Kind, Sweep
-from fullrank.tables import read_table
 from fullrank.config.validate import (
     Count,
     FilledText,
@@ -24,11 +21,12 @@ from fullrank.config.validate import (
     convert,
     got,
 )
+from fullrank.files import missing
+from fullrank.sweep import Kind, Sweep
+from fullrank.tables import read_table
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Integers = Annotated[
-    int | list[int], Meta(description="an integer or a list of integers as for Python's range")
-]
+Integers = Annotated[int | list[int], Meta(description="an integer or a list of integers as for Python's range")]
 Values = Annotated[list[Any], Meta(description="a list of values")]
 
 
@@ -119,9 +117,7 @@ def _axis(name: str, raw: object, *, place: Place) -> Axis:
             raise place.at("step").error(_instead_of_step(raw))
         if "values" in raw:
             values = convert(raw, ValuesSection, place)
-            return ListAxis(
-                name, values=values.values, units=values.units, long_name=values.long_name
-            )
+            return ListAxis(name, values=values.values, units=values.units, long_name=values.long_name)
         if "range" in raw:
             return _range(name, convert(raw, RangeSection, place))
         return _spaced(name, convert(raw, SpacedSection, place), place=place)
@@ -152,9 +148,7 @@ def _range(name: str, raw: RangeSection) -> Axis:
         case other:
             problem = f"expected N, [start, stop] or [start, stop, step], got {len(other)} integers"
             raise SweepError(problem, "range")
-    return RangeAxis(
-        name, start=start, stop=stop, step=step, units=raw.units, long_name=raw.long_name
-    )
+    return RangeAxis(name, start=start, stop=stop, step=step, units=raw.units, long_name=raw.long_name)
 
 
 def _no_axis(name: str, raw: object) -> str:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from fullrank.config.validate import FilledText, Place, Section, Table, Text, convert, got
 from fullrank.files import missing
 from fullrank.sweep import Sweep
-from fullrank.config.validate import FilledText, Place, Section, Table, Text, convert, got
 
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1, description="an integer >= 0 and below 2**63")]
 
@@ -76,8 +76,7 @@ def read_workload(raw: object, place: Place, *, folder: Path, sweep: Sweep) -> W
         _check_function(section.setup, place.at("setup"), folder=folder)
     _check_names(section, place, axis_names=[axis.name for axis in sweep.axes])
     constants = {
-        name: _constant(value, place.at("constants", name), folder=folder)
-        for name, value in section.constants.items()
+        name: _constant(value, place.at("constants", name), folder=folder) for name, value in section.constants.items()
     }
     return Workload(
         function=section.function,
@@ -120,9 +119,7 @@ def _check_names(section: WorkloadSection, place: Place, *, axis_names: list[str
         if name in axis_names:
             raise place.at("constants", name).error(f"expected another name, {name!r} is an axis")
     if section.seed is not None and "seed" in {*axis_names, *section.constants}:
-        raise place.at("seed").error(
-            "expected one source of `seed`, got an axis or a constant of that name as well"
-        )
+        raise place.at("seed").error("expected one source of `seed`, got an axis or a constant of that name as well")
 
 
 def _constant(value: object, place: Place, *, folder: Path) -> object:

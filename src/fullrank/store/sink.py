@@ -19,6 +19,7 @@ class Sink(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self._descriptor = -1  # Python closes what could not be opened, too
         self._position = 0
         self._error: BaseException | None = None
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
@@ -93,6 +94,6 @@ class Sink(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file; harmless if it is closed."""
-        if not self.closed:
+        if not self.closed and self._descriptor >= 0:
             os.close(self._descriptor)
         super().close()

@@ -1,0 +1,174 @@
+"""Measure fullrank beside its peers, and write RESULTS.md and raw.json. ``make bench`` calls it; README.md says how."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+
+import efficiency
+import files_opened
+import memory
+import overhead
+import startup
+from harness import Raw
+from programs import HERE, OWN, PEERS, Bench, ProgramError, run
+
+SECTIONS: dict[str, ModuleType] = {
+    "efficiency": efficiency,
+    "overhead": overhead,
+    "startup": startup,
+    "files": files_opened,
+    "memory": memory,
+}
+RAW, RESULTS = "raw.json", "RESULTS.md"
+FORMAT = 1
+N_ROUNDS = 9
+"""With nine an interval of 95 % leaves out the greatest and the least; five give none at all."""
+
+
+def main() -> int:
+    """Measure what is asked for; return the exit code."""
+    arguments = _arguments()
+    raw = _load(HERE / RAW)
+    if not arguments.render:
+        measured = _measure(arguments)
+        raw = _merged(raw, measured)
+        print(render(measured))
+        if arguments.quick:
+            print("\nA quick run: nothing was written.")
+            return 0
+        (HERE / RAW).write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
+    (HERE / RESULTS).write_text(render(raw) + "\n")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure fullrank beside its peers.")
+    parser.add_argument(
+        "--only",
+        type=_sections,
+        default=list(SECTIONS),
+        metavar="A,B",
+        help=f"only these: {', '.join(SECTIONS)}; RESULTS.md keeps the others",
+    )
+    parser.add_argument("--rounds", type=int, default=N_ROUNDS, help=f"rounds ({N_ROUNDS})")
+    parser.add_argument("--quick", action="store_true", help="few items, two rounds, nothing written: does it work?")
+    parser.add_argument("--render", action="store_true", help=f"write {RESULTS} again from {RAW}; measure nothing")
+    return parser.parse_args()
+
+
+def _sections(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"expected some of {', '.join(SECTIONS)}, got {name}")
+    return names
+
+
+def _measure(arguments: argparse.Namespace) -> Raw:
+    with tempfile.TemporaryDirectory(prefix="fullrank-bench-") as folder:
+        n_rounds = 2 if arguments.quick else arguments.rounds
+        bench = Bench(Path(folder), n_rounds, quick=arguments.quick, tell=_tell)
+        raw: Raw = {"format": FORMAT, "machine": machine(bench), "sections": {}}
+        for name in arguments.only:
+            _tell(f"--- {SECTIONS[name].TITLE}")
+            date = datetime.now(UTC).date().isoformat()
+            load = round(os.getloadavg()[0], 2)
+            raw["sections"][name] = {"date": date, "load_before": load} | {"raw": SECTIONS[name].measure(bench)}
+    return raw
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{datetime.now():%H:%M:%S} {text}\n")
+
+
+def machine(bench: Bench) -> Raw:
+    """Return what the figures depend on: never a name or a path of this machine."""
+    library = run(
+        [str(OWN.python), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())"],
+        folder=bench.scratch,
+    ).stdout
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "mpi": library.strip("\0\n ").splitlines()[0].strip(),
+        "packages": {name: _version(name) for name in ("fullrank", "numpy", "h5py", "mpi4py")},
+        "peers": _peers_versions(bench),
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _peers_versions(bench: Bench) -> dict[str, str]:
+    ask = "import platform; from importlib.metadata import version; "
+    ask += "print(platform.python_version(), version('mpi4py'), version('schwimmbad'))"
+    try:
+        answer = run([str(PEERS.python), "-c", ask], folder=bench.scratch).stdout.split()
+    except (ProgramError, subprocess.SubprocessError):
+        return {"schwimmbad": "not installed"}
+    return dict(zip(("python", "mpi4py", "schwimmbad"), answer, strict=True))
+
+
+def _load(path: Path) -> Raw:
+    found: Raw = json.loads(path.read_text()) if path.exists() else {}
+    return found if found.get("format") == FORMAT else {}
+
+
+def _merged(old: Raw, new: Raw) -> Raw:
+    """Return the new measurements, and the old ones that are of the same machine and versions."""
+    if old.get("machine") != new["machine"]:
+        return new
+    return new | {"sections": old["sections"] | new["sections"]}
+
+
+def render(raw: Raw) -> str:
+    """Return the report as Markdown, from what was kept alone."""
+    told = raw["machine"]
+    spelled = {name: ", ".join(f"{key} {value}" for key, value in told[name].items()) for name in ("packages", "peers")}
+    text = [
+        "# What was measured",
+        f"{told['processor']}, {told['cores']} usable cores, {told['kernel']}. Python {told['python']}, {told['mpi']}, "
+        f"{spelled['packages']}. Peers: {spelled['peers']}.",
+        "Written by `make bench` from `raw.json`; README.md says how it is measured and what the words mean. "
+        "A verdict needs the whole interval on one side of what is asked.",
+    ]
+    for name, module in SECTIONS.items():
+        if name in raw["sections"]:
+            text += [f"## {module.TITLE}", _conditions(raw["sections"][name])]
+            text.append(module.report(raw["sections"][name]["raw"]))
+    return "\n\n".join(text)
+
+
+def _conditions(section: Raw) -> str:
+    parts = [section["raw"], *(part for part in section["raw"].values() if isinstance(part, dict))]
+    shares = [part["others_share"] for part in parts if "others_share" in part]
+    others = f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores" if shares else ""
+    return f"Measured {section['date']}{others}."
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ProgramError as error:
+        sys.exit(f"bench: {error}")

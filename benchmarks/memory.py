@@ -1,0 +1,104 @@
+"""The most memory each rank of a large run takes."""
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import studies
+from harness import FIGURE_HEADS, Limit, Raw, figure, neighbours, table
+from programs import OWN, TIME_LIMIT_SECONDS, Bench, ProgramError, end
+
+TITLE = "Memory"
+ASKED = {"0": Limit(250), "1": Limit(150)}
+N_ROUNDS = 3
+LOOK_SECONDS = 0.05
+RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
+COUNTS = ("VmHWM", "RssAnon")
+"""Peak of all that is resident; and of that what is no file's (libraries are shared by the ranks of a node)."""
+
+
+def measure(bench: Bench) -> Raw:
+    """Run many no-op items on two ranks, and look at them every 50 ms."""
+    n_items = 1_000_000 if bench.quick else 10_000_000
+    config = studies.write_doing_nothing(bench.scratch / "memory.toml", n_items)
+    output = bench.scratch / "memory.h5"
+    command = [*OWN.mpiexec(2), *OWN.fullrank, "run", str(config), "-o", str(output), "--quiet"]
+    n_rounds = min(N_ROUNDS, bench.n_rounds)
+    raw: Raw = {"n_items": n_items, "rounds": []}
+    with neighbours(raw):
+        for number in range(n_rounds):
+            bench.tell(f"round {number + 1} of {n_rounds}: {n_items:,} items")
+            raw["rounds"].append(_watched(command, bench.scratch))
+            output.unlink()
+    return raw
+
+
+def _watched(command: list[str], folder: Path) -> Raw:
+    """Return the peaks in MB of each rank, by rank, and the seconds of the command."""
+    peaks: dict[str, dict[str, float]] = {}
+    begun = time.perf_counter()
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        try:
+            while process.poll() is None:
+                if time.perf_counter() - begun > TIME_LIMIT_SECONDS:
+                    raise ProgramError(f"not ended after {TIME_LIMIT_SECONDS:g} s")
+                for pid in _descendants(process.pid):
+                    _look(pid, peaks)
+                time.sleep(LOOK_SECONDS)
+        finally:
+            if process.poll() is None:
+                end(process)
+    if process.returncode != 0 or not peaks:
+        raise ProgramError(f"the run ended with exit code {process.returncode}")
+    return {"peaks_mb": peaks, "wall_seconds": round(time.perf_counter() - begun, 3)}
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and theirs."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    children = [int(child) for child in text.split()]
+    return children + [deeper for child in children for deeper in _descendants(child)]
+
+
+def _look(pid: int, peaks: dict[str, dict[str, float]]) -> None:
+    """Note what a process holds if it is a rank."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return
+    variables = dict(entry.split("=", 1) for entry in environment.split("\0") if "=" in entry)
+    rank = next((variables[name] for name in RANK_VARIABLES if name in variables), None)
+    if rank is None:
+        return
+    known = peaks.setdefault(rank, dict.fromkeys(COUNTS, 0.0))
+    for name in COUNTS:
+        found = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
+        if found:
+            known[name] = round(max(known[name], int(found[1]) * 1024 / 1e6), 1)
+
+
+def report(raw: Raw) -> str:
+    """Return the section as Markdown."""
+    rows = []
+    for rank in sorted(raw["rounds"][0]["peaks_mb"]):
+        for name, what in (("VmHWM", "resident"), ("RssAnon", "of it no file's")):
+            values = [entry["peaks_mb"][rank][name] for entry in raw["rounds"]]
+            limit = ASKED.get(rank) if name == "VmHWM" else None
+            cells = figure(values, digits=0)
+            if limit is not None:  # it varies little, and the worst of the rounds counts
+                cells[2:] = [str(limit), "holds" if limit.holds(max(values)) else "DOES NOT HOLD"]
+            rows.append([f"{'root' if rank == '0' else 'the other rank'}: {what}", *cells])
+    seconds = ", ".join(f"{entry['wall_seconds']:.0f}" for entry in raw["rounds"])
+    return "\n\n".join(
+        [
+            f"{raw['n_items']:,} items of one float on two ranks; peaks in MB (10^6 bytes), the verdict on the worst "
+            f"of {len(raw['rounds'])} rounds. The commands took {seconds} s.",
+            table(["peak, MB", *FIGURE_HEADS], rows),
+        ]
+    )

@@ -1,0 +1,83 @@
+"""The ranks as one team: what they do together."""
+
+import os
+import traceback
+from array import array
+from contextlib import ExitStack
+from pathlib import Path
+
+from fullrank.backends.base import Outcome, Watch
+from fullrank.backends.mpi.collectives import wait, wait_for_all
+from fullrank.backends.mpi.counter import RootHandle, WindowCounter
+from fullrank.backends.mpi.library import MPI, ROOT
+from fullrank.errors import FullrankError, FunctionError, JournalError
+from fullrank.evaluate import Cell
+from fullrank.interrupt import MainThreadInterrupts
+from fullrank.job import Job
+from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+from fullrank.schedule import Todo
+from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
+
+
+class MpiTeam:
+    """The ranks of a communicator; each is one member of the crew and one worker."""
+
+    def __init__(self, comm: MPI.Intracomm) -> None:
+        self.comm = comm
+        self.rank, self.size = comm.rank, comm.size
+
+    def union(self, bitmap: bytearray) -> bytearray:
+        """Return the bits set on any rank. Collective."""
+        result = bytearray(len(bitmap))
+        wait(self.comm.Iallreduce([bitmap, MPI.BYTE], [result, MPI.BYTE], MPI.BOR))
+        return result
+
+    def run(self, job: Job, todo: Todo, watch: Watch) -> Outcome:
+        """Be one worker until nothing is left or the run is stopped. Collective."""
+        stem = Path(job.work_folder, file_stem(job.attempt, self.rank))
+        running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+        signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+        log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
+        with ExitStack() as stack:
+            stack.enter_context(descriptors_replaced(log))
+            stack.enter_context(streams_replaced(log))
+            worker = self._worker(job, running=running, signals=signals, log=log)
+            keeper = Keeper([worker.journal], parent=os.getppid())
+            keeper.start()
+            stack.callback(keeper.end)
+            counter = WindowCounter(self.comm, todo.n_items)
+            stack.callback(counter.free)
+            if self.rank == ROOT:
+                stack.enter_context(watch(RootHandle(counter)))
+            wait_for_all(self.comm)
+            stack.enter_context(signals.installed())
+            stack.callback(wait_for_all, self.comm)
+            try:
+                worker.run(counter, todo, keeper)
+            except JournalError:
+                counter.stop()
+                raise
+        return Outcome(stopped=signals.requested)
+
+    def _worker(self, job: Job, *, running: Cell, signals: MainThreadInterrupts, log: ItemLog) -> Worker:
+        """Return this rank's worker. Collective; if that fails on any rank, it raises on every one."""
+        error: FullrankError | None = None
+        try:
+            worker = Worker(
+                job,
+                self.rank,
+                running=running,
+                interrupts=signals.interrupts,
+                last_output=log.last_output,
+                stop_requested=lambda: signals.requested,
+            )
+        except FullrankError as known:
+            error = known
+        except Exception:
+            where = f"rank {self.rank} of {self.size} ({os.uname().nodename})"
+            error = FunctionError(f"{where} cannot load {job.function.written}:\n{traceback.format_exc()}")
+        n_failed = array("q", [0])
+        wait(self.comm.Iallreduce(array("q", [error is not None]), n_failed, MPI.SUM))
+        if n_failed[0]:
+            raise error or FunctionError(f"{n_failed[0]} other ranks cannot load {job.function.written}")
+        return worker

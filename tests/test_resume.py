@@ -1,0 +1,316 @@
+"""Killed runs go on where they were; what was finished is not done again; other studies are refused."""
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studies import SLOW, VISITED, Project
+
+N_ITEMS = 300
+GRID = f"x = {{ range = {N_ITEMS} }}"
+EXPECTED = [x * x / 7 for x in range(N_ITEMS)]
+
+
+def assert_undisturbed(project: Project, finished: set[int]) -> None:
+    """The result is a plain loop's, and no item was called again that was on record at the kill."""
+    assert project.read("f").tolist() == EXPECTED
+    assert (project.read("status") == 1).all()
+    times = Counter(project.visits())
+    assert set(times) == set(range(N_ITEMS))
+    assert {index for index in finished if times[index] > 1} == set()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("-b", "serial"), ("-b", "processes", "-n", 3)),
+        (("-b", "threads", "-n", 3), ("-b", "serial")),
+        (("-b", "processes", "-n", 2), ("-b", "threads", "-n", 2)),
+    ],
+)
+def test_killed_run_goes_on_with_other_workers_and_finished_items_are_not_done_again(
+    project: Project, first: tuple[object, ...], second: tuple[object, ...]
+) -> None:
+    running = project.write(SLOW, grid=GRID).start_run(*first)
+    project.until_visited(12)
+    running.send(signal.SIGKILL)
+    running.end()
+    project.until(lambda: not orphans(project), "the workers have noticed that their parent is dead")
+    finished = project.indices_finished()
+    assert 0 < len(finished) < N_ITEMS
+    project.hurry()
+    done = project.run(*second)
+    assert f"{len(finished)} of {N_ITEMS} items were finished before" in done.stderr
+    assert_undisturbed(project, finished)
+    assert project.read("attempts/reason").tolist() == ["killed", "complete"]
+
+
+def orphans(project: Project) -> list[int]:
+    """Processes in the project's folder that no test started itself."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "cwd").readlink() == project.folder and b"fullrank" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_killed_worker_is_replaced_and_loses_nothing(project: Project) -> None:
+    running = project.write(SLOW, grid=GRID).start_run("-b", "processes", "-n", 2)
+    project.until_visited(12)
+    os.kill(project.children(running.pid)[0], signal.SIGKILL)
+    project.hurry()
+    done = running.end()
+    assert done.returncode == 0
+    assert "SIGKILL" in done.stderr
+    assert "started again" in done.stderr
+    assert_undisturbed(project, set())
+    assert project.read("attempts/reason").tolist() == ["worker died", "complete"]
+
+
+def test_result_after_a_kill_is_equal_to_that_of_an_undisturbed_run(project: Project) -> None:
+    running = project.write(SLOW, grid=GRID).start_run("-b", "processes", "-n", 2)
+    project.until_visited(5)
+    running.send(signal.SIGKILL)
+    running.end()
+    project.hurry()
+    project.run("-b", "processes", "-n", 2)
+    project.run("-b", "serial", "-o", "undisturbed.h5")
+    assert project.digest() == project.digest("undisturbed.h5")
+    assert project.fullrank("diff", project.output, "undisturbed.h5").returncode == 0
+
+
+DEADLY = {
+    "os._exit": "os._exit(5)",
+    "segmentation fault": "import ctypes; ctypes.string_at(0)",
+    "SIGKILL": "os.kill(os.getpid(), 9)",
+}
+
+
+@pytest.mark.parametrize("how", DEADLY)
+def test_item_that_kills_its_process_costs_that_item_only(project: Project, how: str) -> None:
+    project.write(f"{VISITED}\ndef f(x):\n    if x == 7:\n        {DEADLY[how]}\n    return x / 3\n")
+    done = project.run("-b", "processes", "-n", 2, expect=3)
+    status = project.read("status")
+    assert np.flatnonzero(status == 4).tolist() == [7]
+    assert (np.delete(status, 7) == 1).all()
+    assert np.delete(project.read("f"), 7).tolist() == [x / 3 for x in range(12) if x != 7]
+    (told,) = project.read("failures/exception").tolist()
+    assert "died twice" in told
+    assert "Traceback" not in done.stderr
+
+
+def test_item_that_kills_the_only_process_is_crashed_after_the_same_command_again(project: Project) -> None:
+    project.write("import os\ndef f(x):\n    if x == 7:\n        os.kill(os.getpid(), 9)\n    return x / 3\n")
+    project.run("-b", "serial", expect=-signal.SIGKILL)
+    project.run("-b", "serial", expect=3)
+    assert np.flatnonzero(project.read("status") == 4).tolist() == [7]
+
+
+def test_item_that_was_running_at_a_kill_from_outside_is_no_failure(project: Project) -> None:
+    running = project.write(SLOW, grid="x = { range = 40 }").start_run("-b", "processes", "-n", 2)
+    project.until_visited(4)
+    for child in project.children(running.pid):
+        os.kill(child, signal.SIGKILL)
+    project.hurry()
+    assert running.end().returncode == 0
+    assert (project.read("status") == 1).all()
+
+
+def test_complete_result_is_left_as_it_is(project: Project) -> None:
+    project.write().hurry()
+    project.run("-b", "serial")
+    before = project.snapshot()
+    done = project.run("-b", "processes", "-n", 2)
+    assert "already complete" in done.stdout
+    assert project.snapshot() == before
+    assert len(project.visits()) == 12
+
+
+CHANGES = {
+    "axis": (("range = 12", "range = 13"), "sweep.grid.x"),
+    "constant": (("a = 1", "a = 2"), "constant 'a': 1 → 2"),
+    "seed": (("seed = 1", "seed = 3"), "seed: 1 → 3"),
+    "function": (("sim.py:f", "sim.py:g"), "function: \"sim.py:f\" → \"sim.py:g\""),
+}
+CHANGING = f"{SLOW.replace('f(x)', 'f(x, a, seed)')}\ndef g(x, a, seed):\n    return x\n"
+
+
+def study_to_change(project: Project) -> Project:
+    return project.write(CHANGING, workload="seed = 1\n[workload.constants]\na = 1")
+
+
+@pytest.fixture
+def stopped(project: Project) -> Project:
+    """A project whose run was killed after some items."""
+    running = study_to_change(project).start_run("-b", "serial")
+    project.until_visited(3)
+    running.send(signal.SIGKILL)
+    running.end()
+    project.hurry()
+    return project
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def assert_refused(project: Project, words: str) -> None:
+    before = project.snapshot()
+    done = project.run("-b", "serial", expect=2)
+    assert words in done.stderr
+    assert "--fresh" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {name: data for name, data in project.snapshot().items() if "lock" not in name} == {
+        name: data for name, data in before.items() if "lock" not in name
+    }
+
+
+def test_every_change_of_a_stopped_study_is_refused_by_its_name(stopped: Project) -> None:
+    config = stopped.folder / "study.toml"
+    for (old, new), words in CHANGES.values():
+        replace(config, old, new)
+        assert_refused(stopped, words)
+        replace(config, new, old)
+    replace(stopped.folder / "sim.py", "x * x", "2 * x")
+    assert_refused(stopped, "code of sim.py changed")
+    replace(stopped.folder / "sim.py", "2 * x", "x * x")
+    stopped.run("-b", "serial")
+
+
+def test_changed_code_of_a_complete_study_is_refused(project: Project) -> None:
+    project.write(SLOW).hurry()
+    project.run("-b", "serial")
+    replace(project.folder / "sim.py", "x * x", "2 * x")
+    assert_refused(project, "code of sim.py changed")
+
+
+def test_comments_docstrings_and_layout_may_change(stopped: Project) -> None:
+    path = stopped.folder / "sim.py"
+    replace(path, "def f(x, a, seed):\n", 'def f(x,  a,\n      seed):\n    """Squares."""  # and a seventh\n')
+    stopped.run("-b", "serial")
+    assert stopped.read("f").tolist() == EXPECTED[:12]
+
+
+def test_machine_matters_and_words_may_change(stopped: Project) -> None:
+    config = stopped.folder / "study.toml"
+    config.write_text(f'title = "Another"\n{config.read_text()}\n[run]\nschedule = "static"\norder = "index"\n')
+    stopped.run("-b", "threads", "-n", 2)
+    assert stopped.attributes()["title"] == "Another"
+    assert stopped.read("f").tolist() == EXPECTED[:12]
+
+
+def test_fresh_moves_a_complete_result_aside_and_deletes_nothing(project: Project) -> None:
+    project.write().hurry()
+    project.run("-b", "serial")
+    old = project.output.read_bytes()
+    replace(project.folder / "sim.py", "x * x", "2 * x")
+    project.run("-b", "serial", "--fresh")
+    assert project.read("f").tolist() == [2 * x / 7 for x in range(12)]
+    aside = [path for path in project.output.parent.glob("*.h5") if path != project.output]
+    assert [path.read_bytes() for path in aside] == [old]
+
+
+def test_fresh_moves_journals_aside_and_deletes_nothing(stopped: Project) -> None:
+    before = {name: data for name, data in stopped.snapshot().items() if name.endswith(".journal")}
+    replace(stopped.folder / "sim.py", "x * x", "2 * x")
+    stopped.run("-b", "serial", "--fresh")
+    assert stopped.read("f").tolist() == [2 * x / 7 for x in range(12)]
+    kept = [data for name, data in stopped.snapshot().items() if name.endswith(".journal")]
+    assert kept == list(before.values())
+
+
+# --- status and gather
+
+
+def status(project: Project) -> dict[str, object]:
+    done = project.fullrank("status", "study.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def standing(project: Project) -> tuple[object, int]:
+    return status(project)["state"], project.fullrank("status", "study.toml", "--exit-code").returncode
+
+
+def test_status_tells_each_state_and_disturbs_nothing(project: Project) -> None:
+    project.write(SLOW, grid="x = { range = 200 }")
+    assert standing(project) == ("not started", 75)
+    assert not project.output.parent.exists()
+
+    running = project.start_run("-b", "processes", "-n", 2)
+    project.until_visited(8)
+    found = status(project)
+    assert found["state"] == "running"
+    assert str(running.pid) in str(found["holder"])
+    assert found["n_items"] == 200
+    assert 0 < int(str(found["n_ok"])) < 200
+    assert project.fullrank("status", "study.toml", "--exit-code").returncode == 75
+
+    running.send(signal.SIGKILL)
+    running.end()
+    project.until(lambda: not orphans(project))
+    before = project.snapshot()
+    assert standing(project) == ("stopped", 75)
+    assert status(project)["n_ok"] == len(project.indices_finished())
+    assert {name: data for name, data in project.snapshot().items() if "partial" not in name} == before
+
+    project.hurry()
+    project.run("-n", 2)
+    assert standing(project) == ("complete", 0)
+    by_file = project.fullrank("status", project.output)
+    assert "complete" in by_file.stdout
+    assert "200 of 200" in by_file.stdout
+
+
+def test_status_tells_failed_items_by_exit_code_3(project: Project) -> None:
+    project.write("def f(x):\n    return 1 / (x - 3)").run("-b", "serial", expect=3)
+    assert standing(project) == ("complete", 3)
+    assert status(project)["n_failed"] == 1
+
+
+def test_partial_file_of_a_running_study_holds_what_is_finished_and_disturbs_nothing(project: Project) -> None:
+    running = project.write(SLOW, grid=GRID).start_run("-b", "processes", "-n", 2)
+    project.until_visited(12)
+    finished = project.indices_finished()
+    partial = "results/study.partial.h5"
+    assert not project.output.exists()
+    assert project.attributes(partial)["complete"] == 0
+    known = project.read("f", partial)[sorted(finished)]
+    assert known.tolist() == [EXPECTED[index] for index in sorted(finished)]
+    verified = project.fullrank("verify", partial)
+    assert verified.returncode == 0
+    assert f"{N_ITEMS - len(finished)} items missing" in verified.stdout
+    assert running.is_running()
+    project.hurry()
+    assert running.end().returncode == 0
+    assert_undisturbed(project, set(range(N_ITEMS)) - set(repeated(project)))
+    assert repeated(project) == []
+
+
+def repeated(project: Project) -> list[int]:
+    return [index for index, n_times in Counter(project.visits()).items() if n_times > 1]
+
+
+def test_gather_without_partial_says_what_is_missing(stopped: Project) -> None:
+    done = stopped.fullrank("gather", "study.toml")
+    assert done.returncode == 75
+    assert "--partial" in done.stderr
+    assert "fullrank run study.toml" in done.stderr
+    assert not list(stopped.output.parent.glob("*.h5"))
+
+
+def test_partial_file_goes_once_the_result_is_there(stopped: Project) -> None:
+    assert stopped.indices_finished()
+    stopped.run("-b", "serial")
+    assert [path.name for path in stopped.output.parent.iterdir()] == ["study.h5"]

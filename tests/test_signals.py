@@ -1,0 +1,209 @@
+"""Being told to stop, items that are too long, and items that fail."""
+
+import signal
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from studies import SLOW, VISITED, Project, Started
+
+from fullrank.interrupt import GRACE_SECONDS
+
+LOCAL = ("serial", "threads", "processes")
+ENDLESS = f"""\
+{VISITED}
+def f(x):
+    visited(x)
+    while not os.path.exists("fast"):
+        time.sleep(0.005)
+    return x
+"""
+
+
+def stopped(project: Project, running: Started, number: signal.Signals, *, n_visits: int) -> str:
+    """Send a signal once so many items were begun; return what is said at the end."""
+    project.until_visited(n_visits)
+    running.send(number)
+    done = running.end()
+    assert done.returncode == 75, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_stop_signals_let_short_items_end_and_the_same_command_goes_on(project: Project, backend: str) -> None:
+    project.write(SLOW, grid="x = { range = 400 }")
+    command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        n_before = len(project.visits())
+        said = stopped(project, project.start_run(*command), number, n_visits=n_before + 5)
+        assert f"{len(project.visits())} of 400 items are finished" in said
+        assert "the same command" in said
+    project.hurry()
+    project.run(*command)
+    assert project.read("f").tolist() == [x * x / 7 for x in range(400)]
+    assert set(Counter(project.visits()).values()) == {1}
+    assert project.read("attempts/reason").tolist() == [*3 * ["stopped"], "complete"]
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_second_ctrl_c_ends_long_items_at_once_and_they_are_done_again(project: Project, backend: str) -> None:
+    project.write(ENDLESS)
+    command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
+    running = project.start_run(*command)
+    project.until_visited(1 if backend == "serial" else 2)
+    for number in (signal.SIGINT, signal.SIGTERM):  # two of one kind may arrive as one
+        running.send(number)
+    done = running.end(timeout=GRACE_SECONDS)
+    assert done.returncode == 75, done.stderr
+    assert "0 of 12 items are finished" in done.stderr
+    project.hurry()
+    project.run(*command)
+    assert (project.read("status") == 1).all()
+
+
+def test_ctrl_c_while_the_users_module_is_imported_is_no_traceback(project: Project) -> None:
+    project.write(f"{VISITED}\nvisited(0)\nwhile True:\n    time.sleep(0.005)\n")
+    assert "interrupted" in stopped(project, project.start_run(), signal.SIGINT, n_visits=1)
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_item_over_its_time_limit_is_ended_and_costs_that_item_only(project: Project, backend: str) -> None:
+    code = """\
+import time
+
+def f(x):
+    if x == 3:
+        while True:
+            pass
+    if x == 5:
+        try:
+            while True:
+                time.sleep(0.01)
+        except:
+            return 5.0
+    return x / 3
+"""
+    tail = "[run]\nitem_time_limit_seconds = 0.3"
+    done = project.write(code, tail=tail).run("-b", backend, "-n", 1 if backend == "serial" else 2, expect=3)
+    status = project.read("status")
+    assert np.flatnonzero(status == 3).tolist() == [3, 5]
+    assert (np.delete(status, [3, 5]) == 1).all()
+    assert np.delete(project.read("f"), [3, 5]).tolist() == [x / 3 for x in range(12) if x not in (3, 5)]
+    assert set(project.read("failures/exception").tolist()) == {"time limit of 0.3 s exceeded"}
+    assert (project.read("item_seconds")[[3, 5]] >= 0.3).all()
+    assert "Traceback" not in done.stderr
+
+
+# --- items that fail
+
+RUBBISH = {
+    "raises": ("1 / (x - x)", "ZeroDivisionError: "),
+    "leaves": ("sys.exit(4)", "SystemExit: 4"),
+    "is interrupted by itself": ("interrupt()", "KeyboardInterrupt"),
+    "returns None": ("None", "is None"),
+    "returns text": ("'done'", "is text ('done')"),
+    "returns another shape": ("[[1, 2], [3, x]]", "array of shape (2, 2)"),
+    "returns an object": ("object()", "is of type object"),
+    "returns nothing": ("()", "returned nothing"),
+    "returns too large an integer": ("10**30", "64 bits"),
+    "returns ragged lists": ("[[1], [2, 3]]", "different lengths"),
+    "recurses without end": ("f(x)", "RecursionError"),
+    "runs out of memory": ("[0] * 10**15", "MemoryError"),
+    "raises what cannot be shown": ("throw(Mute())", "Mute"),
+}
+
+
+@pytest.fixture(scope="module")
+def rubbish(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study with one item of each kind of rubbish among good ones."""
+    project = Project(tmp_path_factory.mktemp("rubbish"))
+    branches = "".join(f"    if x == {2 * at + 1}:\n        return {what}\n" for at, (what, _) in enumerate(RUBBISH.values()))
+    code = f"""\
+import sys
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+def throw(error):
+    raise error
+def interrupt():
+    raise KeyboardInterrupt
+def f(x):
+{branches}    return x / 3
+"""
+    project.write(code, grid=f"x = {{ range = {2 * len(RUBBISH) + 1} }}")
+    project.done = project.run("-b", "processes", "-n", 2, expect=3)  # type: ignore[attr-defined]
+    return project
+
+
+@pytest.mark.parametrize("how", RUBBISH)
+def test_item_that_raises_or_returns_rubbish_fails_with_a_sentence(rubbish: Project, how: str) -> None:
+    index = 2 * list(RUBBISH).index(how) + 1
+    assert rubbish.read("status")[index] == 2
+    (row,) = np.flatnonzero(rubbish.read("failures/index") == index)
+    assert RUBBISH[how][1] in rubbish.read("failures/exception")[row]
+
+
+def test_items_beside_rubbish_are_as_good_as_ever(rubbish: Project) -> None:
+    good = list(range(0, 2 * len(RUBBISH) + 1, 2))
+    assert (rubbish.read("status")[good] == 1).all()
+    assert rubbish.read("f")[good].tolist() == [x / 3 for x in good]
+
+
+def test_traceback_in_the_file_begins_in_the_users_code(rubbish: Project) -> None:
+    (row,) = np.flatnonzero(rubbish.read("failures/index") == 1)
+    first, frame, *_ = rubbish.read("failures/traceback")[row].splitlines()
+    assert first.startswith("Traceback")
+    assert frame.startswith(f'  File "{rubbish.folder}/sim.py", line ')
+
+
+def test_failed_items_are_no_error_of_the_program(rubbish: Project) -> None:
+    done = rubbish.done  # type: ignore[attr-defined]
+    assert f"{len(RUBBISH)} failed" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_one_failed_item_is_exit_code_3_unless_it_is_allowed(project: Project) -> None:
+    project.write("def f(x):\n    return 1 / (x - 3)").run("-b", "serial", expect=3)
+    project.run("-b", "serial", "-o", "allowed.h5", "--allow-failures", 1)
+    project.run("-b", "serial", "--allow-failures", 1)
+    project.run("-b", "serial", expect=3)
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_typo_that_fails_every_item_stops_the_run_early_and_shows_the_users_traceback(
+    project: Project, backend: str
+) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(0.01)\n    return mth.sqrt(x)\n"
+    project.write(code, grid="x = { range = 2000 }")
+    done = project.run("-b", backend, "-n", 1 if backend == "serial" else 2, expect=3)
+    assert 20 <= len(project.visits()) < 1000
+    assert "NameError: name 'mth' is not defined" in done.stderr
+    assert f'File "{project.folder}/sim.py"' in done.stderr
+    assert "src/fullrank" not in done.stderr.replace(str(project.folder), "")
+    assert not project.output.exists()
+    project.write(code.replace("mth.", "__import__('math')."), grid="x = { range = 30 }")
+    project.run("-b", backend)
+    assert (project.read("status") == 1).all()
+
+
+def test_run_stops_at_the_failures_the_config_allows(project: Project) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(0.01)\n    return 1 / (x % 2)\n"
+    project.write(code, grid="x = { range = 2000 }", tail="[run]\nmax_failures = 5")
+    done = project.run("-b", "processes", "-n", 2, expect=3)
+    assert 10 <= len(project.visits()) < 1000
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_study_of_few_items_that_all_fail_ends_with_a_result(project: Project) -> None:
+    project.write("def f(x):\n    raise ValueError('no')").run("-n", 2, expect=3)
+    assert (project.read("status") == 2).all()
+    assert project.fullrank("verify", project.output).returncode == 0
+
+
+def test_program_leaves_with_its_code_when_nobody_reads_its_output(project: Project) -> None:
+    project.write("def f(x):\n    return x").run("-b", "serial")
+    pipe = f'"{sys.executable}" -m fullrank report "{project.output}"'
+    done = Started(["bash", "-c", f"set -o pipefail; {pipe} | true"], cwd=project.folder, env={}).end()
+    assert done.stderr == ""
