@@ -4,10 +4,8 @@ import array
 import dataclasses
 import enum
 from collections import OrderedDict, UserDict, namedtuple
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -29,15 +27,19 @@ INTS = st.integers(-(2**63), 2**63 - 1)
 COMPLEX = st.complex_numbers(allow_nan=True)
 
 
-def stored(values: Sequence[Any], naming: Naming = NAMING) -> list[dict[str, np.ndarray]]:
-    """Return what the gather makes of returned ``values``: the fields of each, by name."""
-    groups, unusable = encode(values, naming)
-    assert unusable == []
-    indices = range(len(values))
-    header = b'{"attempt": 1, "worker": 0, "code_version": 0}'
-    frames = [values_frame(group, indices, [0.5] * len(values)) for group in groups]
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "a0001-w00000.journal")
+Stored = Callable[..., list[dict[str, np.ndarray]]]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    """``stored(values, naming=NAMING)``: what the gather makes of returned values; the fields of each, by name."""
+    path = tmp_path_factory.mktemp("work") / "a0001-w00000.journal"
+
+    def gathered(values: Sequence[Any], naming: Naming = NAMING) -> list[dict[str, np.ndarray]]:
+        groups, unusable = encode(values, naming)
+        assert unusable == []
+        header = b'{"attempt": 1, "worker": 0, "code_version": 0}'
+        frames = [values_frame(group, range(len(values)), [0.5] * len(values)) for group in groups]
         path.write_bytes(pack(Kind.HEADER, 0, meta=header) + b"".join(frames))
         survey = Survey()
         survey.add_journal(path)
@@ -47,7 +49,9 @@ def stored(values: Sequence[Any], naming: Naming = NAMING) -> list[dict[str, np.
             if isinstance(frame, Frame) and frame.kind == Kind.VALUES:
                 for row in rows_of(frame, path.name, schema):
                     found[int(row["index"])] = {field.name: row["value " + field.name] for field in schema.fields}
-    return [found[index] for index in indices]
+        return [found[index] for index in range(len(values))]
+
+    return gathered
 
 
 def reason(value: Any, naming: Naming = NAMING) -> str:
@@ -69,9 +73,11 @@ def same_bits(found: Any, expected: Any) -> bool:
     ("numbers", "dtype"), [(FLOATS, "<f8"), (INTS, "<i8"), (st.booleans(), "|i1")], ids=["float", "int", "bool"]
 )
 @pytest.mark.parametrize("form", ["bare", "dict", "tuple"])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_plain_numbers_come_back_bit_for_bit(numbers: Any, dtype: str, form: str, data: st.DataObject) -> None:
+def test_plain_numbers_come_back_bit_for_bit(
+    stored: Stored, numbers: Any, dtype: str, form: str, data: st.DataObject
+) -> None:
     values = data.draw(st.lists(numbers, min_size=1, max_size=30))
     shaped = {
         "bare": values,
@@ -82,25 +88,25 @@ def test_plain_numbers_come_back_bit_for_bit(numbers: Any, dtype: str, form: str
     assert all(map(same_bits, found, np.array(values, dtype)))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(COMPLEX, min_size=1, max_size=20))
-def test_complex_numbers_come_back_as_two_parts(values: list[complex]) -> None:
+def test_complex_numbers_come_back_as_two_parts(stored: Stored, values: list[complex]) -> None:
     for fields, value in zip(stored(values), values, strict=True):
         assert same_bits(fields["f_re"], np.float64(value.real))
         assert same_bits(fields["f_im"], np.float64(value.imag))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.one_of(st.integers(-(2**53), 2**53), FLOATS, st.booleans()), min_size=1, max_size=20))
-def test_items_of_mixed_types_get_the_type_that_numpy_gives_them_together(values: list[float]) -> None:
+def test_items_of_mixed_types_get_the_type_that_numpy_gives_them_together(stored: Stored, values: list[float]) -> None:
     expected = np.array(values)
     expected = expected.astype("i1") if expected.dtype == bool else expected
     assert all(same_bits(fields["f"], number) for fields, number in zip(stored(values), expected, strict=True))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.one_of(st.integers(-(2**53), 2**53), FLOATS, st.booleans(), COMPLEX), min_size=1, max_size=8))
-def test_a_list_of_mixed_types_gets_the_type_that_numpy_gives_it(values: list[complex]) -> None:
+def test_a_list_of_mixed_types_gets_the_type_that_numpy_gives_it(stored: Stored, values: list[complex]) -> None:
     expected = np.array(values)
     (fields,) = stored([values])
     if expected.dtype.kind == "c":
@@ -134,11 +140,11 @@ class Colour(enum.IntEnum):
     ],
     ids=repr,
 )
-def test_numbers_in_other_clothes_are_numbers(value: Any, expected: Any) -> None:
+def test_numbers_in_other_clothes_are_numbers(stored: Stored, value: Any, expected: Any) -> None:
     assert same_bits(stored([value])[0]["f"], expected)
 
 
-def test_complex_numbers_of_numpy_without_an_imaginary_part_stay_complex() -> None:
+def test_complex_numbers_of_numpy_without_an_imaginary_part_stay_complex(stored: Stored) -> None:
     (fields,) = stored([[np.complex64(2), 1.0]])
     assert same_bits(fields["f_re"], np.array([2.0, 1.0]))
     assert same_bits(fields["f_im"], np.zeros(2))
@@ -165,9 +171,11 @@ def expected_fields(value: np.ndarray, dtype: np.dtype[Any]) -> dict[str, np.nda
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("byte_order", "<>")
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # long doubles beyond a double
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=15)
 @given(data=st.data())
-def test_arrays_come_back_as_numpy_converts_them(kind: str, byte_order: str, data: st.DataObject) -> None:
+def test_arrays_come_back_as_numpy_converts_them(
+    stored: Stored, kind: str, byte_order: str, data: st.DataObject
+) -> None:
     shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
     narrow = np.dtype({"g": "f8", "G": "c16"}.get(kind, kind))
     plain = data.draw(hnp.arrays(narrow, shape)).astype(np.dtype(kind).newbyteorder(byte_order))
@@ -187,18 +195,18 @@ def test_arrays_come_back_as_numpy_converts_them(kind: str, byte_order: str, dat
 
 
 @pytest.mark.parametrize("typecode", "bBhHiIlLqQfd")
-def test_arrays_of_the_standard_library_keep_their_type(typecode: str) -> None:
+def test_arrays_of_the_standard_library_keep_their_type(stored: Stored, typecode: str) -> None:
     value = array.array(typecode, [0, 1, 100])
     assert same_bits(stored([value])[0]["f"], np.array(value, np.dtype(typecode).newbyteorder("<")))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     kind=st.sampled_from(["f8", "i8", "?"]),
     shape=hnp.array_shapes(min_dims=1, max_dims=4, max_side=3),
     data=st.data(),
 )
-def test_nested_lists_are_arrays(kind: str, shape: tuple[int, ...], data: st.DataObject) -> None:
+def test_nested_lists_are_arrays(stored: Stored, kind: str, shape: tuple[int, ...], data: st.DataObject) -> None:
     expected = data.draw(hnp.arrays(kind, shape))
     (fields,) = stored([expected.tolist()])
     assert same_bits(fields["f"], expected.astype("i1") if kind == "?" else expected)
@@ -211,7 +219,7 @@ class Offering:
         return np.array([1.5, 2.5], np.float32)
 
 
-def test_what_offers_to_become_an_array_is_one() -> None:
+def test_what_offers_to_become_an_array_is_one(stored: Stored) -> None:
     assert same_bits(stored([Offering()])[0]["f"], np.array([1.5, 2.5], np.float32))
 
 
@@ -239,25 +247,27 @@ Pair = namedtuple("Pair", "left right")
     ],
     ids=["dict", "OrderedDict", "UserDict", "MappingProxyType", "dataclass", "slots"],
 )
-def test_mappings_and_dataclasses_give_a_result_for_each_name(make: Any) -> None:
+def test_mappings_and_dataclasses_give_a_result_for_each_name(stored: Stored, make: Any) -> None:
     (fields,) = stored([make({"kinetic": 0.5, "potential": np.arange(3)})])
     assert list(fields) == ["kinetic", "potential"]
     assert same_bits(fields["kinetic"], np.float64(0.5))
     assert same_bits(fields["potential"], np.arange(3))
 
 
-def test_a_named_tuple_has_its_own_names() -> None:
+def test_a_named_tuple_has_its_own_names(stored: Stored) -> None:
     (fields,) = stored([Pair(1, 2.0)], Naming("f", ("a", "b")))
     assert list(fields) == ["left", "right"]
 
 
 @pytest.mark.parametrize(("names", "expected"), [(None, ["f_0", "f_1"]), (("mean", "error"), ["mean", "error"])])
 @pytest.mark.parametrize("value", [(1.0, 2.0), (1.0, [2.0])])
-def test_a_tuple_is_named_by_the_config_or_by_number(names: Any, expected: list[str], value: Any) -> None:
+def test_a_tuple_is_named_by_the_config_or_by_number(
+    stored: Stored, names: Any, expected: list[str], value: Any
+) -> None:
     assert list(stored([value], Naming("f", names))[0]) == expected
 
 
-def test_the_order_of_a_mapping_does_not_matter() -> None:
+def test_the_order_of_a_mapping_does_not_matter(stored: Stored) -> None:
     found = stored([{"a": 1.0, "b": 2.0}, {"b": 4.0, "a": 3.0}, {"b": 6, "a": 5.0}])
     assert [list(fields) for fields in found] == 3 * [["a", "b"]]
     assert [(fields["a"], fields["b"]) for fields in found] == [(1.0, 2.0), (3.0, 4.0), (5.0, 6.0)]

@@ -23,9 +23,7 @@ from fullrank.worker import Keeper
 
 NOWHERE = Path("a0001-w00000.journal")
 FRAMES = st.lists(
-    st.tuples(
-        st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=60), st.binary(max_size=200)
-    ),
+    st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=60), st.binary(max_size=200)),
     max_size=6,
 )
 

@@ -208,9 +208,7 @@ def test_pace_is_the_mean_of_items_and_the_median_of_the_last_31_claims() -> Non
     assert pace.claim_seconds == 5.0
 
 
-@given(
-    start=st.integers(0, 1000), length=st.integers(0, 5000), items=st.lists(st.floats(1e-7, 1.0), min_size=1)
-)
+@given(start=st.integers(0, 1000), length=st.integers(0, 5000), items=st.lists(st.floats(1e-7, 1.0), min_size=1))
 def test_a_static_block_is_worked_off_in_order_and_in_pieces_of_about_the_target(
     start: int, length: int, items: list[float]
 ) -> None:
@@ -335,9 +333,7 @@ def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_secon
 
     def work(worker: int) -> Iterator[float]:
         pace = Pace()
-        claims = guided_claims(
-            Counter(worker), len(cost), n_workers=n_workers, pace=pace, clock=lambda: now[worker]
-        )
+        claims = guided_claims(Counter(worker), len(cost), n_workers=n_workers, pace=pace, clock=lambda: now[worker])
         for claimed in claims:
             seconds = sum(cost[index] for index in order.indices(claimed))
             now[worker] += seconds

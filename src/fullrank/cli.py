@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import fullrank
-from fullrank.errors import BackendError, FullrankError, UsageError
+from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.launcher import Launched, launcher_from
 
 BACKENDS = ("serial", "threads", "processes", "mpi")
+_INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
 _EXIT_CODES = """\
 exit codes: 0 every item done; 3 finished, but more items failed than allowed; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
@@ -29,7 +30,21 @@ def main(argv: Sequence[str]) -> int:
     launched = launcher_from(os.environ)
     if argv[:1] == ["run"] and launched is not None and (launched.size > 1 or not _names_backend(argv)):
         return _as_root(argv, launched)
-    return _guarded(argv, None)
+    return _alone(argv)
+
+
+def _alone(argv: Sequence[str]) -> int:
+    """Run a command where no other rank waits for this process; no error leaves without its exit code."""
+    try:
+        return _guarded(argv, None)
+    except OSError as error:
+        sys.stderr.write(f"fullrank: error: {error}\n")
+        return StorageError.exit_code
+    except Exception:
+        import traceback
+
+        sys.stderr.write(f"fullrank: an error inside fullrank\n{traceback.format_exc()}")
+        return FullrankError.exit_code
 
 
 def _names_backend(argv: Sequence[str]) -> bool:
@@ -50,13 +65,16 @@ def _guarded(argv: Sequence[str], crew: object) -> int:
             _parser().print_help()
             return 0
         code: int = arguments.command(arguments, crew)
+        sys.stdout.flush()  # here a pipe that nobody reads is no error
         return code
     except FullrankError as error:
         sys.stderr.write(f"fullrank: error: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
-        sys.stderr.write("\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n")
-        return 75
+        if crew is not None:  # it may have come in the middle of a collective
+            raise
+        sys.stderr.write(_INTERRUPTED)
+        return Stopped.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -82,6 +100,10 @@ def _as_root(argv: Sequence[str], launched: Launched) -> int:
         _tell(code)
         crew.leave(code)
         return code
+    except KeyboardInterrupt:
+        sys.stderr.write(_INTERRUPTED)
+        _tell(Stopped.exit_code)
+        mpi.abort(comm, Stopped.exit_code)
     except BaseException:
         import traceback
 

@@ -17,12 +17,12 @@ from fullrank.identity import Identity, changes
 from fullrank.job import Job
 from fullrank.journal import Frame, Kind, read
 from fullrank.lock import RunLock
-from fullrank.monitor import FailureRule, Monitor
+from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
 from fullrank.store import FileSummary, ResultFile, is_ours
 from fullrank.study import Study
 from fullrank.survey import Survey
-from fullrank.worker import file_stem, process_age_seconds
+from fullrank.worker import attempt_stem, file_stem, process_age_seconds
 from fullrank.workfolder import (
     REASON_ALL_FAILED,
     REASON_COMPLETE,
@@ -119,8 +119,10 @@ def _existing(study: Study, choices: Choices) -> Ending | None:
     if choices.fresh:
         return None
     with ResultFile(output) as file:
-        _refuse_change(Identity.from_json(file.identity), study.identity, what=str(output))
-        summary = file.summary
+        old, summary = Identity.from_json(file.identity), file.summary
+    if summary.n_ok == 0 and old != study.identity:
+        return None  # nothing of value: it will be moved aside
+    _refuse_change(old, study.identity, what=str(output))
     n_finished = summary.n_items - summary.n_missing
     return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
 
@@ -161,7 +163,7 @@ class _Run:
         for restart in range(MAX_RESTARTS + 1):
             job, n_todo = self._begin()
             reason, n_todo = self._attempt(job, n_todo) if n_todo else (REASON_COMPLETE, 0)
-            if n_todo == 0:
+            if n_todo == 0 and reason != REASON_ALL_FAILED:
                 return self._commit()
             if reason != REASON_DIED:
                 break
@@ -174,24 +176,35 @@ class _Run:
         folder, identity = self._folder, self._study.identity
         known = folder.identity()
         attempts = folder.attempts()
+        self._move_aside(folder.output)  # one that may stay ends the run before
         if self._choices.fresh:
-            self._move_aside(folder.output)
+            known = None
+        elif known is not None and Identity.from_json(known) != identity:
+            if self._holds_results():
+                _refuse_change(Identity.from_json(known), identity, what=str(folder.path))
+            self._console.say("the study has changed, and no item of the old one has a result; this one starts anew")
             known = None
         elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
-            self._console.say("the last attempt was stopped because all its items failed; this one starts anew")
-            known = None
-        elif known is not None:
-            _refuse_change(Identity.from_json(known), identity, what=str(folder.path))
+            self._console.say("the last attempt was stopped because all its items failed; they are done again")
+            self._tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"))
         if known is None:
-            aside = folder.move_contents_aside()
-            if aside is not None:
-                self._console.say(f"moved aside: {aside}")
+            self._tell_moved(folder.move_contents_aside())
             config = self._study.config
             folder.begin_study(identity.to_json(), config=config.text, config_path=config.path)
 
+    def _holds_results(self) -> bool:
+        survey = Survey()
+        for journal in self._folder.journals():
+            survey.add_journal(journal)
+        return survey.n_ok > 0
+
     def _move_aside(self, output: Path) -> None:
         if output.exists():
-            self._console.say(f"moved aside: {moved_aside(output)}")
+            self._tell_moved(moved_aside(output))
+
+    def _tell_moved(self, aside: Path | None) -> None:
+        if aside is not None:
+            self._console.say(f"moved aside: {aside}")
 
     def _begin(self) -> tuple[Job, int]:
         """Read what earlier attempts left and return how many items are still to do."""
@@ -244,13 +257,19 @@ class _Run:
             with _ended(display):
                 outcomes: list[Outcome] = crew.call("work", job)
             n_left = n_todo - self._n_finished(job)
-            reason = _reason(outcomes, monitors, n_left)
+            reason = REASON_ALL_FAILED if self._failed_altogether else _reason(outcomes, monitors, n_left)
         finally:
             self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=process_age_seconds())
         self._tell_deaths(outcomes)
         if monitors and monitors[0].error is not None:
             raise monitors[0].error
         return reason, n_left
+
+    @property
+    def _failed_altogether(self) -> bool:
+        """Whether so many items failed, and none did not, that the study is wrong; quick ones escape the monitor."""
+        own_rule = self._study.config.run.max_failures is not None
+        return not own_rule and self._survey.n_ok == 0 and self._survey.n_failed >= ALL_FAILED_ITEMS
 
     def _n_finished(self, job: Job) -> int:
         """Return how many items this attempt finished, counted in its journals: no position is given out twice."""
@@ -321,8 +340,7 @@ def _reason(outcomes: Sequence[Outcome], monitors: Sequence[Monitor], n_left: in
     verdict = monitors[0].verdict if monitors else ""
     if verdict:
         return REASON_ALL_FAILED if verdict == REASON_ALL_FAILED else REASON_FAILURES
-    if any(outcome.deaths for outcome in outcomes):
-        return REASON_DIED
+    # a worker that is deaf to a request to stop is killed: that is no death to recover from
     if any(outcome.stopped for outcome in outcomes):
         return REASON_STOPPED
     return REASON_DIED

@@ -1,18 +1,21 @@
 """Items evaluated and timed: the only place where the user's function is called for a result."""
 
 import json
+import os
 import struct
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import sub
 from typing import Any, Protocol
 
 from fullrank.encode import Group, encode
-from fullrank.function import Call, memory_mapped
+from fullrank.errors import FunctionError
+from fullrank.function import Call, FunctionSource, memory_mapped
 from fullrank.job import ArrayConstant, Job
 from fullrank.journal import Kind, pack
 from fullrank.seeds import item_seed, seed_global_generators
@@ -42,6 +45,8 @@ class Interrupts:
 
     overdue: set[int] = field(default_factory=set)
     """The items that were interrupted for being over their time limit."""
+    abandoned: set[int] = field(default_factory=set)
+    """The items that were interrupted for a stop: what they make of that is no result of theirs."""
     stop: bool = False
     """The run is to stop now: the running item is abandoned."""
 
@@ -72,16 +77,35 @@ class Evaluation:
 
 
 def load_constants(job: Job) -> dict[str, Any]:
-    """Return the constants of one worker: the config's, arrays memory-mapped, and what ``setup`` returns."""
+    """Return the constants of one worker: the config's, arrays memory-mapped, and what ``setup`` returns.
+
+    Raises FunctionError if there is no such array, or if ``setup`` fails.
+    """
     constants = {
         name: memory_mapped(value.path) if isinstance(value, ArrayConstant) else value
         for name, value in job.constants.items()
     }
     if job.setup is not None:
         wanted = {parameter.name for parameter in job.setup_parameters}
-        loaded = job.setup.load()(**{name: value for name, value in constants.items() if name in wanted})
+        with users_errors(job.setup):
+            loaded = job.setup.load()(**{name: value for name, value in constants.items() if name in wanted})
+        if not isinstance(loaded, Mapping | None):
+            kind = type(loaded).__name__
+            raise FunctionError(f"{job.setup.written}: expected a mapping of constants, it returned {kind}")
         constants.update(loaded or {})
     return constants
+
+
+@contextmanager
+def users_errors(source: FunctionSource) -> Iterator[None]:
+    """Turn what the user's code raises outside items into a FunctionError with the user's own traceback."""
+    try:
+        yield
+    except FunctionError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = os.uname().nodename
+        raise FunctionError(f"{source.written}: it failed on {where}:\n{_user_traceback(error).rstrip()}") from None
 
 
 class Evaluator:
@@ -104,7 +128,8 @@ class Evaluator:
         self._interrupts = interrupts or Interrupts()
         self._last_output = last_output
         self._n_described = 0
-        function = job.function.load()
+        with users_errors(job.function):
+            function = job.function.load()
         constants = load_constants(job)
         self._call = Call(function, job.call_plan(constants), axes=job.axis_names, constants=constants)
         self._function = self._seeded(self._call.function) if self._seeds_global else self._call.function
@@ -134,17 +159,19 @@ class Evaluator:
             error = claim.go(self._function, batch)
             if error is None:
                 break
-            if not isinstance(error, ItemInterrupted):
-                claim.fail(Status.FAILED, self._describe(error, claim.current[0]))
-            elif self._interrupts.stop:
+            index, interrupted = claim.current[0], isinstance(error, ItemInterrupted)
+            if index in self._interrupts.abandoned or (interrupted and self._interrupts.stop):
                 claim.abandoned = True
                 break
-            elif claim.current_has_ended:
+            if interrupted and claim.current_has_ended:
                 continue
-            elif claim.current[0] in self._interrupts.overdue:
-                claim.fail(Status.TIMED_OUT, self._overdue_text(error, claim.current[0]))
-            else:  # meant for an item that ended meanwhile: this one did nothing wrong
+            if index in self._interrupts.overdue:  # also where the user's code made another error of it
+                claim.fail(Status.TIMED_OUT, self._overdue_text(error, index))
+            elif interrupted:  # meant for an item that ended meanwhile: this one did nothing wrong
                 batch = chain([claim.current], batch)
+            else:
+                claim.fail(Status.FAILED, self._describe(error, index))
+            error.__traceback__ = None  # one instance raised for item after item would collect the frames of all
         return self._finish(claim)
 
     def _overdue_text(self, error: BaseException, index: int) -> dict[str, str]:
@@ -158,7 +185,7 @@ class Evaluator:
             kind = type(error).__qualname__
             text = str(error)
             exception = f"{kind}: {text}" if text else kind
-        except Exception:  # the user's own __str__ may fail
+        except BaseException:  # the user's own __str__ may raise anything
             exception = type(error).__name__
         self._n_described += 1
         if self._n_described > MAX_DETAILED_FAILURES:
@@ -173,6 +200,8 @@ class Evaluator:
         for index in self._interrupts.overdue.intersection(claim.indices):
             # it swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
+        for index in self._interrupts.abandoned.intersection(claim.indices):
+            claim.drop_ended(index)
         groups, unusable = encode(claim.values, self._job.naming) if claim.values else ([], [])
         frames = [values_frame(group, claim.indices, claim.seconds) for group in groups]
         failures = claim.failures + [
@@ -253,10 +282,17 @@ class _Claim:
 
     def fail_ended(self, index: int, description: dict[str, str]) -> None:
         """Record an item that returned as timed out all the same."""
+        self.failures.append((index, self._drop(index), Status.TIMED_OUT, description))
+
+    def drop_ended(self, index: int) -> None:
+        """Leave an item unfinished that returned although it was to be abandoned."""
+        self._drop(index)
+        self.abandoned = True
+
+    def _drop(self, index: int) -> float:
         row = self.indices.index(index)
-        seconds = self.seconds.pop(row)
         del self.indices[row], self.values[row]
-        self.failures.append((index, seconds, Status.TIMED_OUT, description))
+        return self.seconds.pop(row)
 
 
 def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float]) -> bytes:
@@ -291,5 +327,5 @@ def _user_traceback(error: BaseException) -> str:
         trace = trace.tb_next
     try:
         return "".join(traceback.format_exception(type(error), error, trace))
-    except Exception:  # the user's own __str__ may fail
+    except BaseException:  # the user's own __str__ may raise anything
         return f"{type(error).__name__} (its text cannot be shown)\n"

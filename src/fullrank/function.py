@@ -6,7 +6,7 @@ The standard library alone; :mod:`inspect`, which opens two dozen files, is impo
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -72,11 +72,13 @@ class FunctionSource:
 def _module_from_file(path: Path) -> ModuleType:
     """Import a file under its own name, so that what it defines can be pickled and imported again by its neighbours."""
     path = path.resolve()
-    known = sys.modules.get(path.stem)
-    if known is not None and getattr(known, "__file__", None) == str(path):
-        return known
+    other_name = f"_user_{path.stem}"
+    for known in (sys.modules.get(path.stem), sys.modules.get(other_name)):
+        if known is not None and getattr(known, "__file__", None) == str(path):
+            return known
     # a file called like a module that is loaded already must not replace it for everyone else
-    name = path.stem if known is None and path.stem not in sys.stdlib_module_names else f"_user_{path.stem}"
+    is_taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = other_name if is_taken else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise FunctionError(f"{path}: there is no such Python file")
@@ -182,6 +184,15 @@ def _nearest_of(name: str, names: list[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def constants_of_function(
+    names: Iterable[str], parameters: Sequence[Parameter], setup_parameters: Sequence[Parameter]
+) -> tuple[str, ...]:
+    """Return the constants that are the function's: all but those that only ``setup`` takes."""
+    own = {parameter.name for parameter in parameters}
+    of_setup = {parameter.name for parameter in setup_parameters}
+    return tuple(name for name in names if name in own or name not in of_setup)
+
+
 class Call:
     """A function with its constants in place: what is left to give are one column of values for each axis."""
 
@@ -211,7 +222,15 @@ class Call:
 
 
 def memory_mapped(path: str) -> Any:
-    """Return the array in a ``.npy`` file, read-only and memory-mapped: one copy a node, whatever the workers."""
+    """Return the array in a ``.npy`` file, read-only and memory-mapped: one copy a node, whatever the workers.
+
+    Raises FunctionError if the file holds no array.
+    """
     import numpy as np
 
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        # what follows its first sentence is advice for programmers
+        reason = str(error).partition(". ")[0]
+        raise FunctionError(f"{path}: expected an array written by numpy.save: {reason}") from None

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.errors import StorageError
 from fullrank.journal import Damage, Frame, Kind, read_stream
 from fullrank.schema import Block, Field
 from fullrank.status import Status
@@ -97,7 +98,7 @@ def decide_schema(survey: Survey, n_items: int) -> Schema:
 
 
 def _result(name: str, shape: tuple[int, ...], count: LayoutCount) -> Result:
-    dtype = np.result_type(*(np.dtype(dtype) for dtype in count.dtypes[name]))
+    dtype = np.result_type(*(np.dtype(dtype) for dtype in count.dtypes[name] or {"<f8"}))
     varying = False
     if shape == (VARYING,):
         least, greatest = count.lengths[name]
@@ -184,6 +185,12 @@ class Buckets:
             self._spill()
 
     def _spill(self) -> None:
+        try:
+            self._write_out()
+        except OSError as error:
+            raise StorageError(f"{self._folder}: records cannot be sorted there: {error.strerror}") from error
+
+    def _write_out(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  # lives as long as this object
         for bucket, parts in enumerate(self._waiting):

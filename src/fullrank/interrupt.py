@@ -117,6 +117,7 @@ class MainThreadInterrupts(StopSignals):
             return
         if now >= self.abandon_at:
             self.interrupts.stop = True
+            self.interrupts.abandoned.add(index)
             raise ItemInterrupted
         if self._limit_seconds is not None and seconds >= self._limit_seconds:
             self.interrupts.overdue.add(index)

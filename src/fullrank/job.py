@@ -62,12 +62,12 @@ class Job:
 
     def call_plan(self, constants: Mapping[str, Any]) -> CallPlan:
         """Return how the function is called with ``constants``; see :func:`fullrank.function.plan_call`."""
-        from fullrank.function import plan_call
+        from fullrank.function import constants_of_function, plan_call
 
         return plan_call(
             self.parameters,
             axes=self.axis_names,
-            constants=tuple(constants),
+            constants=constants_of_function(constants, self.parameters, self.setup_parameters),
             written=self.function.written,
             has_setup=False,
         )

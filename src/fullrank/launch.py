@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fullrank.errors import BackendError
@@ -95,9 +95,16 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
     environment = mpi_environment(vendor) | {EXIT_CODE_VARIABLE: name}
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = "1"
+        environment["COLUMNS"] = str(os.get_terminal_size(2).columns)
     command = [str(mpiexec), "-n", str(n_ranks), sys.executable, "-m", "fullrank", *arguments]
     try:
-        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as process:
+        with subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with(os.getpid()),
+        ) as process:
             before = {number: signal.signal(number, _passing_on(process)) for number in _PASSED_ON}
             try:
                 process.wait()
@@ -108,6 +115,22 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
         return int(text) if text else None
     finally:
         told.unlink()
+
+
+def _end_with(parent: int) -> Callable[[], None] | None:
+    """Return what makes the child end if this process is killed; None where the system has no such thing."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    set_option, parent_death_signal = ctypes.CDLL(None).prctl, 1
+
+    def set_signal() -> None:
+        set_option(parent_death_signal, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the signal was set
+            os._exit(1)
+
+    return set_signal
 
 
 # TERM reaches the ranks as USR1: Open MPI's mpiexec turns TERM, and INT, into a kill

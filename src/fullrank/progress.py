@@ -5,6 +5,7 @@ it falls silent. It leaves the terminal as it is, so that a killed run does too:
 visible, and nobody else's output is redirected.
 """
 
+import io
 import os
 import time
 from collections.abc import Callable
@@ -45,10 +46,10 @@ def remaining_seconds(
 
     What is left is first the items no worker has begun, then the end of the running ones.
 
-    The former take their number times the mean / workers. The mean is at least the time inside
-    finished items, per item; it is at most the workers' whole time, per finished item, in which
-    running items count and what surrounds items too. Both are means of a sample, as are the times
-    to come: the range is widened by two standard errors of their difference.
+    The former take their number times the mean / workers. The mean is the workers' whole time, with
+    what surrounds items: at most per finished item, at least per item finished or running. It is
+    that of a sample, as is that of the items to come: the range is widened by two standard errors
+    of their difference.
 
     A worker is on average half-way through a running item, if all take equally long; else further
     from its end, for long items are met more often: mean * (1 + scatter**2) / 2 is left (renewal
@@ -76,8 +77,8 @@ def remaining_seconds(
     n_waiting = n_left - n_running
     mean = least_mean = busy_seconds / n_finished
     if n_waiting:  # else some workers are idle, and their time tells nothing
-        mean_with_all = n_workers * elapsed_seconds / n_finished
-        least_mean, mean = min(mean, mean_with_all), max(mean, mean_with_all)
+        mean = max(mean, n_workers * elapsed_seconds / n_finished)
+        least_mean = max(least_mean, n_workers * elapsed_seconds / (n_finished + n_running))
     # a few items tell little of the scatter: as if four of another sample had 1
     variance = (n_finished * scatter**2 + 4) / (n_finished + 4)
     error = 2 * sqrt(variance * (1 / n_finished + 1 / max(1, n_waiting)))
@@ -175,7 +176,7 @@ def _listed(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-class _Scatter:
+class Scatter:
     """Standard deviation / mean of items' times, from sums over any number of items at a time.
 
     A sum of n times with mean m and standard deviation s is off n * m by s * sqrt(n), so the
@@ -211,13 +212,13 @@ class _Shown:
         self._stream = stream
         self._clock = clock
         self._state: _State | None = None
-        self._scatter = _Scatter()
+        self._scatter = Scatter()
         self._changed = 0.0
         """When an item finished last, by the clock."""
 
     def _begin(self, n_todo: int, n_finished_before: int, n_workers: int) -> _State:
         self._changed = self._clock()
-        self._scatter = _Scatter()
+        self._scatter = Scatter()
         self._state = _State(n_todo, n_finished_before, n_workers)
         return self._state
 
@@ -302,7 +303,9 @@ class Bar(_Shown):
         """Draw the bar."""
         from rich.console import Console  # 0.1 s that only a terminal needs
 
-        self._console = Console(file=self._stream, force_terminal=True, force_jupyter=False)
+        # It gets a file of its own: were it the stream, rich would leave the process when that breaks.
+        nowhere = io.TextIOWrapper(io.BytesIO(), encoding=self._stream.encoding or "utf-8")
+        self._console = Console(file=nowhere, force_terminal=True, force_jupyter=False)
         self._draw(self._begin(n_todo, n_finished_before, n_workers), "")
 
     def show(self, tally: "Tally", elapsed_seconds: float) -> None:
@@ -329,7 +332,8 @@ class Bar(_Shown):
         """Return the line with its colours, less wide than the terminal: the last column wraps."""
         from rich.text import Text
 
-        left, right = f"  {state.counted()}  ", f"{state.rate()}  {outlook}"
+        left = f"  {state.counted()}  "[: console.width - 1]
+        right = f"{state.rate()}  {outlook}"
         room = console.width - 1 - len(left)
         if len(right) > room:
             right = outlook[: max(0, room)]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from math import fsum, isfinite, isnan, nan, prod
+from math import fsum, inf, isfinite, isnan, nan, prod
 from pathlib import Path
 from statistics import median
 from textwrap import wrap
@@ -294,10 +294,12 @@ class _Scan:
     def __init__(self, file: ResultFile, measured_workers: Sequence[int]) -> None:
         self._measured_workers = measured_workers
         self._counts: Counter[Status] = Counter()
-        self._total = _Accumulator()
+        self._n_timed = 0
+        self._total = 0.0
+        self._shortest = inf
         self._slowest: list[tuple[float, int, int]] = []
         self._tallies = [_Tally(field) for field in file.fields]
-        self.longest_of_attempt = nan
+        self.longest_of_attempt = 0.0
 
     def add(self, block: Block) -> None:
         for status in Status:
@@ -308,22 +310,32 @@ class _Scan:
 
     def _add_durations(self, block: Block) -> None:
         seconds = block.seconds.astype(np.float64)
-        is_known = np.isfinite(seconds)
-        self._total.add(seconds[is_known])
-        own = seconds[is_known & np.isin(block.worker, self._measured_workers)]
-        self.longest_of_attempt = float(np.fmax(self.longest_of_attempt, own.max(initial=0.0)))
-        longest_first = np.argsort(np.where(is_known, -seconds, 1.0), kind="stable")
+        places = np.flatnonzero(np.isfinite(seconds))
+        if not places.size:
+            return
+        seconds = seconds[places]
+        self._n_timed += places.size
+        self._total += float(seconds.sum())
+        self._shortest = min(self._shortest, float(seconds.min()))
+        own = seconds[np.isin(block.worker[places], self._measured_workers)]
+        self.longest_of_attempt = max(self.longest_of_attempt, own.max(initial=0.0).item())
+        # the few longest first, then in order: sorting all takes ten times as long
+        is_long = seconds >= np.partition(seconds, -N_SLOWEST)[-N_SLOWEST] if seconds.size > N_SLOWEST else seconds >= 0
         self._slowest += [
-            (-float(seconds[place]), block.start + place, int(block.status[place]))
-            for place in longest_first[:N_SLOWEST].tolist()
-            if is_known[place]
+            (-length, block.start + place, status)
+            for length, place, status in zip(
+                seconds[is_long].tolist(),
+                places[is_long].tolist(),
+                block.status[places[is_long]].tolist(),
+                strict=True,
+            )
         ]
         self._slowest = sorted(self._slowest)[:N_SLOWEST]
 
     def items(self) -> Items:
         """Return the counts."""
         counts = self._counts
-        seconds = self._total.statistics("")
+        n_timed = self._n_timed
         return Items(
             n_items=counts.total(),
             n_ok=counts[Status.OK],
@@ -331,10 +343,10 @@ class _Scan:
             n_timed_out=counts[Status.TIMED_OUT],
             n_crashed=counts[Status.CRASHED],
             n_missing=counts[Status.MISSING],
-            total_seconds=_or_nan(seconds.sum),
-            mean_seconds=_or_nan(seconds.mean),
-            shortest_seconds=_or_nan(seconds.min),
-            longest_seconds=_or_nan(seconds.max),
+            total_seconds=self._total if n_timed else nan,
+            mean_seconds=self._total / n_timed if n_timed else nan,
+            shortest_seconds=self._shortest if n_timed else nan,
+            longest_seconds=-self._slowest[0][0] if n_timed else nan,
         )
 
     def results(self, file: ResultFile) -> tuple[ResultFacts, ...]:
@@ -347,10 +359,6 @@ class _Scan:
             SlowItem(index, file.parameters(index), -seconds, _status_in_words(status))
             for seconds, index, status in self._slowest
         )
-
-
-def _or_nan(value: float | None) -> float:
-    return nan if value is None else value
 
 
 class _Tally:
@@ -413,7 +421,7 @@ class _Accumulator:
         self._n = 0
         self._sum = 0
         self._parts: list[float] = []
-        """The floats' sum so far and what rounding it left over."""
+        """Their exact sum is that of all floats so far."""
         self._least: Any = None
         self._greatest: Any = None
 
@@ -430,7 +438,7 @@ class _Accumulator:
 
     def _add_to_sum(self, values: NDArray[Any]) -> None:
         if values.dtype.kind == "f":
-            self._parts = _rounded_sum([*self._parts, *values.tolist()])
+            self._parts = _exact_sum([*self._parts, *values.tolist()])
         else:
             self._sum += sum(values.tolist())  # Python's integers do not overflow
 
@@ -438,18 +446,20 @@ class _Accumulator:
         """Return the figures."""
         if not self._n:
             return Statistics(label, 0, None, None, None, None)
-        total = fsum(self._parts) if self._parts else self._sum
+        total = fsum(self._parts) if isinstance(self._least, float) else self._sum
         return Statistics(label, self._n, total, total / self._n, self._least, self._greatest)
 
 
-def _rounded_sum(values: Sequence[float]) -> list[float]:
-    """Return the sum and its rounding error: what math.fsum needs to go on with more values."""
+def _exact_sum(values: Sequence[float]) -> list[float]:
+    """Return few floats whose exact sum is that of ``values``, so that more can be added to it."""
+    parts: list[float] = []
     try:
-        total = fsum(values)
+        while rest := fsum((*values, *(-part for part in parts))):
+            parts.append(rest)
     except (OverflowError, ValueError):  # beyond the largest float
         with np.errstate(all="ignore"):
             return [float(np.sum(values))]
-    return [total, fsum((*values, -total))] if isfinite(total) else [total]
+    return parts
 
 
 # ---- words ------------------------------------------------------------------------------------

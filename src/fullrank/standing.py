@@ -87,7 +87,7 @@ def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
     for journal in folder.journals():
         survey.add_journal(journal)
     if n_items is None:
-        n_items = next((info.header["n_items"] for info in survey.journals if info.header), None)
+        n_items = next((info.header["n_items"] for info in survey.journals if "n_items" in info.header), None)
     holder = holder_of(folder.path)
     state = RUNNING if holder else STOPPED
     return Standing(str(folder.output), state, n_items, survey.n_ok, survey.n_failed, holder or "")

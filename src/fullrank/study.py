@@ -13,7 +13,7 @@ from fullrank.codebase import digests, roots_of
 from fullrank.config import ArrayFile, Config
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
-from fullrank.function import FunctionSource, Parameter, parameters_of, plan_call
+from fullrank.function import FunctionSource, Parameter, constants_of_function, parameters_of, plan_call
 from fullrank.identity import Identity
 from fullrank.job import ArrayConstant, Job
 from fullrank.schedule import spread_stride
@@ -93,7 +93,8 @@ def open_study(config: Config) -> Study:
     if setup is not None:
         with _import_errors(setup):
             setup_parameters = parameters_of(setup.load(), setup.written)
-    _check_call(config, function, parameters)
+    _check_call(config, function, parameters, setup_parameters)
+    _check_setup(config, setup_parameters)
     return Study(config, function, parameters, setup, setup_parameters, _identity(config, function))
 
 
@@ -107,7 +108,12 @@ def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
     return function, FunctionSource(workload.setup, tuple(folders)) if workload.setup is not None else None
 
 
-def _check_call(config: Config, function: FunctionSource, parameters: tuple[Parameter, ...]) -> None:
+def _check_call(
+    config: Config,
+    function: FunctionSource,
+    parameters: tuple[Parameter, ...],
+    setup_parameters: tuple[Parameter, ...],
+) -> None:
     axes = [axis.name for axis in config.sweep.axes]
     workload = config.workload
     if workload.seed is not None and any(parameter.name == "seed" for parameter in parameters) and "seed" not in axes:
@@ -116,12 +122,22 @@ def _check_call(config: Config, function: FunctionSource, parameters: tuple[Para
         plan_call(
             parameters,
             axes=axes,
-            constants=list(workload.constants),
+            constants=constants_of_function(workload.constants, parameters, setup_parameters),
             written=function.written,
             has_setup=workload.setup is not None,
         )
     except FunctionError as error:
         raise FunctionError(f"{config.path}: {error}") from None
+
+
+def _check_setup(config: Config, parameters: tuple[Parameter, ...]) -> None:
+    workload = config.workload
+    for parameter in parameters:
+        if parameter.required and parameter.name not in workload.constants:
+            raise FunctionError(
+                f"{config.path}: {workload.setup}: nothing gives its parameter '{parameter.name}'; "
+                f"make it a constant under [workload.constants]"
+            )
 
 
 @contextmanager

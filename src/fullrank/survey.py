@@ -61,6 +61,16 @@ class JournalInfo:
     n_items: int = 0
 
 
+def _header_without_one(path: Path) -> dict[str, Any]:
+    """Return what is known of a journal whose header is damaged, or whose writer was killed before it wrote one.
+
+    >>> _header_without_one(Path("a0002-w00017.journal"))["worker"]
+    17
+    """
+    attempt, worker = path.stem[1:].split("-w")
+    return {"attempt": int(attempt), "worker": int(worker), "host": "", "pid": 0, "backend": "", "code_version": -1}
+
+
 @dataclass
 class Survey:
     """What the journals hold that were added."""
@@ -82,7 +92,7 @@ class Survey:
 
         Raises JournalError for a journal of a newer fullrank, OSError if it cannot be read.
         """
-        info = JournalInfo(str(path))
+        info = JournalInfo(str(path), _header_without_one(path))
         self.journals.append(info)
         self.n_bytes += path.stat().st_size
         for frame in read(path):
@@ -96,7 +106,7 @@ class Survey:
 
     def _add_frame(self, frame: Frame, info: JournalInfo) -> None:
         if frame.kind == Kind.HEADER:
-            info.header = frame.json()
+            info.header |= frame.json()
         elif frame.kind == Kind.ACCOUNT:
             info.account = frame.json()
         elif frame.kind == Kind.VALUES:
@@ -112,7 +122,8 @@ class Survey:
             frame.n_rows,
             min(frame.indices()),
             tuple(name for name, _, _ in layout),
-            {name: {dtype} for name, dtype, _ in layout},
+            # an empty list or array has no numbers that could tell a type
+            {name: {dtype} if 0 not in shape else set() for name, dtype, shape in layout},
             {name: (shape[0], shape[0]) for name, _, shape in layout if len(shape) == 1},
         )
         self._merge(key_of(layout), count)

@@ -41,7 +41,12 @@ def file_stem(attempt: int, worker: int) -> str:
     >>> file_stem(1, 3)
     'a0001-w00003'
     """
-    return f"a{attempt:04d}-w{worker:05d}"
+    return f"{attempt_stem(attempt)}w{worker:05d}"
+
+
+def attempt_stem(attempt: int) -> str:
+    """Return how the names of all files of one attempt in the work folder begin."""
+    return f"a{attempt:04d}-"
 
 
 def running_cell(path: Path) -> Cell:

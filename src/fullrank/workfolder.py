@@ -166,9 +166,9 @@ class WorkFolder:
         unknown |= {"reason": REASON_KILLED, "wall_seconds": float("nan")}
         return tuple(AttemptRow(**(unknown | entry)) for _, entry in sorted(entries.items()))
 
-    def move_contents_aside(self) -> Path | None:
-        """Move all but the lock to a folder beside this one, and return that; None if there was nothing."""
-        contents = [path for path in self.path.iterdir() if not path.name.startswith("lock")]
+    def move_contents_aside(self, pattern: str = "*") -> Path | None:
+        """Move what has such a name, but the lock, to a folder beside this one; return that, None if nothing has."""
+        contents = [path for path in self.path.glob(pattern) if not path.name.startswith("lock")]
         if not contents:
             return None
         stamp = datetime.now().astimezone().strftime("%Y%m%dT%H%M%S")

@@ -20,7 +20,7 @@ from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 from fullrank.schedule import Todo
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
-READY = b"ready"
+READY, DONE = b"ready", b"done"
 
 
 def main() -> int:
@@ -36,6 +36,7 @@ def main() -> int:
         known = isinstance(error, FullrankError)
         os.write(answers, pickle.dumps(error if known else traceback.format_exc()[-8192:]))
         return error.exit_code if isinstance(error, FullrankError) else 70
+    os.write(answers, DONE)
     return 0
 
 
@@ -65,10 +66,18 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
         keeper = Keeper([worker.journal], parent=os.getppid())
         os.write(answers, READY)
         sys.stdin.buffer.read(1)
+        _close_standard_input()
         keeper.start()
         stack.callback(keeper.end)
         stack.enter_context(signals.installed())
         worker.run(counter, todo, keeper)
+
+
+def _close_standard_input() -> None:
+    """Give user code that asks for input an end of file: nobody will ever answer on the parent's pipe."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 
 from fullrank.backends.base import Death, Outcome, Watch
 from fullrank.backends.cells import ProcessCounter, create_cells
-from fullrank.backends.child import READY
+from fullrank.backends.child import DONE, READY
 from fullrank.contained import describe_death
 from fullrank.errors import FullrankError
 from fullrank.interrupt import StopSignals
@@ -73,14 +73,19 @@ class _Child:
         """Whether the child waits for the common start, or is past it."""
         return self._received.startswith(READY)
 
+    @property
+    def _told(self) -> bytes:
+        """What it said after it was ready: that it is done, or an error."""
+        return self._received.removeprefix(READY)
+
     def go(self) -> None:
         """Let it compute."""
         self._write(b"!")
 
     def error(self) -> FullrankError | None:
         """Return what the child raised outside any item, if it could tell."""
-        message = self._received.removeprefix(READY)
-        if not message:
+        message = self._told
+        if not message or message == DONE:
             return None
         error = pickle.loads(message)
         if isinstance(error, FullrankError):
@@ -89,9 +94,9 @@ class _Child:
 
     def death(self) -> Death | None:
         """Return how it died, if it did without telling."""
-        code = self.process.returncode
-        if code == 0 or self._received.removeprefix(READY):
+        if self._told:
             return None
+        code = self.process.returncode
         return Death(self.number, os.uname().nodename, describe_death(code))
 
     def close(self) -> None:

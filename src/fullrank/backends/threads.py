@@ -84,6 +84,8 @@ class ThreadInterrupts(Interrupts):
         """Interrupt the attached thread if it still runs item ``index``."""
         with self._lock:
             if self._identity and running[0] == index:
+                if self.stop:
+                    self.abandoned.add(index)
                 self._sent = True
                 _raise_in_thread(self._identity, ItemInterrupted)
 

@@ -4,7 +4,6 @@ from array import array
 from typing import Any, cast
 
 from fullrank.backends.base import (
-    BUSY_MILLISECONDS,
     CELLS_BYTES,
     FINISHED,
     MAX_CLAIMS,
@@ -36,7 +35,8 @@ class WindowCounter:
         wait_for_all(comm)
         self._window.Lock_all()
         self._answer = array("q", [0])
-        self._added: array[int] = array("q")
+        self._added: list[array[int]] = []
+        """What MPI may still read: all that was added since the last flush."""
 
     def begin(self, size: int) -> None:
         """Start to fetch the position and add ``size`` to it."""
@@ -45,20 +45,25 @@ class WindowCounter:
 
     def result(self) -> int:
         """Return the position that was fetched, waiting for it where need be."""
-        self._window.Flush(ROOT)
+        self._flush()
         return self._answer[0]
 
     def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
         """Add to the tally, by the time of the next claim's result."""
-        # kept until the flush: MPI may read it that late
-        self._added = array("q", [n_finished, n_failed, busy_milliseconds])
-        n_cells = BUSY_MILLISECONDS - FINISHED + 1
-        self._window.Accumulate(_cells(self._added), ROOT, (FINISHED, n_cells, MPI.INT64_T), MPI.SUM)
+        self._add(array("q", [n_finished, n_failed, busy_milliseconds]), FINISHED)
+
+    def _add(self, numbers: "array[int]", cell: int) -> None:
+        self._added.append(numbers)
+        self._window.Accumulate(_cells(numbers), ROOT, (cell, len(numbers), MPI.INT64_T), MPI.SUM)
+
+    def _flush(self) -> None:
+        self._window.Flush(ROOT)
+        self._added.clear()
 
     def stop(self) -> None:
         """Let every later claim find nothing."""
-        self._window.Accumulate(_cells(array("q", [self._n_items])), ROOT, (POSITION, 1, MPI.INT64_T), MPI.SUM)
-        self._window.Flush(ROOT)
+        self._add(array("q", [self._n_items]), POSITION)
+        self._flush()
 
     def stop_from_root(self) -> None:
         """:meth:`stop`, by one store into root's memory; needs no MPI call in the unified memory model."""
@@ -66,9 +71,9 @@ class WindowCounter:
 
     def stopped(self) -> bool:
         """Return whether there is nothing left to claim."""
-        position = array("q", [0])
-        self._window.Fetch_and_op(_cells(array("q", [0])), _cells(position), ROOT, POSITION, MPI.NO_OP)
-        self._window.Flush(ROOT)
+        unused, position = array("q", [0]), array("q", [0])
+        self._window.Fetch_and_op(_cells(unused), _cells(position), ROOT, POSITION, MPI.NO_OP)
+        self._flush()
         return position[0] >= self._n_items
 
     def tally(self) -> Tally:

@@ -10,7 +10,7 @@ from fullrank.backends.mpi.collectives import broadcast, gather
 from fullrank.backends.mpi.library import MPI, abort, world
 from fullrank.backends.mpi.team import MpiTeam
 from fullrank.crew import Member
-from fullrank.errors import FullrankError
+from fullrank.errors import FullrankError, Stopped
 
 
 class MpiCrew:
@@ -64,6 +64,8 @@ def guarded_follow() -> int:
     comm = world()
     try:
         return follow(comm)
+    except KeyboardInterrupt:
+        abort(comm, Stopped.exit_code)  # root has heard the same signal and says so
     except BaseException as error:
         where = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
         os.write(2, f"fullrank: {where}: the run ends here\n{traceback.format_exc()}".encode())

@@ -76,8 +76,9 @@ class MpiTeam:
         except Exception:
             where = f"rank {self.rank} of {self.size} ({os.uname().nodename})"
             error = FunctionError(f"{where} cannot load {job.function.written}:\n{traceback.format_exc()}")
-        n_failed = array("q", [0])
-        wait(self.comm.Iallreduce(array("q", [error is not None]), n_failed, MPI.SUM))
+        # named, for mpi4py does not keep the buffers of a reduction alive
+        failed, n_failed = array("q", [error is not None]), array("q", [0])
+        wait(self.comm.Iallreduce(failed, n_failed, MPI.SUM))
         if n_failed[0]:
             raise error or FunctionError(f"{n_failed[0]} other ranks cannot load {job.function.written}")
         return worker
