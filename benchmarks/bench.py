@@ -18,7 +18,8 @@ import memory
 import overhead
 import startup
 from harness import Raw
-from programs import HERE, OWN, PEERS, Bench, ProgramError, run
+from programs import HERE, OWN, PEERS, Bench, ProgramError, run, warm_up
+from studies import write_doing_nothing
 
 SECTIONS: dict[str, ModuleType] = {
     "efficiency": efficiency,
@@ -34,17 +35,39 @@ N_ROUNDS = 9
 
 
 def main() -> int:
-    """Measure what is asked for; return the exit code."""
+    """Measure what is asked for; return the exit code: 1 if a measurement failed."""
     arguments = _arguments()
-    raw = _load(HERE / RAW)
-    if not arguments.render:
-        measured = _measure(arguments)
-        raw = _merged(raw, measured)
-        print(render(measured))
-        if arguments.quick:
-            print("\nA quick run: nothing was written.")
-            return 0
-        (HERE / RAW).write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
+    if arguments.render:
+        return _write(_load(HERE / RAW))
+    with tempfile.TemporaryDirectory(prefix="fullrank-bench-") as folder:
+        n_rounds = 2 if arguments.quick else arguments.rounds
+        return _measure_all(arguments.only, Bench(Path(folder), n_rounds, quick=arguments.quick, tell=_tell))
+
+
+def _measure_all(names: list[str], bench: Bench) -> int:
+    warm_up(write_doing_nothing(bench.scratch / "warm-up.toml", 1))
+    raw: Raw = {"format": FORMAT, "machine": machine(bench), "sections": {}}
+    print(_head(raw["machine"]))
+    code = 0
+    for name in names:
+        _tell(f"--- {SECTIONS[name].TITLE}")
+        try:
+            part = {"date": datetime.now(UTC).date().isoformat(), "raw": SECTIONS[name].measure(bench)}
+        except ProgramError as error:
+            _tell(f"not measured: {error}")
+            code = 1
+            continue
+        print(f"\n{_section(name, part)}", flush=True)
+        raw["sections"][name] = part
+        if not bench.quick:  # at once: another may fail
+            _write(_merged(_load(HERE / RAW), raw))
+    if bench.quick:
+        _tell("a quick run: nothing was written")
+    return code
+
+
+def _write(raw: Raw) -> int:
+    (HERE / RAW).write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
     (HERE / RESULTS).write_text(render(raw) + "\n")
     return 0
 
@@ -72,19 +95,6 @@ def _sections(text: str) -> list[str]:
     return names
 
 
-def _measure(arguments: argparse.Namespace) -> Raw:
-    with tempfile.TemporaryDirectory(prefix="fullrank-bench-") as folder:
-        n_rounds = 2 if arguments.quick else arguments.rounds
-        bench = Bench(Path(folder), n_rounds, quick=arguments.quick, tell=_tell)
-        raw: Raw = {"format": FORMAT, "machine": machine(bench), "sections": {}}
-        for name in arguments.only:
-            _tell(f"--- {SECTIONS[name].TITLE}")
-            date = datetime.now(UTC).date().isoformat()
-            load = round(os.getloadavg()[0], 2)
-            raw["sections"][name] = {"date": date, "load_before": load} | {"raw": SECTIONS[name].measure(bench)}
-    return raw
-
-
 def _tell(text: str) -> None:
     sys.stderr.write(f"{datetime.now():%H:%M:%S} {text}\n")
 
@@ -100,7 +110,7 @@ def machine(bench: Bench) -> Raw:
         "cores": len(os.sched_getaffinity(0)),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "mpi": library.strip("\0\n ").splitlines()[0].strip(),
+        "mpi": " ".join(library.strip("\0\n ").splitlines()[0].split()),
         "packages": {name: _version(name) for name in ("fullrank", "numpy", "h5py", "mpi4py")},
         "peers": _peers_versions(bench),
     }
@@ -144,20 +154,26 @@ def _merged(old: Raw, new: Raw) -> Raw:
 
 def render(raw: Raw) -> str:
     """Return the report as Markdown, from what was kept alone."""
-    told = raw["machine"]
+    sections = [_section(name, raw["sections"][name]) for name in SECTIONS if name in raw["sections"]]
+    return "\n\n".join([_head(raw["machine"]), *sections])
+
+
+def _head(told: Raw) -> str:
     spelled = {name: ", ".join(f"{key} {value}" for key, value in told[name].items()) for name in ("packages", "peers")}
-    text = [
-        "# What was measured",
-        f"{told['processor']}, {told['cores']} usable cores, {told['kernel']}. Python {told['python']}, {told['mpi']}, "
-        f"{spelled['packages']}. Peers: {spelled['peers']}.",
-        "Written by `make bench` from `raw.json`; README.md says how it is measured and what the words mean. "
-        "A verdict needs the whole interval on one side of what is asked.",
-    ]
-    for name, module in SECTIONS.items():
-        if name in raw["sections"]:
-            text += [f"## {module.TITLE}", _conditions(raw["sections"][name])]
-            text.append(module.report(raw["sections"][name]["raw"]))
-    return "\n\n".join(text)
+    return "\n\n".join(
+        [
+            "# What was measured",
+            f"{told['processor']}, {told['cores']} usable cores, {told['kernel']}. Python {told['python']}, "
+            f"{told['mpi']}, {spelled['packages']}. Peers: {spelled['peers']}.",
+            "`make bench` writes this file; README.md says how it is measured and what the words mean. "
+            "A verdict needs the whole interval on one side of what is asked.",
+        ]
+    )
+
+
+def _section(name: str, part: Raw) -> str:
+    module = SECTIONS[name]
+    return "\n\n".join([f"## {module.TITLE}", _conditions(part), module.report(part["raw"])])
 
 
 def _conditions(section: Raw) -> str:

@@ -119,9 +119,9 @@ def interleaved(
     *,
     tell: Callable[[str], None] = lambda _text: None,
 ) -> dict[str, list[Sample]]:
-    """Return one sample a round of each program: A B C, B C A, C A B …
+    """Return one sample a round of each program; rounds go A B C, B C A, C A B.
 
-    Each round begins with another program, so that none always follows the same one.
+    Each begins with another program, so that none always follows the same one.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     names = list(programs)

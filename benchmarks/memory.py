@@ -1,6 +1,5 @@
 """The most memory each rank of a large run takes."""
 
-import os
 import re
 import subprocess
 import time
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import studies
 from harness import FIGURE_HEADS, Limit, Raw, figure, neighbours, table
-from programs import OWN, TIME_LIMIT_SECONDS, Bench, ProgramError, end
+from programs import OWN, TIME_LIMIT_SECONDS, Bench, ProgramError, end, environment
 
 TITLE = "Memory"
 ASKED = {"0": Limit(250), "1": Limit(150)}
@@ -39,7 +38,9 @@ def _watched(command: list[str], folder: Path) -> Raw:
     """Return the peaks in MB of each rank, by rank, and the seconds of the command."""
     peaks: dict[str, dict[str, float]] = {}
     begun = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
         try:
             while process.poll() is None:
                 if time.perf_counter() - begun > TIME_LIMIT_SECONDS:

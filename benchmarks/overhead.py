@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 import studies
-from fullrank.store import ResultFile
 from harness import (
     FIGURE_HEADS,
     Limit,
@@ -19,6 +18,8 @@ from harness import (
     table,
 )
 from programs import OWN, Bench, run
+
+from fullrank.store import ResultFile
 
 TITLE = "Cost of an item that does nothing"
 BARE, H5PY = "bare loop", "plain h5py"

@@ -75,17 +75,23 @@ class Bench:
     tell: Callable[[str], None]
 
 
+def environment() -> dict[str, str]:
+    """Return the environment in which programs run: a user's, who keeps Python's bytecode between runs."""
+    found = mpi_environment("Open MPI")  # as root, and three ranks on two cores
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
+
+
 def run(command: Sequence[str], *, folder: Path) -> Finished:
     """Run a program to its end.
 
     Raises ProgramError, with what it said last, if it fails or runs into the time limit.
     """
-    environment = mpi_environment("Open MPI")  # as root, and three ranks on two cores
     begun = time.perf_counter()
     with subprocess.Popen(
         command,
         cwd=folder,
-        env=environment,
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -102,6 +108,13 @@ def run(command: Sequence[str], *, folder: Path) -> Finished:
     if process.returncode != 0:
         raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}\n{stderr[-4000:]}")
     return Finished(wall_seconds, stdout)
+
+
+def warm_up(config: Path) -> None:
+    """Run a study on two ranks and throw its result away: bytecode and the file system's cache are there then."""
+    output = config.with_name("warm-up.h5")
+    run([*OWN.mpiexec(2), *OWN.fullrank, "run", str(config), "-o", str(output)], folder=config.parent)
+    output.unlink()
 
 
 def end(process: "subprocess.Popen[Any]") -> None:

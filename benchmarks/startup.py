@@ -39,8 +39,6 @@ def measure(bench: Bench) -> Raw:
         HELP: partial(_wall, folder, [*OWN.fullrank, "--help"]),
         PASS: partial(_wall, folder, [python, "-c", "pass"]),
     }
-    for program in programs.values():
-        program()  # once for the file system's cache
     raw: Raw = {}
     with neighbours(raw):
         n_rounds = bench.n_rounds if bench.quick else max(N_ROUNDS, bench.n_rounds)

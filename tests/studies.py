@@ -76,7 +76,9 @@ class Started:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            pytest.fail(f"{self.words} did not end within {timeout} s; it wrote:\n{self._stdout.read_text()}{self.stderr}")
+            pytest.fail(
+                f"{self.words} did not end within {timeout} s; it wrote:\n{self._stdout.read_text()}{self.stderr}"
+            )
         return subprocess.CompletedProcess(self.words, code, self._stdout.read_text(), self.stderr)
 
 
@@ -118,7 +120,9 @@ class Project:
         launcher = [] if n_ranks is None else [self._mpiexec, "-n", n_ranks]
         return Started([*launcher, sys.executable, "-m", "fullrank", *args], cwd=self.folder, env=env or {})
 
-    def fullrank(self, *args: object, timeout: float = LIMIT_SECONDS, **options: Any) -> "subprocess.CompletedProcess[str]":
+    def fullrank(
+        self, *args: object, timeout: float = LIMIT_SECONDS, **options: Any
+    ) -> "subprocess.CompletedProcess[str]":
         """``fullrank ARGS``, to its end."""
         return self.start(*args, **options).end(timeout)
 
@@ -183,6 +187,11 @@ class Project:
             found[child] = b" ".join(words).decode(errors="replace")
             found |= self.descendants(child)
         return found
+
+    def files(self) -> set[str]:
+        """Return the names of all files and folders but those that Python, or this class, makes."""
+        found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+        return {name for name in found if "__pycache__" not in name and not name.startswith(".std")}
 
     def snapshot(self) -> dict[str, bytes]:
         """Return the content of all files of the results' folder, by name."""

@@ -82,9 +82,7 @@ def test_axis_of_more_values_than_any_memory_holds_is_usable(
     num=st.integers(2, 30),
     sign=st.sampled_from([1.0, -1.0]),
 )
-def test_log_axis_is_geometric_with_exact_ends(
-    start: float, stop: float, num: int, sign: float
-) -> None:
+def test_log_axis_is_geometric_with_exact_ends(start: float, stop: float, num: int, sign: float) -> None:
     values = everything(LogAxis("r", start=sign * start, stop=sign * stop, num=num))
     assert (values[0], values[-1]) == (sign * start, sign * stop)
     with localcontext(prec=40):
@@ -123,9 +121,7 @@ def test_range_axis_is_pythons_range(start: int, stop: int, step: int, data: st.
         ([math.inf, -math.inf], [math.inf, -math.inf]),
     ],
 )
-def test_list_axis_keeps_its_values_and_gives_them_one_type(
-    given_values: list[Value], values: list[Value]
-) -> None:
+def test_list_axis_keeps_its_values_and_gives_them_one_type(given_values: list[Value], values: list[Value]) -> None:
     axis = ListAxis("a", values=given_values)
     assert everything(axis) == values
     assert [type(value) for value in everything(axis)] == [type(value) for value in values]
@@ -194,9 +190,7 @@ def test_spaced_axis_names_the_setting_that_is_wrong(
         (-(2**63), 2**63 - 1, 1, "fewer than 2"),
     ],
 )
-def test_range_axis_refuses_what_is_empty_or_too_large(
-    start: int, stop: int, step: int, words: str
-) -> None:
+def test_range_axis_refuses_what_is_empty_or_too_large(start: int, stop: int, step: int, words: str) -> None:
     with pytest.raises(SweepError, match=words):
         RangeAxis("n", start=start, stop=stop, step=step)
 
@@ -240,16 +234,12 @@ def test_units_and_long_name_are_no_part_of_the_description() -> None:
 
 
 def test_ranges_of_the_same_numbers_have_one_description() -> None:
-    assert RangeAxis("n", start=0, stop=10, step=3).describe() == (
-        RangeAxis("n", start=0, stop=12, step=3).describe()
-    )
+    assert RangeAxis("n", start=0, stop=10, step=3).describe() == (RangeAxis("n", start=0, stop=12, step=3).describe())
 
 
 def test_description_tells_nan_from_text_and_one_from_true() -> None:
     lists: list[list[Value]] = [[math.nan], ["nan"], [1], [1.0], [True], ["1"], [0.0], [-0.0]]
-    described = {
-        json.dumps(ListAxis("a", values=values).describe(), allow_nan=False) for values in lists
-    }
+    described = {json.dumps(ListAxis("a", values=values).describe(), allow_nan=False) for values in lists}
     assert len(described) == len(lists)
 
 

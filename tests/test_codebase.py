@@ -217,9 +217,7 @@ def test_the_files_found_are_the_files_python_loads(tmp_path: Path) -> None:
         "import sys; sys.dont_write_bytecode = True; sys.path.insert(0, '.'); import sim\n"
         "print(*(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)))"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     loaded = {Path(name) for name in answer.stdout.split()}
     mine = {path.relative_to(tmp_path).as_posix() for path in loaded if tmp_path in path.parents}
     assert set(digests(file, [tmp_path])) == mine
@@ -291,9 +289,7 @@ def test_an_installed_package_is_followed_by_its_own_name(tmp_path: Path) -> Non
         ("mine/lone.py", ["mine"]),
     ],
 )
-def test_the_roots_of_a_module_are_its_package_or_its_folder(
-    tmp_path: Path, module: str, roots: list[str]
-) -> None:
+def test_the_roots_of_a_module_are_its_package_or_its_folder(tmp_path: Path, module: str, roots: list[str]) -> None:
     for package in ("site-packages/pkg", "site-packages/pkg/sub"):
         write(tmp_path, {f"{package}/__init__.py": ""})
     assert roots_of(tmp_path / module) == [tmp_path / root for root in roots]

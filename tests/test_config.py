@@ -115,9 +115,7 @@ def test_every_key_arrives(study: Study, folder: Path, monkeypatch: pytest.Monke
         names=("exponent", "orbit"),
         variables={"orbit": ResultInfo(units="1", long_name="the orbit", dims=("step",))},
     )
-    assert config.run == RunOptions(
-        schedule="static", order="index", item_time_limit_seconds=60.0, max_failures=100
-    )
+    assert config.run == RunOptions(schedule="static", order="index", item_time_limit_seconds=60.0, max_failures=100)
     assert config.output == Path("/home/ada/results/lyapunov.h5")
 
 
@@ -229,9 +227,7 @@ def test_any_text_is_refused_in_a_sentence(study: Study, text: str) -> None:
 def test_config_with_an_error_anywhere_is_refused_in_a_sentence(
     study: Study, start: int, length: int, text: str
 ) -> None:
-    accepted_whole_or_refused_in_a_sentence(
-        study, EVERYTHING[:start] + text + EVERYTHING[start + length :]
-    )
+    accepted_whole_or_refused_in_a_sentence(study, EVERYTHING[:start] + text + EVERYTHING[start + length :])
 
 
 KEYS = """
@@ -263,16 +259,12 @@ def in_a_table(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-values = st.recursive(
-    plain_values, lambda inner: in_a_list(inner) | in_a_table(inner), max_leaves=6
-)
+values = st.recursive(plain_values, lambda inner: in_a_list(inner) | in_a_table(inner), max_leaves=6)
 
 
 @given(changes=st.dictionaries(st.sampled_from(KEYS.split()), values, min_size=1, max_size=3))
 @settings(deadline=None, max_examples=500)
-def test_any_value_at_any_key_is_taken_or_refused_in_a_sentence(
-    study: Study, changes: dict[str, str]
-) -> None:
+def test_any_value_at_any_key_is_taken_or_refused_in_a_sentence(study: Study, changes: dict[str, str]) -> None:
     lines = {"workload.function": '"sim.py:simulate"', "sweep.grid.r": "[1, 2]"}
     for key in changes:
         lines = {k: v for k, v in lines.items() if not f"{k}.".startswith(f"{key}.")}

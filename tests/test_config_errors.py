@@ -95,20 +95,14 @@ def test_missing_tables_are_named(study: Study) -> None:
 
 def test_numbers_no_machine_word_holds_are_not_printed(study: Study) -> None:
     axis = f"r = {{ start = 0x{'f' * 300}, stop = 1, num = 3 }}\n"
-    assert refusal(study, GRID + axis) == (
-        "sweep.grid.r.start: expected a number, got an integer of 1200 bits"
-    )
+    assert refusal(study, GRID + axis) == ("sweep.grid.r.start: expected a number, got an integer of 1200 bits")
     constant = f"[workload.constants]\na = 0x{'f' * 1025}\n"
-    assert refusal(study, MINIMAL + constant) == (
-        "workload.constants.a: expected an integer of at most 4096 bits"
-    )
+    assert refusal(study, MINIMAL + constant) == ("workload.constants.a: expected an integer of at most 4096 bits")
 
 
 def test_tables_in_tables_in_tables_are_refused(study: Study) -> None:
     constant = f"[workload.constants]\n{'a.' * 5000}a = 1\n"
-    assert refusal(study, MINIMAL + constant) == (
-        "expected at most 64 tables or lists in one another"
-    )
+    assert refusal(study, MINIMAL + constant) == ("expected at most 64 tables or lists in one another")
 
 
 STEPS = {
@@ -154,9 +148,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("key", ["function", "setup"])
 @pytest.mark.parametrize(("written", "words"), FUNCTIONS.items(), ids=FUNCTIONS)
-def test_function_that_cannot_be_is_refused(
-    study: Study, key: str, written: str, words: str
-) -> None:
+def test_function_that_cannot_be_is_refused(study: Study, key: str, written: str, words: str) -> None:
     other = "" if key == "function" else 'function = "sim.py:simulate"\n'
     text = f'[workload]\n{other}{key} = "{written}"\n[sweep.grid]\nr = [1]\n'
     sentence = refusal(study, text)
@@ -171,9 +163,7 @@ def test_axis_named_seed_goes_with_no_run_seed(study: Study) -> None:
 
 
 def test_missing_function_is_named(study: Study) -> None:
-    assert refusal(study, "[workload]\n[sweep.grid]\nr = [1]\n").startswith(
-        "workload.function: missing, expected text"
-    )
+    assert refusal(study, "[workload]\n[sweep.grid]\nr = [1]\n").startswith("workload.function: missing, expected text")
 
 
 INLINE = {
@@ -188,9 +178,7 @@ INLINE = {
 
 
 @pytest.mark.parametrize(("text", "place"), INLINE.items(), ids=range(len(INLINE)))
-def test_inline_table_over_several_lines_gets_the_cure(
-    study: Study, text: str, place: tuple[str, str]
-) -> None:
+def test_inline_table_over_several_lines_gets_the_cure(study: Study, text: str, place: tuple[str, str]) -> None:
     line, table = place
     assert refusal(study, text) == (
         f"{line}: an inline table {{ … }} has to stand on one line; put it on one, or write a "

@@ -112,9 +112,7 @@ def test_groups_of_other_controllers_do_not_count(machine: Machine) -> None:
     ("quota", "n_cores"),
     [("10000", 1), ("100000", 1), ("140000", 1), ("160000", 2), ("240000", 2), ("270000", 3)],
 )
-def test_part_of_a_core_is_rounded_and_one_core_is_the_least(
-    machine: Machine, quota: str, n_cores: int
-) -> None:
+def test_part_of_a_core_is_rounded_and_one_core_is_the_least(machine: Machine, quota: str, n_cores: int) -> None:
     machine.write("cpu.max", f"{quota} 100000")
     assert machine.usable(64) == n_cores
 

@@ -74,10 +74,7 @@ def test_the_digest_is_the_sha256_of_the_json() -> None:
 
 
 def test_the_digest_is_the_same_in_every_process() -> None:
-    script = (
-        "from fullrank.identity import Identity; import sys\n"
-        "print(Identity.from_json(sys.stdin.read()).digest)"
-    )
+    script = "from fullrank.identity import Identity; import sys\nprint(Identity.from_json(sys.stdin.read()).digest)"
     source = Path(__file__).resolve().parents[1] / "src"
     for seed in ("1", "2"):
         answer = subprocess.run(
@@ -205,9 +202,7 @@ def test_a_column_of_a_table_is_said_by_its_size() -> None:
     assert changes(table(1.0, 2.0), table(1.0, 2.0, 3.0)) == [
         "sweep.table.r: 2 values of type float → 3 values of type float"
     ]
-    assert changes(table(1.0, 2.0), table(1.0, 3.0)) == [
-        "sweep.table.r: 2 values of type float, and they changed"
-    ]
+    assert changes(table(1.0, 2.0), table(1.0, 3.0)) == ["sweep.table.r: 2 values of type float, and they changed"]
 
 
 def test_studies_can_be_told_apart_in_a_set() -> None:
@@ -242,9 +237,7 @@ def test_a_constant_that_is_gone_is_said() -> None:
 def test_nan_is_nan_and_true_is_not_one() -> None:
     nan = replace(STUDY, constants={"a": math.nan, "b": 1})
     assert changes(nan, replace(nan, constants={"a": float("nan"), "b": 1})) == []
-    assert changes(nan, replace(nan, constants={"a": math.nan, "b": True})) == [
-        "constant 'b': 1 → true"
-    ]
+    assert changes(nan, replace(nan, constants={"a": math.nan, "b": True})) == ["constant 'b': 1 → true"]
 
 
 def test_a_long_text_is_cut_in_the_sentence_and_whole_in_the_study() -> None:

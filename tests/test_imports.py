@@ -17,7 +17,7 @@ LAYERS = [
     "axes",
     "sweep tables",
     "config",
-    "schedule seeds encode journal filesystem cores",
+    "schedule seeds encode journal filesystem cores features",
     "function",
     "job",
     "evaluate",
@@ -31,6 +31,7 @@ LAYERS = [
     "report study",
     "commit standing",
     "driver partial launch",
+    "single",
     "commands",
     "cli",
     "__main__",
@@ -58,7 +59,9 @@ def imported_at_import(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             found.add(node.module)
             found.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "fullrank")
-        elif not isinstance(node, ast.FunctionDef) and not (isinstance(node, ast.If) and "TYPE_CHECK" in ast.dump(node)):
+        elif not isinstance(node, ast.FunctionDef) and not (
+            isinstance(node, ast.If) and "TYPE_CHECK" in ast.dump(node)
+        ):
             waiting.extend(ast.iter_child_nodes(node))
     return found
 

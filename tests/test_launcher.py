@@ -66,9 +66,7 @@ HYDRA_IN_SLURM = SRUN | variables(
     "MPI_LOCALNRANKS=2 MPI_LOCALRANKID=1 PMI_FD=5 PMI_HOSTNAME=n2 PMI_RANK=3 PMI_SIZE=4 "
     "SLURM_EXTERNAL_LAUNCHER=1 SLURM_NTASKS=2 SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2"
 )
-OPEN_MPI_IN_SLURM = BATCH_SHELL | variables(
-    "OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 PMIX_RANK=3 PRTE_LAUNCHED=1"
-)
+OPEN_MPI_IN_SLURM = BATCH_SHELL | variables("OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_SIZE=4 PMIX_RANK=3 PRTE_LAUNCHED=1")
 # on the other nodes, where Open MPI's daemon is a task of an srun step, one on each node
 OPEN_MPI_IN_A_STEP = OPEN_MPI_IN_SLURM | SRUN | variables("SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1")
 
@@ -94,12 +92,8 @@ NOT_LAUNCHED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("environ", "name", "rank", "size"), list(LAUNCHED.values()), ids=list(LAUNCHED)
-)
-def test_a_rank_knows_its_launcher(
-    environ: dict[str, str], name: str, rank: int, size: int
-) -> None:
+@pytest.mark.parametrize(("environ", "name", "rank", "size"), list(LAUNCHED.values()), ids=list(LAUNCHED))
+def test_a_rank_knows_its_launcher(environ: dict[str, str], name: str, rank: int, size: int) -> None:
     launched = launcher_from(environ)
     assert launched is not None
     assert (launched.name, launched.rank, launched.size) == (name, rank, size)
@@ -146,9 +140,7 @@ def test_a_child_is_no_rank_of_its_parents_launcher(environ: dict[str, str]) -> 
 
 
 def test_a_child_keeps_the_rest_of_the_environment() -> None:
-    user = variables(
-        "HOME=/home/user PATH=/bin OMP_NUM_THREADS=4 MPICH_ASYNC_PROGRESS=1 PMIND=1 SLURM_JOB_ID=1"
-    )
+    user = variables("HOME=/home/user PATH=/bin OMP_NUM_THREADS=4 MPICH_ASYNC_PROGRESS=1 PMIND=1 SLURM_JOB_ID=1")
     allowed = variables("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
     assert stripped_environment({**user, **allowed, **OPEN_MPI}) == {**user, **allowed}
 

@@ -85,9 +85,7 @@ def touch(path: Path) -> Callable[[], None]:
     return lambda: os.utime(path, ns=(0, path.stat().st_mtime_ns + 1_000))
 
 
-def test_a_free_lock_is_taken_at_once_and_says_who_holds_it(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_free_lock_is_taken_at_once_and_says_who_holds_it(tmp_path: Path, universe: Universe) -> None:
     universe.lock(tmp_path).acquire()
     assert owner_from((tmp_path / "lock").read_text()) == ME
     assert universe.now == 0
@@ -123,9 +121,7 @@ def test_a_later_process_of_the_same_pid_is_no_owner(tmp_path: Path, universe: U
     assert holder(tmp_path) == "me"
 
 
-def test_a_live_neighbour_is_waited_for_a_moment_and_then_respected(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_live_neighbour_is_waited_for_a_moment_and_then_respected(tmp_path: Path, universe: Universe) -> None:
     locked_by(NEIGHBOUR, tmp_path)
     with pytest.raises(Locked) as refusal:
         universe.lock(tmp_path).acquire()
@@ -152,9 +148,7 @@ def test_a_neighbour_that_ends_meanwhile_makes_room(tmp_path: Path, universe: Un
     assert universe.now < 3
 
 
-def test_a_neighbour_that_renews_and_then_dies_makes_room(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_neighbour_that_renews_and_then_dies_makes_room(tmp_path: Path, universe: Universe) -> None:
     path = locked_by(NEIGHBOUR, tmp_path)
     universe.at(1.0, touch(path))
     universe.at(2.0, universe.processes.clear)
@@ -162,9 +156,7 @@ def test_a_neighbour_that_renews_and_then_dies_makes_room(
     assert holder(tmp_path) == "me"
 
 
-def test_a_neighbour_that_is_silent_but_there_keeps_its_lock(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_neighbour_that_is_silent_but_there_keeps_its_lock(tmp_path: Path, universe: Universe) -> None:
     os.utime(locked_by(NEIGHBOUR, tmp_path), ns=(0, 0))
     with pytest.raises(Locked):
         universe.lock(tmp_path).acquire()
@@ -179,9 +171,7 @@ def test_a_stranger_that_renews_is_respected(tmp_path: Path, universe: Universe)
     assert holder(tmp_path) == "stranger"
 
 
-def test_a_stranger_that_is_silent_for_ten_minutes_is_replaced(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_stranger_that_is_silent_for_ten_minutes_is_replaced(tmp_path: Path, universe: Universe) -> None:
     locked_by(STRANGER, tmp_path)
     universe.lock(tmp_path).acquire()
     assert holder(tmp_path) == "me"
@@ -191,9 +181,7 @@ def test_a_stranger_that_is_silent_for_ten_minutes_is_replaced(
     assert "--take-over" in sentence
 
 
-def test_a_stranger_that_renews_in_the_last_minute_is_respected(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_stranger_that_renews_in_the_last_minute_is_respected(tmp_path: Path, universe: Universe) -> None:
     path = locked_by(STRANGER, tmp_path)
     universe.at(599.0, touch(path))
     with pytest.raises(Locked):
@@ -201,9 +189,7 @@ def test_a_stranger_that_renews_in_the_last_minute_is_respected(
 
 
 @pytest.mark.parametrize("age_seconds", [-86_400, 86_400])
-def test_clocks_of_other_hosts_do_not_matter(
-    tmp_path: Path, universe: Universe, age_seconds: int
-) -> None:
+def test_clocks_of_other_hosts_do_not_matter(tmp_path: Path, universe: Universe, age_seconds: int) -> None:
     path = locked_by(STRANGER, tmp_path)
     then = time.time_ns() - age_seconds * 10**9
     os.utime(path, ns=(then, then))
@@ -288,25 +274,19 @@ def test_the_pids_of_another_container_mean_nothing() -> None:
 
 
 @pytest.mark.parametrize(("theirs", "now"), [("", "6000"), ("6000", "")])
-def test_where_the_system_tells_no_start_a_process_of_that_pid_is_the_owner(
-    theirs: str, now: str
-) -> None:
+def test_where_the_system_tells_no_start_a_process_of_that_pid_is_the_owner(theirs: str, now: str) -> None:
     assert judge(replace(NEIGHBOUR, process_start=theirs), ME, lambda pid: now) is Verdict.ALIVE
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"host": "node01"}', "\xff"])
-def test_a_damaged_lock_is_replaced_after_ten_minutes(
-    tmp_path: Path, universe: Universe, text: str
-) -> None:
+def test_a_damaged_lock_is_replaced_after_ten_minutes(tmp_path: Path, universe: Universe, text: str) -> None:
     (tmp_path / "lock").write_text(text, encoding="latin-1")
     universe.lock(tmp_path).acquire()
     assert 600 <= universe.now < 605
     assert holder(tmp_path) == "me"
 
 
-def test_a_lock_that_is_just_being_written_is_read_again(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_lock_that_is_just_being_written_is_read_again(tmp_path: Path, universe: Universe) -> None:
     (tmp_path / "lock").touch()
     universe.at(1.0, lambda: locked_by(NEIGHBOUR, tmp_path))
     with pytest.raises(Locked, match="pid 200"):
@@ -322,9 +302,7 @@ def test_a_renewal_is_a_sign_of_life(tmp_path: Path, universe: Universe) -> None
     assert holder(tmp_path) == "me"
 
 
-def test_a_run_whose_lock_was_taken_over_hears_of_it_and_leaves_it_alone(
-    tmp_path: Path, universe: Universe
-) -> None:
+def test_a_run_whose_lock_was_taken_over_hears_of_it_and_leaves_it_alone(tmp_path: Path, universe: Universe) -> None:
     lock = universe.lock(tmp_path)
     lock.acquire()
     locked_by(STRANGER, tmp_path)
@@ -381,9 +359,7 @@ def test_a_folder_that_cannot_be_is_named(tmp_path: Path, universe: Universe) ->
 
 
 @pytest.mark.parametrize("owner", [NEIGHBOUR, STRANGER])
-def test_a_run_that_ends_may_take_its_folder_along(
-    tmp_path: Path, universe: Universe, owner: Owner
-) -> None:
+def test_a_run_that_ends_may_take_its_folder_along(tmp_path: Path, universe: Universe, owner: Owner) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
     locked_by(owner, folder)
@@ -421,9 +397,7 @@ def test_who_holds_a_lock_is_told_without_taking_it(tmp_path: Path) -> None:
     assert holder_of(tmp_path) is None
 
 
-def test_a_full_disk_leaves_no_lock_behind(
-    tmp_path: Path, universe: Universe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_no_lock_behind(tmp_path: Path, universe: Universe, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -553,17 +527,13 @@ def process_that_holds(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def test_a_run_refuses_while_another_process_holds_the_lock(
-    tmp_path: Path, leaves_nothing_running: None
-) -> None:
+def test_a_run_refuses_while_another_process_holds_the_lock(tmp_path: Path, leaves_nothing_running: None) -> None:
     with process_that_holds(tmp_path) as process, pytest.raises(Locked) as refusal:
         RunLock(tmp_path, ending_seconds=0.2).acquire()
     assert f"pid {process.pid} on {os.uname().nodename}" in str(refusal.value)
 
 
-def test_a_run_follows_another_process_that_ends(
-    tmp_path: Path, leaves_nothing_running: None
-) -> None:
+def test_a_run_follows_another_process_that_ends(tmp_path: Path, leaves_nothing_running: None) -> None:
     with process_that_holds(tmp_path) as process:
         told: list[str] = []
 
@@ -577,9 +547,7 @@ def test_a_run_follows_another_process_that_ends(
         assert len(told) == 1
 
 
-def test_the_lock_of_a_killed_process_is_taken_over_at_once(
-    tmp_path: Path, leaves_nothing_running: None
-) -> None:
+def test_the_lock_of_a_killed_process_is_taken_over_at_once(tmp_path: Path, leaves_nothing_running: None) -> None:
     with process_that_holds(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -615,9 +583,7 @@ sys.stdin.read()  # a winner that ends is no owner any more
 """
 
 
-def test_of_many_newcomers_exactly_one_replaces_a_dead_owner(
-    tmp_path: Path, leaves_nothing_running: None
-) -> None:
+def test_of_many_newcomers_exactly_one_replaces_a_dead_owner(tmp_path: Path, leaves_nothing_running: None) -> None:
     n_newcomers, n_rounds = 6, 12
     gone = replace(this_process(), process_start="1", token="gone")
     for number in range(n_rounds):

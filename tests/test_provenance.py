@@ -67,9 +67,7 @@ def test_every_fact_can_stand_in_a_file(tmp_path: Path) -> None:
         assert fact != "", name
 
 
-def test_packages_are_told_by_their_installed_versions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_packages_are_told_by_their_installed_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "PACKAGES", ("pytest", "no-such-package"))
     found = facts(tmp_path)
     assert found["pytest"] == importlib.metadata.version("pytest") == pytest.__version__
@@ -156,9 +154,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), "-c", "user.name=A", "-c", "user.email=a@b.c"]
-    return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_the_commit_of_the_study_is_told(repository: Path) -> None:

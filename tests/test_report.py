@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import fullrank.report
+import fullrank.report.reading
 from fullrank.axes import ListAxis, RangeAxis
 from fullrank.errors import OutputError
 from fullrank.report import Report, report, text
@@ -129,7 +129,7 @@ def test_sums_are_exact_but_for_one_rounding_whatever_the_size_of_blocks(
 ) -> None:
     path = write(tmp_path / "sum.h5", {"e": values})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fullrank.report, "block_size", lambda _file: n_in_block)
+        patch.setattr(fullrank.report.reading, "block_size", lambda _file: n_in_block)
         found = statistics(report(path))["e"]
     exact = sum(map(Fraction, values))
     assert found.sum == float(exact)
@@ -137,7 +137,7 @@ def test_sums_are_exact_but_for_one_rounding_whatever_the_size_of_blocks(
 
 
 def test_small_numbers_survive_between_great_ones_that_cancel(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fullrank.report, "block_size", lambda _file: 1)
+    monkeypatch.setattr(fullrank.report.reading, "block_size", lambda _file: 1)
     write(path, {"e": [1e100, 1.0, 1e20, 1e-30, -1e100, -1e20, -1e-30]})
     assert statistics(report(path))["e"].sum == 1.0
 
@@ -213,7 +213,7 @@ def test_every_end_is_counted(path: Path) -> None:
 def test_slowest_items_come_longest_first_with_parameters(
     path: Path, n_in_block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fullrank.report, "block_size", lambda _file: n_in_block)
+    monkeypatch.setattr(fullrank.report.reading, "block_size", lambda _file: n_in_block)
     axes = RangeAxis("n", start=10, stop=14), ListAxis("name", values=["a", "b"])
     seconds = [1.0, 8.0, 3.0, 2.0, 8.0, 6.0, 0.5, 7.0]
     status = [OK] * 7 + [TIMED_OUT]

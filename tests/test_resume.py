@@ -138,7 +138,7 @@ CHANGES = {
     "axis": (("range = 12", "range = 13"), "sweep.grid.x"),
     "constant": (("a = 1", "a = 2"), "constant 'a': 1 → 2"),
     "seed": (("seed = 1", "seed = 3"), "seed: 1 → 3"),
-    "function": (("sim.py:f", "sim.py:g"), "function: \"sim.py:f\" → \"sim.py:g\""),
+    "function": (("sim.py:f", "sim.py:g"), 'function: "sim.py:f" → "sim.py:g"'),
 }
 CHANGING = f"{SLOW.replace('f(x)', 'f(x, a, seed)')}\ndef g(x, a, seed):\n    return x\n"
 

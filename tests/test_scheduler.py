@@ -14,9 +14,7 @@ SLURM = variables(
     "SLURM_JOB_NODELIST=n1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_PARTITION=test SLURM_JOB_USER=user "
     "SLURM_PROCID=0 SLURM_SUBMIT_DIR=/home/user HOME=/home/user API_TOKEN=secret"
 )
-SLURM_ARRAY = variables(
-    "SLURM_ARRAY_JOB_ID=3 SLURM_ARRAY_TASK_COUNT=2 SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=4"
-)
+SLURM_ARRAY = variables("SLURM_ARRAY_JOB_ID=3 SLURM_ARRAY_TASK_COUNT=2 SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=4")
 GRID_ENGINE = variables(
     "JOB_ID=1 JOB_NAME=plain NHOSTS=1 NQUEUES=1 NSLOTS=1 QUEUE=all.q RESTARTED=0 "
     "SGE_ACCOUNT=sge SGE_TASK_FIRST=undefined SGE_TASK_ID=undefined SGE_TASK_LAST=undefined"
@@ -46,16 +44,12 @@ def job_of(environ: dict[str, str]) -> Job:
         (LSF | {"LSB_JOBINDEX": "4"}, "lsf", "lsf:77[4]"),
     ],
 )
-def test_a_job_is_known_by_an_id_of_its_own(
-    environ: dict[str, str], scheduler: str, job_id: str
-) -> None:
+def test_a_job_is_known_by_an_id_of_its_own(environ: dict[str, str], scheduler: str, job_id: str) -> None:
     job = job_of(environ)
     assert (job.scheduler, job.job_id) == (scheduler, job_id)
 
 
-@pytest.mark.parametrize(
-    "environ", [{}, {"SLURM_JOB_ID": ""}, {"JOB_ID": "42"}, {"SLURM_CONF": "slurm.conf"}]
-)
+@pytest.mark.parametrize("environ", [{}, {"SLURM_JOB_ID": ""}, {"JOB_ID": "42"}, {"SLURM_CONF": "slurm.conf"}])
 def test_outside_a_batch_system_there_is_no_job(environ: dict[str, str]) -> None:
     assert job_from(environ) is None
 

@@ -119,7 +119,9 @@ RUBBISH = {
 def rubbish(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A study with one item of each kind of rubbish among good ones."""
     project = Project(tmp_path_factory.mktemp("rubbish"))
-    branches = "".join(f"    if x == {2 * at + 1}:\n        return {what}\n" for at, (what, _) in enumerate(RUBBISH.values()))
+    branches = "".join(
+        f"    if x == {2 * at + 1}:\n        return {what}\n" for at, (what, _) in enumerate(RUBBISH.values())
+    )
     code = f"""\
 import sys
 class Mute(Exception):

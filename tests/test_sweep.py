@@ -28,9 +28,7 @@ def rows(sweep: Sweep) -> list[tuple[Value, ...]]:
     lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4),
     replicates=st.one_of(st.none(), st.integers(1, 4)),
 )
-def test_grid_is_in_c_order_with_the_replicate_slowest(
-    lengths: list[int], replicates: int | None
-) -> None:
+def test_grid_is_in_c_order_with_the_replicate_slowest(lengths: list[int], replicates: int | None) -> None:
     values = [[f"{name}{i}" for i in range(n)] for name, n in zip(NAMES, lengths, strict=False)]
     axes = tuple(ListAxis(name, values=v) for name, v in zip(NAMES, values, strict=False))
     sweep = Sweep("grid", axes, replicates=replicates)
@@ -190,10 +188,7 @@ def test_other_names_cannot(name: str, words: str) -> None:
 
 
 def test_names_of_the_file_are_reserved() -> None:
-    names = (
-        "status item_seconds worker code_version item replicate failures workers attempts "
-        "provenance config"
-    )
+    names = "status item_seconds worker code_version item replicate failures workers attempts provenance config"
     assert set(names.split()) == RESERVED_NAMES
 
 

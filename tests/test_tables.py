@@ -61,9 +61,7 @@ def test_one_table_in_many_dialects(write: Write, name: str, content: str) -> No
         "# made by a program\n#\n#   r     x\n1 0.5\n# half-way\n2 3\n",
     ],
 )
-def test_spaced_table_is_named_by_the_last_comment_before_the_rows(
-    write: Write, suffix: str, content: str
-) -> None:
+def test_spaced_table_is_named_by_the_last_comment_before_the_rows(write: Write, suffix: str, content: str) -> None:
     assert columns(write(f"points.{suffix}", content)) == {"r": [1, 2], "x": [0.5, 3.0]}
 
 
@@ -84,9 +82,7 @@ def test_spaced_table_is_named_by_the_last_comment_before_the_rows(
         (["1e400", "1"], [float("inf"), 1.0]),
     ],
 )
-def test_column_is_of_integers_else_floats_else_text(
-    write: Write, cells: list[str], values: list[Value]
-) -> None:
+def test_column_is_of_integers_else_floats_else_text(write: Write, cells: list[str], values: list[Value]) -> None:
     found = columns(write("points.csv", "a\n" + "\n".join(cells)))["a"]
     assert found == values
     assert list(map(type, found)) == list(map(type, values))

@@ -110,9 +110,7 @@ def test_escape_steps_beside_the_neck_are_the_digits_of_pi(power: int, steps: in
 
 
 @pytest.mark.parametrize(("power", "steps"), [*enumerate([1, 18, 159, 1586, 15731])])
-def test_escape_steps_beside_the_second_neck_are_half_the_digits_of_pi(
-    power: int, steps: int
-) -> None:
+def test_escape_steps_beside_the_second_neck_are_half_the_digits_of_pi(power: int, steps: int) -> None:
     # OEIS A300078, verified there in exact arithmetic.
     epsilon = 10.0**-power
     real = -1.25 - epsilon**2
@@ -130,9 +128,7 @@ def test_escape_steps_beside_the_second_neck_are_half_the_digits_of_pi(
         (0.5, 0.0, 5),  # 0.5, 0.75, 1.0625, 1.629, 3.153
     ],
 )
-def test_an_exterior_point_escapes_at_the_step_found_by_hand(
-    real: float, imag: float, step: int
-) -> None:
+def test_an_exterior_point_escapes_at_the_step_found_by_hand(real: float, imag: float, step: int) -> None:
     assert mandelbrot.escape_step(real, imag, max_iterations=1000) == step
 
 
@@ -282,9 +278,7 @@ def test_chaos_at_r_4_has_the_closed_form_of_a_finite_orbit(iterations: int) -> 
 
 def test_the_transient_is_left_out_of_the_mean() -> None:
     late = lyapunov.exponent(4.0, sin(1.0) ** 2, transient=3, iterations=8)
-    assert late == pytest.approx(
-        lyapunov.exponent(4.0, sin(8.0) ** 2, transient=0, iterations=8), abs=1e-8
-    )
+    assert late == pytest.approx(lyapunov.exponent(4.0, sin(8.0) ** 2, transient=0, iterations=8), abs=1e-8)
 
 
 @pytest.mark.parametrize("x0", [0.1, 0.2])

@@ -155,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"
     )
+    run.add_argument(
+        "--item", type=_natural, metavar="K", help="evaluate item K alone, here, and show what becomes of it"
+    )
     run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
 
     status = _command(subparsers, "status", "how far a study is", commands.status, example="status study.toml")

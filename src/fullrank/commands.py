@@ -35,11 +35,24 @@ def run(arguments: Namespace, crew: Any) -> int:
     from fullrank.config import load
 
     config = load(arguments.config)
+    if arguments.item is not None:
+        return _run_item(config, arguments.item)
     backend = arguments.backend or ("mpi" if crew is not None else "processes")
     _check_launch(arguments, backend, crew)
     if backend == "mpi" and crew is None:
         return _run_under_mpiexec(arguments, config)
     return _run_here(arguments, config, backend=backend, crew=crew)
+
+
+def _run_item(config: Any, index: int) -> int:
+    """Evaluate one item here, with its prints and its traceback; nothing is written."""
+    from fullrank.single import evaluate_item
+    from fullrank.study import open_study
+
+    study = open_study(config)
+    single = evaluate_item(study, index)
+    sys.stdout.write(single.text())
+    return 0 if single.is_ok else FailedItems.exit_code
 
 
 def _check_launch(arguments: Namespace, backend: str, crew: Any) -> None:
@@ -108,13 +121,15 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
     if crew is None:
         crew = LocalCrew(LocalTeam(importlib.import_module(f"fullrank.backends.{backend}").run))
     mpi_library = importlib.import_module("fullrank.backends.mpi").library() if backend == "mpi" else ""
+    provenance = collect(argv=["fullrank", *sys.argv[1:]], config_folder=config.path.parent, mpi_library=mpi_library)
+    provenance["config_path"] = str(config.path)
     choices = driver.Choices(
         output=output_path(config, arguments.output),
         backend=backend,
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
         take_over=arguments.take_over,
-        provenance=collect(argv=["fullrank", *sys.argv[1:]], config_folder=config.path.parent, mpi_library=mpi_library),
+        provenance=provenance,
     )
     console = TerminalConsole(quiet=arguments.quiet)
     if study.shares_global_generators(backend, choices.n_workers):

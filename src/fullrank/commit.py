@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Commit:
     config: Config
     identity: str
     attempts: tuple[AttemptRow, ...]
+    interrupted: tuple[tuple[int, int], ...]
+    """Attempt and index of each item that was running when a worker died."""
     provenance: Mapping[str, str | int | float]
 
 
@@ -40,7 +42,8 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
     sweep = commit.config.sweep
     schema = decide_schema(survey, sweep.n_items)
     _check_names(schema, frozenset(sweep.dims) | {axis.name for axis in sweep.axes})
-    failed: list[tuple[int, int, int]] = []
+    workers = _worker_rows(survey, schema)
+    noted = _Noted([row.attempt for row in workers], commit.interrupted)
     try:
         with FileWriter(
             temporary,
@@ -50,9 +53,17 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
             title=commit.config.title,
         ) as writer:
             for block in blocks(schema, _buckets(crew, survey, schema, temporary.parent)):
-                _note_failed(block, failed)
+                noted.note(block)
                 writer.write(block)
-            writer.finish(_tables(crew, survey, schema=schema, failed=failed, commit=commit))
+            tables = Tables(
+                failures=_failures(crew, schema, noted.failed, commit.config),
+                workers=workers,
+                attempts=tuple(noted.completed(attempt) for attempt in commit.attempts),
+                provenance=commit.provenance,
+                config=commit.config.text,
+                identity=commit.identity,
+            )
+            writer.finish(tables)
         return verify(temporary)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -84,27 +95,37 @@ def _buckets(crew: Crew, survey: Survey, schema: Schema, folder: Path) -> Iterat
     crew.call("release")
 
 
-def _note_failed(block: Block, failed: list[tuple[int, int, int]]) -> None:
-    """Keep index, status and worker of the first failures."""
-    room = MAX_FAILURES_DESCRIBED - len(failed)
-    if room:
-        for row in (block.status > Status.OK).nonzero()[0][:room].tolist():
-            failed.append((block.start + row, int(block.status[row]), int(block.worker[row])))
+class _Noted:
+    """What is remembered of the blocks while they go by."""
+
+    def __init__(self, attempt_of_worker: Sequence[int], interrupted: Sequence[tuple[int, int]]) -> None:
+        self._attempt_of_worker = attempt_of_worker
+        self._interrupted = interrupted
+        self._done_again: dict[int, list[float]] = {}
+        self.failed: list[tuple[int, int, int]] = []
+        """Index, status and worker of the first failures."""
+
+    def note(self, block: Block) -> None:
+        """Look at the next block."""
+        room = MAX_FAILURES_DESCRIBED - len(self.failed)
+        if room:
+            for row in (block.status > Status.OK).nonzero()[0][:room].tolist():
+                self.failed.append((block.start + row, int(block.status[row]), int(block.worker[row])))
+        for attempt, index in self._interrupted:
+            row = index - block.start
+            is_here = 0 <= row < len(block.status) and block.status[row]
+            if is_here and self._attempt_of_worker[block.worker[row]] > attempt:
+                self._done_again.setdefault(attempt, []).append(float(block.seconds[row]))
+
+    def completed(self, attempt: AttemptRow) -> AttemptRow:
+        """Return the attempt with what its workers' deaths cost."""
+        seconds = self._done_again.get(attempt.attempt, [])
+        return replace(attempt, n_done_again=len(seconds), done_again_seconds=sum(seconds))
 
 
-def _tables(
-    crew: Crew, survey: Survey, *, schema: Schema, failed: Sequence[tuple[int, int, int]], commit: Commit
-) -> Tables:
+def _worker_rows(survey: Survey, schema: Schema) -> tuple[WorkerRow, ...]:
     journals = {Path(info.path).name: info for info in survey.journals}
-    workers = [_worker_row(journals[name]) for name in sorted(schema.worker_rows, key=schema.worker_rows.__getitem__)]
-    return Tables(
-        failures=_failures(crew, schema, failed, commit.config),
-        workers=tuple(workers),
-        attempts=commit.attempts,
-        provenance=commit.provenance,
-        config=commit.config.text,
-        identity=commit.identity,
-    )
+    return tuple(_worker_row(journals[name]) for name in sorted(schema.worker_rows, key=schema.worker_rows.__getitem__))
 
 
 def _worker_row(info: JournalInfo) -> WorkerRow:
@@ -117,6 +138,7 @@ def _worker_row(info: JournalInfo) -> WorkerRow:
         worker=header["worker"],
         host=header["host"],
         pid=header["pid"],
+        platform=header.get("platform", ""),
         backend=header["backend"],
         n_items=info.n_items,
         n_claims=account.get("n_claims", 0),

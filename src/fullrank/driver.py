@@ -95,7 +95,7 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console) -> Endi
     """
     folder = WorkFolder(choices.output)
     finished = _existing(study, choices)
-    if finished is not None:
+    if finished is not None and not folder.path.exists():
         return finished
     folder.create()
     with RunLock(folder.path, take_over=choices.take_over, notify=console.say) as lock:
@@ -103,6 +103,8 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console) -> Endi
         finished = _existing(study, choices)
         if finished is None:
             finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock).go()
+        elif folder.identity() in (None, study.identity.to_json()):
+            folder.remove_contents()  # left by a run that was killed between its last two steps
     folder.remove()
     return finished
 
@@ -224,7 +226,7 @@ class _Run:
         for damage in self._survey.damages:
             self._console.say(damage)
         n_todo = crew.member.n_todo()
-        job = replace(job, suspects=frozenset(folder.suspects()))
+        job = replace(job, suspects=frozenset(index for _, index in folder.interrupted()))
         n_items = job.sweep.n_items
         if n_todo < n_items:
             self._console.say(f"{n_items - n_todo:,} of {n_items:,} items were finished before; going on")
@@ -290,10 +292,16 @@ class _Run:
             self._study.config,
             self._study.identity.to_json(),
             folder.attempts(),
+            folder.interrupted(),
             choices.provenance or {},
         )
         temporary = folder.path / f"result.{os.getpid()}.tmp"
         summary = write_file(crew, self._survey, commit=commit, temporary=temporary)
+        if summary.n_missing:
+            raise OutputError(
+                f"{folder.path}: {summary.n_missing:,} items are missing although all were counted; "
+                f"run the same command again, it evaluates them"
+            )
         self._lock.renew()
         put_in_place(temporary, folder.output)
         printed = folder.keep_what_was_printed()

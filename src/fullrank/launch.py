@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fullrank.errors import BackendError
+from fullrank.errors import BackendError, Stopped
 from fullrank.launcher import stripped_environment
 
 EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
@@ -86,7 +86,7 @@ def mpi_environment(vendor: str) -> dict[str, str]:
 def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
     """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
 
-    None if root told none: it was killed.
+    None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
     """
     mpiexec, vendor = find_mpiexec()
     handle, name = tempfile.mkstemp(prefix="fullrank-exit-")
@@ -105,13 +105,16 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
             start_new_session=True,
             preexec_fn=_end_with(os.getpid()),
         ) as process:
-            before = {number: signal.signal(number, _passing_on(process)) for number in _PASSED_ON}
+            asked_to_stop: list[int] = []
+            before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
             try:
                 process.wait()
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
         text = told.read_text()
+        if asked_to_stop and not text:  # before the ranks listened, the signal ended them
+            raise Stopped("stopped before root could tell how far it was; run the same command to go on")
         return int(text) if text else None
     finally:
         told.unlink()
@@ -137,8 +140,11 @@ def _end_with(parent: int) -> Callable[[], None] | None:
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
-def _passing_on(process: "subprocess.Popen[bytes]"):  # type: ignore[no-untyped-def]  # signal.Handlers is private
-    def pass_on(_number: int, _frame: object) -> None:
+def _passing_on(  # type: ignore[no-untyped-def]  # signal.Handlers is private
+    process: "subprocess.Popen[bytes]", passed_on: list[int]
+):
+    def pass_on(number: int, _frame: object) -> None:
+        passed_on.append(number)
         process.send_signal(signal.SIGUSR1)
 
     return pass_on

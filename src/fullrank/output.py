@@ -20,7 +20,7 @@ class ItemLog(io.TextIOBase):
         self._path = path
         self._running = running
         self._fd: int | None = None
-        self._headed = IDLE
+        self._headed: int | None = None
         self._line = ""
         self._tail = ""
 
@@ -44,8 +44,9 @@ class ItemLog(io.TextIOBase):
         index = self._running[0]
         if index != self._headed:
             self.flush()
+            end_of_line = "\n" if self._tail and not self._tail.endswith("\n") else ""
             self._headed, self._tail = index, ""
-            self._line = f"--- item {index}\n" if index != IDLE else "--- outside any item\n"
+            self._line = end_of_line + (f"--- item {index}\n" if index != IDLE else "--- outside any item\n")
         self._line += text
         self._tail = (self._tail + text)[-_TAIL_CHARACTERS:]
         if "\n" in text:
@@ -55,11 +56,18 @@ class ItemLog(io.TextIOBase):
     def flush(self) -> None:
         """Hand what was written to the operating system; output is never worth an error."""
         line, self._line = self._line, ""
-        if line:
+        if line and not self.closed:
             try:
                 os.write(self.fileno(), line.encode("utf-8", "backslashreplace"))
             except OSError:
                 return
+
+    def close(self) -> None:
+        """Flush and free the descriptor; what is written later is lost."""
+        super().close()
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
     def last_output(self, index: int) -> str:
         """Return the last of what item ``index`` printed, if it was the last item to print."""

@@ -61,9 +61,9 @@ def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
             f"{n_missing:,} of {config.sweep.n_items:,} items are missing; go on with: fullrank run {study}, "
             f"or write what is there with: fullrank gather {study} --partial"
         )
-    commit = Commit(
-        config, identity, folder.attempts(), collect(argv=["fullrank", "gather"], config_folder=study.parent)
-    )
+    provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
+    provenance["config_path"] = str(config.path)
+    commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance)
     temporary = folder.path / f"partial.{os.getpid()}.tmp"
     summary = write_file(crew, survey, commit=commit, temporary=temporary)
     put_in_place(temporary, folder.partial)

@@ -85,6 +85,8 @@ class WorkerRow:
     """From the attempt's common start to the end of this worker's last item."""
     cpu_seconds: float
     """CPU time of the worker's process (thread, in ``threads``) over ``elapsed_seconds``."""
+    platform: str = ""
+    """C library, CPU model and a checksum of the CPU's features: what the bits of a result may depend on."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ class AttemptRow:
     """complete, stopped, killed, failures, worker died ..."""
     wall_seconds: float
     """From the start of the command's process to the end of the attempt; NaN if killed."""
+    n_done_again: int = 0
+    """Items that were running when workers of this attempt died, and were evaluated again later."""
+    done_again_seconds: float = 0.0
+    """What these items took then: an upper bound of the compute their deaths cost, but for items of the same claims
+    that had ended and were not yet in a journal: at most 20 ms a worker, 1 s on a shared file system."""
 
 
 @dataclass(frozen=True)

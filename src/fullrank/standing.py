@@ -66,11 +66,20 @@ def standing(study: Path, output: Path | None = None) -> Standing:
     result = output_of(study, output)
     folder = WorkFolder(result)
     n_items = load(study).sweep.n_items if study.suffix == ".toml" else None
-    if folder.identity() is not None:
+    identity = folder.identity()
+    if identity is not None and not _is_result_of(result, identity):
         return _from_journals(folder, n_items)
     if result.exists():
         return _from_file(result)
     return Standing(str(result), NOT_STARTED, n_items, 0, 0)
+
+
+def _is_result_of(result: Path, identity: str) -> bool:
+    """Return whether the complete result is there: then a work folder beside it is left over."""
+    if not result.exists() or not is_ours(result):
+        return False
+    with ResultFile(result) as file:
+        return file.summary.complete and file.identity == identity
 
 
 def _from_file(result: Path) -> Standing:

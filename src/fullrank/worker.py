@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fullrank.errors import JournalError
 from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts
+from fullrank.features import platform_features
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
@@ -142,6 +143,7 @@ class Worker:
             "host": os.uname().nodename,
             "pid": os.getpid(),
             "backend": job.backend,
+            "platform": platform_features(),
             "n_items": job.sweep.n_items,
             "code_version": job.code_version,
         }

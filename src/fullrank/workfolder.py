@@ -75,13 +75,14 @@ class WorkFolder:
         """Return the path of the journal of one worker in one attempt."""
         return self.path / (stem + JOURNAL_SUFFIX)
 
-    def suspects(self) -> set[int]:
-        """Return the items that were running when a worker of an earlier attempt died."""
-        found = (
-            int.from_bytes(cell.read_bytes()[:8], "little", signed=True)
-            for cell in self.path.glob(f"a*{RUNNING_SUFFIX}")
-        )
-        return {index for index in found if index != IDLE}
+    def interrupted(self) -> tuple[tuple[int, int], ...]:
+        """Return attempt and index of each item that was running when a worker died."""
+        found = []
+        for cell in sorted(self.path.glob(f"a*{RUNNING_SUFFIX}")):
+            index = int.from_bytes(cell.read_bytes()[:8], "little", signed=True)
+            if index != IDLE:
+                found.append((int(cell.name[1:].partition("-")[0]), index))
+        return tuple(found)
 
     def identity(self) -> str | None:
         """Return the identity of the study whose journals are here; None for a folder without any."""

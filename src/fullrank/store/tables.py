@@ -34,6 +34,7 @@ LONG_NAMES: dict[str, dict[str, str]] = {
         "worker": "number of the worker in its attempt, the rank under MPI",
         "host": "name of the host",
         "pid": "process number on the host",
+        "platform": "C library, CPU model and a checksum of the CPU's features",
         "backend": "way of running",
         "n_items": "number of items evaluated",
         "n_claims": "number of claims made",
@@ -55,6 +56,8 @@ LONG_NAMES: dict[str, dict[str, str]] = {
         "order": "order of visiting the items",
         "reason": "why the attempt ended",
         "wall_seconds": "from the start of the command to the end of the attempt",
+        "n_done_again": "items that were running when workers died, and were evaluated again",
+        "done_again_seconds": "time inside these items when they were evaluated again",
     },
 }
 

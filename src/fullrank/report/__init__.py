@@ -1,0 +1,10 @@
+"""What a result file tells people: what ran, where, how long, how well, and what came out of it.
+
+:func:`report` reads a file once, by blocks; :func:`text` spells what it found.
+"""
+
+from fullrank.report.facts import Report
+from fullrank.report.reading import report
+from fullrank.report.words import text
+
+__all__ = ["Report", "report", "text"]

@@ -1,0 +1,155 @@
+"""What a report tells, in numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from math import isfinite
+from typing import Any
+
+from fullrank.metrics import Work
+from fullrank.schema import AttemptRow, WorkerRow
+
+Value = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class AxisFacts:
+    """A parameter of the study."""
+
+    name: str
+    units: str
+    n_values: int
+    values: tuple[Value, ...]
+    """All values if they are few, else the first and the last."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """How many items ended how, and how long they took; NaN if none has ended."""
+
+    n_items: int
+    n_ok: int
+    n_failed: int
+    n_timed_out: int
+    n_crashed: int
+    n_missing: int
+    total_seconds: float
+    mean_seconds: float
+    shortest_seconds: float
+    longest_seconds: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the finite values of a result, or of one element of it; None if there are none."""
+
+    label: str
+    n_values: int
+    sum: int | float | None
+    """Integers exactly, floats as if rounded once."""
+    mean: float | None
+    min: int | float | None
+    max: int | float | None
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What the ok items returned under one name."""
+
+    name: str
+    units: str
+    long_name: str
+    dtype: str
+    shape: tuple[int, ...]
+    """Of one item's value."""
+    varying: bool
+    """One-dimensional, and the shape is the longest one's."""
+    n_nan_items: int
+    """Items with a NaN in their value."""
+    n_infinite: int
+    """Values, not items."""
+    statistics: tuple[Statistics, ...]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One start of the study."""
+
+    row: AttemptRow
+    n_items: int
+    """Items whose end it recorded."""
+
+
+@dataclass(frozen=True)
+class SlowItem:
+    """One of the items that took longest."""
+
+    index: int
+    parameters: Mapping[str, Value]
+    seconds: float
+    status: str
+
+
+@dataclass(frozen=True)
+class FailedItem:
+    """An item without a result, and the command that evaluates it again."""
+
+    index: int
+    status: str
+    parameters: Mapping[str, Value]
+    exception: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that :func:`text` says, in numbers; s for times."""
+
+    path: str
+    title: str
+    function: str
+    config_path: str
+    """``CONFIG`` where the file does not tell."""
+    kind: str
+    """Of the sweep: grid, zip or table."""
+    sweep: tuple[AxisFacts, ...]
+    replicates: int | None
+    items: Items
+    complete: bool
+    results_sha256: str
+    results: tuple[ResultFacts, ...]
+    provenance: Mapping[str, str | int | float]
+    attempts: tuple[Attempt, ...]
+    attempt: int
+    """The last one that did any items: ``hosts``, ``work`` and ``workers`` are of it alone."""
+    hosts: Mapping[str, int]
+    """Number of workers on each."""
+    platforms: Mapping[str, int]
+    """Number of workers, of all attempts, on each combination of C library and CPU."""
+    work: Work
+    shortest_makespan_seconds: float
+    workers: tuple[WorkerRow, ...]
+    slowest: tuple[SlowItem, ...]
+    failures: tuple[FailedItem, ...]
+    """The first ones."""
+    failure_kinds: Mapping[str, int]
+    """How often each type of exception, or other reason, occurs among those the file describes."""
+
+    @property
+    def n_without_result(self) -> int:
+        """Items that failed, timed out or crashed."""
+        return self.items.n_failed + self.items.n_timed_out + self.items.n_crashed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON can hold it: NaN is None."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,0 +1,58 @@
+"""Lines of plain text: tables, wrapping, numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+
+from fullrank.report.facts import Value
+
+
+def table(rows: Sequence[Sequence[str]], *, left: Sequence[int], indent: int = 2) -> Iterator[str]:
+    """Align columns, to the right but for those in ``left``."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(size) if number in left else cell.rjust(size)
+            for number, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield " " * indent + "  ".join(cells).rstrip()
+
+
+def without_empty_columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Drop columns that have a heading alone."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    return list(zip(*columns, strict=True))
+
+
+def wrapped(head: str, words: str, width: int) -> Iterator[str]:
+    """Yield ``words`` beside ``head``, on as many lines as they need."""
+    room = max(20, width - len(head))
+    lines = wrap(words, room, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        yield (head if number == 0 else " " * len(head)) + line
+
+
+def shortened(line: str, width: int) -> str:
+    """Cut a line that is too long."""
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def printable(line: str) -> str:
+    """Spell control characters out: they would steer a terminal."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def counted(n: int, noun: str) -> str:
+    """Spell a number of things."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def spelled_number(value: Value | None, *, n_digits: int = 6) -> str:
+    """Spell a value, floats with ``n_digits`` digits."""
+    if value is None:
+        return "-"
+    return f"{value:.{n_digits}g}" if isinstance(value, float) else str(value)
+
+
+def spelled_parameters(parameters: Mapping[str, Value]) -> str:
+    """Spell an item's parameters."""
+    return ", ".join(f"{name}={spelled_number(value)}" for name, value in parameters.items())

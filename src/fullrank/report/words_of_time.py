@@ -1,0 +1,159 @@
+"""What a report says of time and workers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isnan, nan
+from statistics import median
+
+from fullrank.metrics import spelled_seconds, spelled_share
+from fullrank.report.facts import Report
+from fullrank.report.layout import counted, table, wrapped
+
+N_WORKERS_LISTED = 16
+"""With more workers the table shows the least, the median and the most of each column."""
+SHORT_SECONDS = 0.1
+"""Below, nothing is concluded from CPU time: clocks tick in 10 ms."""
+WAITING_SHARE = 0.8
+"""Items that keep a core busy for less than this are said to wait."""
+
+
+def time_section(found: Report, width: int) -> Iterator[str]:
+    """Say how long the measured attempt took, and how well its workers were used."""
+    if not found.workers:
+        return
+    yield "Time"
+    for note in _scope_notes(found):
+        yield from wrapped("  ", note, width)
+    if found.work.n_killed == found.work.n_workers:
+        return
+    rows = _figures_of_time(found)
+    heads = list(table([row[:2] for row in rows], left=(0,)))
+    for head, (_, _, explanation) in zip(heads, rows, strict=True):
+        yield from wrapped(head.ljust(max(map(len, heads)) + 2), explanation, width)
+    for note in _core_notes(found):
+        yield from wrapped("  ", note, width)
+
+
+def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
+    """Return name, figure and explanation of each."""
+    known = found.work
+    n_workers = counted(known.n_workers - known.n_killed, "worker")
+    rest = {
+        "asking": known.claim_share,
+        "writing": known.journal_share,
+        "idle at the end": known.idle_share,
+        "other": known.other_share,
+    }
+    return (
+        (
+            "makespan",
+            spelled_seconds(known.makespan_seconds),
+            "from the workers' common start to the end of the last item",
+        ),
+        (
+            "at best",
+            spelled_seconds(found.shortest_makespan_seconds),
+            f"the time of all items / {n_workers}, or the longest item if that is more",
+        ),
+        (
+            "start-up",
+            spelled_seconds(known.startup_seconds),
+            "before that: Python, your module and its setup; of the slowest worker",
+        ),
+        (
+            "efficiency",
+            spelled_share(known.busy_share),
+            "of the workers' time went into items; it is speedup / workers if no item takes longer "
+            "beside others than alone, which one run cannot tell",
+        ),
+        (
+            "the rest",
+            spelled_share(1.0 - known.busy_share),
+            ", ".join(f"{name} {spelled_share(share)}" for name, share in rest.items()),
+        ),
+        (
+            "load balance",
+            spelled_share(known.load_balance),
+            "the mean of the workers' times inside items / the longest",
+        ),
+        (
+            "cores busy",
+            "unknown" if isnan(known.cores_busy) else f"{known.cores_busy:.2f}",
+            f"CPU time / makespan; there were {n_workers}",
+        ),
+    )
+
+
+def _scope_notes(found: Report) -> Iterator[str]:
+    """Say what the figures of time are of, where that is not all."""
+    known = found.work
+    n_others = known.n_workers - known.n_killed
+    if len(found.attempts) > 1:
+        did = f"{known.n_items:,} of the {counted(found.items.n_items, 'item')}"
+        yield f"Attempt {found.attempt} did {did}; times and workers here are of it alone."
+    if not n_others:
+        yield "Its workers were killed before they could account for their time: no figures."
+    elif known.n_killed:
+        killed = f"{known.n_killed:,} of {counted(known.n_workers, 'worker')}"
+        yield f"{killed} left no account of the time (killed); the figures are of the rest."
+
+
+def _core_notes(found: Report) -> Iterator[str]:
+    known = found.work
+    if not known.compute_seconds >= SHORT_SECONDS:
+        return
+    n_cores = found.provenance.get("usable_cores")
+    n_here = found.hosts.get(str(found.provenance.get("host", "")), 0)
+    if isinstance(n_cores, int) and n_here > n_cores:
+        cores = counted(n_cores, "usable core")
+        # the clock of an item runs on while the core is another worker's
+        yield f"{n_here:,} workers shared {cores}: the efficiency counts their waiting as work."
+    elif known.cpu_seconds < WAITING_SHARE * known.compute_seconds:
+        busy = spelled_share(known.cpu_seconds / known.compute_seconds)
+        share = f"Inside items a core was busy {busy}"
+        if found.workers[0].backend == "threads" and found.provenance.get("gil") != "disabled":
+            yield (
+                f"{share} of the time: threads of one Python take turns, and the efficiency counts "
+                "their waiting as work. Try -b processes."
+            )
+        else:
+            yield f"{share} of the time: items wait, for a disk, a network or a free core."
+
+
+def workers_section(found: Report, width: int) -> Iterator[str]:
+    """Show where each worker's time went."""
+    if found.work.n_killed == len(found.workers):
+        return
+    columns = {
+        "items": [float(row.n_items) for row in found.workers],
+        "inside items": [row.compute_seconds for row in found.workers],
+        "asking": [row.claim_seconds for row in found.workers],
+        "writing": [row.journal_seconds for row in found.workers],
+        "idle at the end": [found.work.makespan_seconds - row.elapsed_seconds for row in found.workers],
+        "CPU": [row.cpu_seconds for row in found.workers],
+    }
+    yield "Workers, times in s"
+    if len(found.workers) > N_WORKERS_LISTED:
+        rows = [("", *columns), *_worker_summary(columns)]
+        yield from table(rows, left=(0,))
+    else:
+        heads = [(str(row.worker), row.host) for row in found.workers]
+        spelled = [_column(name, values) for name, values in columns.items()]
+        rows = [(*head, *cells) for head, *cells in zip(heads, *spelled, strict=True)]
+        yield from table([("worker", "host", *columns), *rows], left=(1,))
+
+
+def _worker_summary(columns: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
+    ways: dict[str, Callable[[Sequence[float]], float]] = {"least": min, "median": median, "most": max}
+    chosen = {
+        name: [choose([v for v in values if not isnan(v)] or [nan]) for choose in ways.values()]
+        for name, values in columns.items()
+    }
+    spelled = [_column(name, values) for name, values in chosen.items()]
+    yield from zip(ways, *spelled, strict=True)
+
+
+def _column(name: str, values: Sequence[float]) -> list[str]:
+    """Spell numbers below each other, with as many decimals as the greatest deserves."""
+    greatest = max((value for value in values if not isnan(value)), default=0.0)
+    n_decimals = 0 if name == "items" else 3 if greatest < 100 else 1
+    return ["-" if isnan(value) else f"{value:,.{n_decimals}f}" for value in values]

@@ -1,0 +1,81 @@
+"""One item evaluated alone, in this process: to look at a failure. Nothing is written."""
+
+import json
+import struct
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from fullrank.driver import shown
+from fullrank.errors import UsageError
+from fullrank.evaluate import IDLE, Evaluator
+from fullrank.interrupt import MainThreadInterrupts
+from fullrank.journal import Frame, Kind, read_stream
+from fullrank.study import Study
+
+
+@dataclass(frozen=True)
+class Single:
+    """What became of an item."""
+
+    index: int
+    parameters: str
+    seconds: float
+    results: dict[str, Any]
+    """Values of an item that is ok."""
+    failure: dict[str, str]
+    """Exception and traceback of one that is not."""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the item has a result."""
+        return not self.failure
+
+    def text(self) -> str:
+        """Return some lines for a person."""
+        lines = [f"item {self.index} ({self.parameters}): {self.seconds:.3g} s"]
+        lines += [f"  {name} = {value}" for name, value in self.results.items()]
+        if self.failure:
+            lines += [self.failure.get("traceback", "").rstrip(), self.failure["exception"]]
+        return "\n".join(line for line in lines if line) + "\n"
+
+
+def evaluate_item(study: Study, index: int) -> Single:
+    """Evaluate item ``index``; what it prints goes to this process's own streams.
+
+    Raises UsageError for an index that the sweep does not have.
+    """
+    n_items = study.config.sweep.n_items
+    if index >= n_items:
+        raise UsageError(f"--item {index}: the study has the items 0 to {n_items - 1:,}")
+    job = study.job(backend="serial", n_workers=1, work_folder=Path())
+    running: list[int] = [IDLE]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+    evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)
+    begun = time.perf_counter()
+    with signals.installed():
+        evaluation = evaluator.evaluate([index])
+    seconds = time.perf_counter() - begun
+    results: dict[str, Any] = {}
+    failure: dict[str, str] = {"exception": "stopped"} if evaluation.abandoned else {}
+    for frame in read_stream(BytesIO(b"".join(evaluation.frames)), Path()):
+        if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
+            failure = frame.json()[0]
+        elif isinstance(frame, Frame):
+            results = _values(frame)
+    return Single(index, shown(study.config.sweep.parameters(index)), seconds, results, failure)
+
+
+def _values(frame: Frame) -> dict[str, Any]:
+    """Return the only row's values: numbers as Python's, arrays by their shape and beginning."""
+    import numpy as np
+
+    found: dict[str, Any] = {}
+    offset = struct.calcsize("<qf")
+    for name, dtype, shape in json.loads(frame.meta):
+        values = np.frombuffer(frame.body, dtype, int(np.prod(shape, dtype=np.int64)), offset).reshape(shape)
+        offset += values.nbytes
+        found[name] = values.item() if values.shape == () else np.array2string(values, threshold=20)
+    return found

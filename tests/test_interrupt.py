@@ -1,0 +1,190 @@
+"""Ending items and runs from inside: what signals and the timer do, and that nothing of it stays armed."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from fullrank import interrupt
+from fullrank.evaluate import IDLE, ItemInterrupted
+from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, RunningItem, StopSignals, tick_seconds
+
+ENDLESS_SECONDS = 30.0
+"""A loop that nothing ends fails its test after this long."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_armed() -> Iterator[None]:
+    numbers = (*STOP_SIGNALS, signal.SIGALRM)
+    before = [signal.getsignal(number) for number in numbers]
+    timer = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, 0)  # pytest's own, for the time of a test that does not use it
+    yield
+    left = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+    assert left == (0.0, 0.0)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def loop(until: Callable[[], bool] = lambda: False) -> None:
+    deadline = time.monotonic() + ENDLESS_SECONDS
+    while not until():
+        if time.monotonic() > deadline:
+            pytest.fail("nothing ended the loop")
+
+
+def receive(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("limit_seconds", "expected"), [(None, 0.1), (0.001, 0.01), (0.4, 0.02), (1.0, 0.05), (60.0, 0.1)]
+)
+def test_the_running_item_is_looked_at_often_enough_for_its_limit(limit_seconds: float | None, expected: float) -> None:
+    assert tick_seconds(limit_seconds) == pytest.approx(expected)
+
+
+def test_an_item_runs_since_it_was_first_seen() -> None:
+    running = [IDLE]
+    item = RunningItem(running)
+    assert item.look(10.0)[0] == IDLE
+    running[0] = 4
+    assert item.look(11.0) == (4, 0.0)
+    assert item.look(13.5) == (4, 2.5)
+    running[0] = 5
+    assert item.look(14.0) == (5, 0.0)
+    running[0] = IDLE
+    assert item.look(15.0) == (IDLE, 0.0)
+    running[0] = 5
+    assert item.look(16.0) == (5, 0.0)
+
+
+# --- asked to stop
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_asks_for_a_stop_and_leaves_items_their_grace(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = StopSignals(grace_seconds=5.0)
+    assert (signals.requested, signals.abandon_at) == (False, float("inf"))
+    with signals.installed():
+        monkeypatch.setattr(interrupt.time, "monotonic", lambda: 100.0)
+        receive(number)
+        assert (signals.requested, signals.abandon_at) == (True, 105.0)
+        monkeypatch.setattr(interrupt.time, "monotonic", lambda: 101.0)
+        receive(number)  # a second one means it
+        assert signals.abandon_at == 101.0
+        monkeypatch.setattr(interrupt.time, "monotonic", lambda: 102.0)
+        receive(number)
+        assert signals.abandon_at == 101.0
+
+
+def test_only_the_chosen_signals_are_handled() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with StopSignals(numbers=(signal.SIGTERM,)).installed():
+        assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_handlers_are_put_back_after_an_error() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=1.0)
+    with pytest.raises(ZeroDivisionError), signals.installed():
+        raise ZeroDivisionError
+
+
+# --- in the main thread
+
+
+def test_an_item_over_its_limit_is_interrupted_in_the_middle_of_python_code() -> None:
+    running = [7]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=0.03)
+    with signals.installed():
+        with pytest.raises(ItemInterrupted):
+            loop()
+        running[0] = IDLE
+    assert signals.interrupts.overdue == {7}
+    assert not signals.interrupts.stop
+
+
+def test_an_item_over_its_limit_is_interrupted_while_it_sleeps() -> None:
+    signals = MainThreadInterrupts(running=[7], item_time_limit_seconds=0.03)
+    with signals.installed(), pytest.raises(ItemInterrupted):
+        time.sleep(ENDLESS_SECONDS)
+
+
+def test_an_item_that_swallows_the_interruption_is_interrupted_again() -> None:
+    signals = MainThreadInterrupts(running=[7], item_time_limit_seconds=0.02)
+    n_swallowed = 0
+    with signals.installed():
+        while n_swallowed < 3:
+            with pytest.raises(ItemInterrupted):
+                loop()
+            n_swallowed += 1
+
+
+def test_nothing_is_raised_while_no_item_runs() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=0.0)
+    signals._tick_seconds = 0.001
+    n_ticks = 0
+    on_tick = signals._on_tick
+
+    def counted(number: int, frame: object) -> None:
+        nonlocal n_ticks
+        n_ticks += 1
+        on_tick(number, frame)  # type: ignore[arg-type]
+
+    signals._on_tick = counted  # type: ignore[method-assign]
+    with signals.installed():
+        receive(signal.SIGTERM)
+        receive(signal.SIGTERM)
+        loop(until=lambda: n_ticks >= 20)
+    assert signals.interrupts.overdue == set()
+
+
+def test_items_within_their_limit_are_left_alone() -> None:
+    running = [0]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=ENDLESS_SECONDS)
+    signals._tick_seconds = 0.001
+    with signals.installed():
+        for index in range(50):
+            running[0] = index
+            time.sleep(0.001)
+    assert signals.interrupts.overdue == set()
+
+
+def test_without_a_limit_the_timer_runs_from_the_first_signal_on() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
+    with signals.installed():
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        receive(signal.SIGUSR1)
+        assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
+
+
+@pytest.mark.parametrize(("grace_seconds", "n_signals"), [(0.05, 1), (1000.0, 2), (0.0, 1)])
+def test_an_item_is_abandoned_after_its_grace_or_a_second_signal(grace_seconds: float, n_signals: int) -> None:
+    running = [3]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=None, grace_seconds=grace_seconds)
+    signals._tick_seconds = 0.005
+    with signals.installed():
+        for _ in range(n_signals):
+            receive(signal.SIGINT)
+        with pytest.raises(ItemInterrupted):
+            loop()
+        running[0] = IDLE
+    assert signals.interrupts.stop
+    assert signals.interrupts.abandoned == {3}
+    assert signals.interrupts.overdue == set()
+
+
+def test_an_item_may_end_within_its_grace() -> None:
+    running = [3]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=None, grace_seconds=1000.0)
+    signals._tick_seconds = 0.001
+    with signals.installed():
+        receive(signal.SIGTERM)
+        time.sleep(0.02)
+        running[0] = IDLE
+    assert signals.requested
+    assert not signals.interrupts.stop
