@@ -105,13 +105,20 @@ def fullrank_cli(tmp_path: Path, leaves_nothing_running: None) -> Program:
 @pytest.fixture
 def project(tmp_path: Path, leaves_nothing_running: None) -> Project:
     """A user's folder, in which ``fullrank`` is run."""
-    return Project(tmp_path)
+    return Project(_users_folder(tmp_path))
 
 
 @pytest.fixture
 def mpi_project(tmp_path: Path, mpiexec: Path, leaves_nothing_running: None) -> Project:
     """The same where there is MPI."""
-    return Project(tmp_path, mpiexec)
+    return Project(_users_folder(tmp_path), mpiexec)
+
+
+def _users_folder(tmp_path: Path) -> Path:
+    """Return a folder with a name that users have and programs stumble over."""
+    folder = tmp_path / "Ada's $tudies, größer"
+    folder.mkdir()
+    return folder
 
 
 def _run_to_end(

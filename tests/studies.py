@@ -88,7 +88,7 @@ class Project:
     def __init__(self, folder: Path, mpiexec: Path | None = None) -> None:
         self.folder = folder
         self.output = folder / OUTPUT
-        self.work = folder / (OUTPUT + ".work")
+        self.log = folder / (OUTPUT + ".log")
         self._mpiexec = mpiexec
 
     def write(

@@ -26,17 +26,17 @@ def assert_undisturbed(project: Project, finished: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
+    ("first", "second", "schedule"),
     [
-        (("-b", "serial"), ("-b", "processes", "-n", 3)),
-        (("-b", "threads", "-n", 3), ("-b", "serial")),
-        (("-b", "processes", "-n", 2), ("-b", "threads", "-n", 2)),
+        (("-b", "serial"), ("-b", "processes", "-n", 3), "static"),
+        (("-b", "threads", "-n", 3), ("-b", "serial"), "guided"),
+        (("-b", "processes", "-n", 2), ("-b", "threads", "-n", 2), "static"),
     ],
 )
 def test_killed_run_goes_on_with_other_workers_and_finished_items_are_not_done_again(
-    project: Project, first: tuple[object, ...], second: tuple[object, ...]
+    project: Project, first: tuple[object, ...], second: tuple[object, ...], schedule: str
 ) -> None:
-    running = project.write(SLOW, grid=GRID).start_run(*first)
+    running = project.write(SLOW, grid=GRID, tail=f'[run]\nschedule = "{schedule}"').start_run(*first)
     project.until_visited(12)
     running.send(signal.SIGKILL)
     running.end()
@@ -107,11 +107,27 @@ def test_item_that_kills_its_process_costs_that_item_only(project: Project, how:
     assert "Traceback" not in done.stderr
 
 
-def test_item_that_kills_the_only_process_is_crashed_after_the_same_command_again(project: Project) -> None:
+def test_any_number_of_deadly_items_costs_those_items_only(project: Project) -> None:
+    project.write("import os\ndef f(x):\n    if x % 3 == 1:\n        os._exit(1)\n    return x / 3\n", grid="x = { range = 24 }")
+    project.run("-b", "processes", "-n", 2, expect=3)
+    assert np.flatnonzero(project.read("status") == 4).tolist() == list(range(1, 24, 3))
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads"])
+def test_item_that_kills_the_only_process_is_crashed_after_the_same_command_again(
+    project: Project, backend: str
+) -> None:
     project.write("import os\ndef f(x):\n    if x == 7:\n        os.kill(os.getpid(), 9)\n    return x / 3\n")
-    project.run("-b", "serial", expect=-signal.SIGKILL)
-    project.run("-b", "serial", expect=3)
+    project.run("-b", backend, expect=-signal.SIGKILL)
+    project.run("-b", backend, expect=3)
     assert np.flatnonzero(project.read("status") == 4).tolist() == [7]
+
+
+def test_workers_that_always_die_before_they_compute_are_given_up(project: Project) -> None:
+    code = "import os\ndef load():\n    os._exit(9)\ndef f(x):\n    return x\n"
+    done = project.write(code, workload='setup = "sim.py:load"').run("-b", "processes", "-n", 1, expect=75)
+    assert "died 4 times in a row" in done.stderr
+    assert "fullrank status" in done.stderr
 
 
 def test_item_that_was_running_at_a_kill_from_outside_is_no_failure(project: Project) -> None:

@@ -66,6 +66,19 @@ def test_results_have_one_digest_whatever_computes_them(project: Project) -> Non
     assert project.fullrank("diff", "0.h5", "2.h5").returncode == 0
 
 
+@pytest.mark.parametrize("backend", ["threads", "processes"])
+def test_many_tiny_items_are_each_evaluated_and_stored_once(project: Project, backend: str) -> None:
+    project.write("def f(x):\n    return x * x", grid="x = { range = 50000 }").run("-b", backend, "-n", 3)
+    np.testing.assert_array_equal(project.read("f"), np.arange(50000) ** 2)
+    assert project.read("workers/n_items").sum() == 50000
+
+
+@pytest.mark.parametrize("schedule", ["guided", "static"])
+def test_workers_without_an_item_are_no_trouble(project: Project, schedule: str) -> None:
+    project.write("def f(x):\n    return x", grid="x = [5]", tail=f'[run]\nschedule = "{schedule}"').run("-n", 3)
+    assert project.read("f").tolist() == [5]
+
+
 @pytest.mark.parametrize("schedule", ["guided", "static"])
 @pytest.mark.parametrize("backend", ["threads", "processes"])
 def test_every_worker_computes(project: Project, backend: str, schedule: str) -> None:
@@ -198,7 +211,7 @@ def test_study_may_be_run_from_any_folder(project: Project, tmp_path: Path) -> N
     project.write("def f(x):\n    return x")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    command = [sys.executable, "-m", "fullrank", "run", "../study.toml", "-n", "1"]
+    command = [sys.executable, "-m", "fullrank", "run", project.folder / "study.toml", "-n", "1"]
     done = subprocess.run(command, cwd=elsewhere, check=True, timeout=60, capture_output=True, text=True)
     assert str(elsewhere / "results" / "study.h5") in done.stdout
     assert (elsewhere / "results" / "study.h5").exists()
@@ -353,8 +366,7 @@ def f(x):
 """
     project.write(code, grid="x = { range = 4 }")
     done = project.run("-b", backend, "-n", 1, env={"BACKEND": backend})
-    log = project.output.with_suffix(".log")
-    text = log.read_text()
+    text = project.log.read_text()
     for x in range(4):
         assert f"--- item {x}\nhello from {x}\n" in text
     assert "--- item 2\nhello from 2\na complaint\n" in text
@@ -362,14 +374,14 @@ def f(x):
     assert "complaint" not in done.stdout + done.stderr
     assert ("from a child" in text) == (backend == "processes")
     assert "from a child" not in done.stdout + done.stderr
-    assert str(log) in done.stdout
+    assert str(project.log) in done.stdout
 
 
 def test_standard_output_ends_with_the_summary_and_standard_error_holds_the_rest(project: Project) -> None:
     project.write("def f(x):\n    return x")
     done = project.run("-n", 2)
-    assert str(project.output) in done.stdout
-    assert "12" in done.stdout
+    assert "12 items: all ok" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith(str(project.output))
     assert str(project.output) not in done.stderr
 
 

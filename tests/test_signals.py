@@ -1,5 +1,6 @@
 """Being told to stop, items that are too long, and items that fail."""
 
+import os
 import signal
 import sys
 from collections import Counter
@@ -61,6 +62,18 @@ def test_second_ctrl_c_ends_long_items_at_once_and_they_are_done_again(project: 
     project.hurry()
     project.run(*command)
     assert (project.read("status") == 1).all()
+
+
+def test_worker_that_dies_after_ctrl_c_is_not_started_again(project: Project) -> None:
+    running = project.write(ENDLESS).start_run("-b", "processes", "-n", 2)
+    project.until_visited(2)
+    running.send(signal.SIGINT)
+    os.kill(project.children(running.pid)[0], signal.SIGKILL)
+    project.hurry()
+    done = running.end()
+    assert done.returncode == 75, done.stderr
+    assert "died" in done.stderr
+    assert "started again" not in done.stderr
 
 
 def test_ctrl_c_while_the_users_module_is_imported_is_no_traceback(project: Project) -> None:

@@ -82,42 +82,45 @@ def _n_workers(arguments: Namespace, backend: str, crew: Any) -> int:
 
 def _run_under_mpiexec(arguments: Namespace, config: Any) -> int:
     """Start the ranks; start them again if they died and items are left."""
-    from fullrank.driver import MAX_RESTARTS
+    from fullrank.driver import MAX_FRUITLESS_RESTARTS
     from fullrank.launch import run_under_mpiexec
+    from fullrank.standing import standing
+    from fullrank.study import output_path
 
+    output = output_path(config, arguments.output)
     n_ranks = _n_workers(arguments, "mpi", None)
     argv = sys.argv[1:]
-    for restart in range(MAX_RESTARTS + 1):
-        code = run_under_mpiexec(argv, n_ranks)
-        if code is not None:
-            return code
-        if restart < MAX_RESTARTS:
-            sys.stderr.write(
-                f"fullrank: the ranks died; they are started again ({restart + 1} of at most {MAX_RESTARTS} times)\n"
-            )
+    n_finished = n_fruitless = 0
+    while (code := run_under_mpiexec(argv, n_ranks)) is None:
+        n_before, n_finished = n_finished, standing(output).n_finished
+        n_fruitless = n_fruitless + 1 if n_finished == n_before else 0
+        if n_fruitless > MAX_FRUITLESS_RESTARTS:
+            sys.stderr.write(f"fullrank: error: {_died(config)}\n")
+            return Stopped.exit_code
+        sys.stderr.write("fullrank: the ranks died; they are started again\n")
         # what --fresh was to move aside was moved by the first start
         argv = [argument for argument in argv if argument != "--fresh"]
-    sys.stderr.write(f"fullrank: error: {_died(config)}\n")
-    return Stopped.exit_code
+    return code
 
 
 def _died(config: Any) -> str:
-    return f"the workers died {_n_times()}; run the same command to go on, or look at: fullrank status {config.path}"
+    from fullrank.driver import MAX_FRUITLESS_RESTARTS
 
-
-def _n_times() -> str:
-    from fullrank.driver import MAX_RESTARTS
-
-    return f"{MAX_RESTARTS + 1} times"
+    return (
+        f"the workers died {MAX_FRUITLESS_RESTARTS + 1} times in a row before an item was finished; "
+        f"run the same command to go on, or look at: fullrank status {config.path}"
+    )
 
 
 def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> int:
     from fullrank import driver
     from fullrank.crew import LocalCrew, LocalTeam
+    from fullrank.interrupt import interruptible
     from fullrank.provenance import collect
     from fullrank.study import open_study, output_path
 
-    study = open_study(config)
+    with interruptible():
+        study = open_study(config)
     if crew is None:
         crew = LocalCrew(LocalTeam(importlib.import_module(f"fullrank.backends.{backend}").run))
     mpi_library = importlib.import_module("fullrank.backends.mpi").library() if backend == "mpi" else ""

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts, ItemInterrupted, failures_frame
 from fullrank.interrupt import MainThreadInterrupts
@@ -19,6 +20,8 @@ from fullrank.status import Status
 
 DEATHS_UNTIL_CRASHED = 2
 _FROM_OUTSIDE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+_STARTED = b"!"
+"""What the child sends first, before the pickled evaluation."""
 _ABANDONED = Evaluation([], 0, 0, 0.0, abandoned=True)
 
 
@@ -29,24 +32,23 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
     the item unfinished and the evaluation ``abandoned``.
     """
     begun = time.perf_counter()
-    died = 0
+    code, evaluation, interrupted = 0, None, False
     try:
-        running[0] = index
-        for _ in range(DEATHS_UNTIL_CRASHED):
-            code, evaluation = _one_try(job, index)
-            if evaluation is not None:
-                return evaluation
-            if -code in _FROM_OUTSIDE:
-                return _ABANDONED
-            died = code
+        try:
+            code, evaluation = _tries(job, index, running)
+        finally:  # from here on no interruption may arrive; one that is under way does so in settle
+            running[0] = IDLE
+            interrupts.settle()
     except ItemInterrupted:
-        if index not in interrupts.overdue:
-            return _ABANDONED
+        interrupted = True
+    if evaluation is not None:
+        return evaluation
+    if interrupted and index in interrupts.overdue:
         limit = job.item_time_limit_seconds or 0.0
         return _without_result(index, begun, Status.TIMED_OUT, f"time limit of {limit:g} s exceeded")
-    finally:
-        running[0] = IDLE
-    return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(died)}")
+    if interrupted or -code in _FROM_OUTSIDE:
+        return _ABANDONED
+    return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(code)}")
 
 
 def describe_death(code: int) -> str:
@@ -66,8 +68,18 @@ def _without_result(index: int, begun: float, status: Status, exception: str) ->
     return Evaluation([frame], 1, 1, seconds)
 
 
-def _one_try(job: Job, index: int) -> tuple[int, Evaluation | None]:
-    """Return the child's return code and what it sent, None if it died before that."""
+def _tries(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None]:
+    """Return the last child's return code and what it sent, None if it died before that."""
+    for _ in range(DEATHS_UNTIL_CRASHED):
+        running[0] = IDLE
+        code, evaluation = _one_try(job, index, running)
+        if evaluation is not None or -code in _FROM_OUTSIDE:
+            break
+    return code, evaluation
+
+
+def _one_try(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None]:
+    """Evaluate the item in one child. ``running`` is set once it has imported the function: that is no item's time."""
     readable, writable = os.pipe()
     with os.fdopen(readable, "rb") as answers:
         child = subprocess.Popen(
@@ -80,12 +92,13 @@ def _one_try(job: Job, index: int) -> tuple[int, Evaluation | None]:
         os.close(writable)
         try:
             _send(child, pickle.dumps((job, index)))
-            answer = _wait(child, answers.fileno())
+            answer = _wait(child, answers.fileno(), started=lambda: running.__setitem__(0, index))
         except BaseException:
             child.kill()
             child.wait()
             raise
-    return child.returncode, pickle.loads(answer) if answer and child.returncode == 0 else None
+    message = answer.removeprefix(_STARTED)
+    return child.returncode, pickle.loads(message) if message and child.returncode == 0 else None
 
 
 def _send(child: "subprocess.Popen[bytes]", message: bytes) -> None:
@@ -97,14 +110,17 @@ def _send(child: "subprocess.Popen[bytes]", message: bytes) -> None:
         return
 
 
-def _wait(child: "subprocess.Popen[bytes]", answers: int) -> bytes:
+def _wait(child: "subprocess.Popen[bytes]", answers: int, *, started: Callable[[], None]) -> bytes:
     """Return all that the child sends until it ends; in short sleeps, so that an interruption is heard."""
     os.set_blocking(answers, False)
-    received, sleep_seconds = [], 0.0005
+    received: list[bytes] = []
+    sleep_seconds = 0.0005
     while True:
         ended = child.poll() is not None
         try:
             while data := os.read(answers, 1 << 20):
+                if not received:
+                    started()
                 received.append(data)
         except BlockingIOError:
             pass
@@ -125,6 +141,7 @@ def main() -> None:
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
     os.dup2(2, 1)
     evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)
+    os.write(answers, _STARTED)
     with signals.installed():
         evaluation = evaluator.evaluate([index])
     sys.stdout.flush()

@@ -34,7 +34,8 @@ from fullrank.workfolder import (
     moved_aside,
 )
 
-MAX_RESTARTS = 3
+MAX_FRUITLESS_RESTARTS = 3
+"""In a row, without an item finished between two deaths. Each deadly item costs one restart, and is finished by it."""
 _SHARED_WRITE_SECONDS = 1.0
 
 
@@ -162,16 +163,16 @@ class _Run:
     def go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
         self._prepare_folder()
-        for restart in range(MAX_RESTARTS + 1):
+        n_fruitless = 0
+        while True:
             job, n_todo = self._begin()
-            reason, n_todo = self._attempt(job, n_todo) if n_todo else (REASON_COMPLETE, 0)
-            if n_todo == 0 and reason != REASON_ALL_FAILED:
+            reason, n_left = self._attempt(job, n_todo) if n_todo else (REASON_COMPLETE, 0)
+            if n_left == 0 and reason != REASON_ALL_FAILED:
                 return self._commit()
-            if reason != REASON_DIED:
-                break
-            if restart < MAX_RESTARTS:
-                self._console.say(f"the workers are started again ({restart + 1} of at most {MAX_RESTARTS} times)")
-        return self._unfinished(reason, n_todo)
+            n_fruitless = n_fruitless + 1 if n_left == n_todo else 0
+            if reason != REASON_DIED or n_fruitless > MAX_FRUITLESS_RESTARTS:
+                return self._unfinished(reason, n_left)
+            self._console.say("the workers are started again")
 
     def _prepare_folder(self) -> None:
         """Leave in the folder only what belongs to this study."""

@@ -26,6 +26,17 @@ def tick_seconds(item_time_limit_seconds: float | None) -> float:
     return min(_TICK_SECONDS, max(0.01, item_time_limit_seconds / 20))
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let each signal that asks a run to stop raise KeyboardInterrupt: while nothing but user code runs."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class RunningItem:
     """How long a worker's running cell has held the same item, as seen by somebody who looks now and then."""
 

@@ -7,7 +7,6 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from math import gcd
-from statistics import median
 from typing import Protocol
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
@@ -187,7 +186,8 @@ class Pace:
     @property
     def claim_seconds(self) -> float:
         """Median duration of a claim in s; 0 before the first."""
-        return median(self._claim_seconds) if self._claim_seconds else 0.0
+        ordered = sorted(self._claim_seconds)
+        return ordered[len(ordered) // 2] if ordered else 0.0
 
 
 def guided_claims(

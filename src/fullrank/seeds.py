@@ -1,6 +1,5 @@
 """One random seed an item, from the run's seed and the item's index alone."""
 
-import random
 import sys
 
 _MASK = 2**64 - 1
@@ -27,6 +26,8 @@ def _mix(z: int) -> int:
 
 def seed_global_generators(seed: int) -> None:
     """Seed :mod:`random`, and numpy's global generator if numpy is loaded."""
+    import random  # eight files that only this needs
+
     random.seed(seed)
     # numpy loads numpy.random at its first use only, which may be inside the item
     if (numpy := sys.modules.get("numpy")) is not None:

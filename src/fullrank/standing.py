@@ -32,6 +32,11 @@ class Standing:
     """Who runs it now: host and process."""
 
     @property
+    def n_finished(self) -> int:
+        """Number of items that have an end."""
+        return self.n_ok + self.n_failed
+
+    @property
     def exit_code(self) -> int:
         """0 every item done; 3 complete with failed items; 75 the same run command goes on."""
         return 3 if self.state == COMPLETE and self.n_failed else _EXIT_CODES[self.state]
@@ -43,10 +48,10 @@ class Standing:
     def text(self) -> str:
         """Return two lines for a person."""
         total = "?" if self.n_items is None else f"{self.n_items:,}"
-        share = f" ({(self.n_ok + self.n_failed) / self.n_items:.0%})" if self.n_items else ""
+        share = f" ({self.n_finished / self.n_items:.0%})" if self.n_items else ""
         by = f" by {self.holder}" if self.holder else ""
         return (
-            f"{self.state}{by}: {self.n_ok + self.n_failed:,} of {total} items are finished{share}, "
+            f"{self.state}{by}: {self.n_finished:,} of {total} items are finished{share}, "
             f"{self.n_failed:,} of them failed\n{self.output}"
         )
 

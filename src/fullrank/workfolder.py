@@ -18,6 +18,8 @@ from fullrank.worker import JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
 REASON_FAILURES, REASON_ALL_FAILED, REASON_KILLED = "too many failures", "all failed", "killed"
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
+_PATHS = "surrogateescape"
+"""Names of files need not be UTF-8."""
 
 
 def moved_aside(path: Path) -> Path:
@@ -58,7 +60,8 @@ class WorkFolder:
     @property
     def printed(self) -> Path:
         """Where it is kept what the function printed, if it printed anything."""
-        return self.output.with_suffix(".log")
+        # not NAME.log: that may be where the user sends what the run itself writes
+        return self.output.with_name(self.output.name + ".log")
 
     def create(self) -> None:
         """Make the folder and those above it; OutputError if that cannot be."""
@@ -79,8 +82,9 @@ class WorkFolder:
         """Return attempt and index of each item that was running when a worker died."""
         found = []
         for cell in sorted(self.path.glob(f"a*{RUNNING_SUFFIX}")):
-            index = int.from_bytes(cell.read_bytes()[:8], "little", signed=True)
-            if index != IDLE:
+            content = cell.read_bytes()
+            index = int.from_bytes(content, "little", signed=True)
+            if index != IDLE and content:  # it is empty if its worker was killed while it made it
                 found.append((int(cell.name[1:].partition("-")[0]), index))
         return tuple(found)
 
@@ -99,13 +103,13 @@ class WorkFolder:
 
     def config_path(self) -> Path:
         """Return where the study's config stood when it began."""
-        return Path((self.path / _CONFIG_PATH).read_text("utf-8"))
+        return Path((self.path / _CONFIG_PATH).read_text("utf-8", _PATHS))
 
     def _write(self, name: str, text: str) -> None:
         """Write a small file so that it appears whole or not at all."""
         temporary = self.path / f"{name}.{os.getpid()}.tmp"
         try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
+            with temporary.open("w", encoding="utf-8", errors=_PATHS, newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -147,7 +151,7 @@ class WorkFolder:
         path = self.path / _ATTEMPTS
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             try:
-                yield json.loads(line)
+                yield json.loads(line.strip("\0"))  # a block that a crash of the machine left is zeros
             except ValueError:  # a torn line of an attempt that was killed while it wrote
                 continue
 

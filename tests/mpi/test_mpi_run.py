@@ -81,7 +81,7 @@ def f(x):
     done = project.run(n_ranks=2, env=unset)
     assert set(project.read("f_0").tolist()) == {1}
     assert len(set(project.read("f_1").tolist())) == 1
-    text = project.output.with_suffix(".log").read_text()
+    text = project.log.read_text()
     for x in range(8):
         assert f"--- item {x}\nhello from {x}\nfrom a child\n" in text
     assert "hello" not in done.stdout + done.stderr
@@ -209,7 +209,7 @@ def test_ctrl_c_before_the_ranks_compute_ends_the_run_and_starts_nothing_again(m
     running.send(signal.SIGINT)
     done = running.end()
     assert done.returncode == 75
-    assert "again (" not in done.stderr
+    assert "started again" not in done.stderr
     assert project.visits() == [0]
 
 

@@ -21,12 +21,15 @@ from fullrank.schedule import Todo
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
 READY, DONE = b"ready", b"done"
+FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
+"""What the terminal or a scheduler sends to all is for the parent to judge. It starts children with these blocked."""
 
 
 def main() -> int:
     """Be one worker; return the process's exit code."""
-    for number in (signal.SIGINT, signal.SIGUSR1):  # what the terminal or a scheduler sends is for the parent to judge
+    for number in FOR_PARENT:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_PARENT)
     counter, answers = ProcessCounter(int(sys.argv[1])), int(sys.argv[2])
     job, number, finished = pickle.load(sys.stdin.buffer)
     try:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from contextlib import ExitStack, suppress
 
 from fullrank.backends.base import Death, Outcome, Watch
 from fullrank.backends.cells import ProcessCounter, create_cells
-from fullrank.backends.child import DONE, READY
+from fullrank.backends.child import DONE, FOR_PARENT, READY
 from fullrank.contained import describe_death
 from fullrank.errors import FullrankError
 from fullrank.interrupt import StopSignals
@@ -30,13 +31,17 @@ class _Child:
         self.number = number
         self._answers, writable = os.pipe()
         environment = stripped_environment(os.environ)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "fullrank.backends.child", str(cells), str(writable)],
-            stdin=subprocess.PIPE,
-            env=environment | thread_limits(environment),
-            pass_fds=[cells, writable],
-        )
-        os.close(writable)
+        blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_PARENT)
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fullrank.backends.child", str(cells), str(writable)],
+                stdin=subprocess.PIPE,
+                env=environment | thread_limits(environment),
+                pass_fds=[cells, writable],
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
+            os.close(writable)
         self._received = b""
         self._message = pickle.dumps((job, number, finished))
         self.ended = False

@@ -19,6 +19,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
     counter = LocalCounter()
     with ExitStack() as stack:
+        stack.callback(log.close)
         stack.enter_context(streams_replaced(log))
         worker = Worker(
             job,

@@ -143,7 +143,7 @@ class _Thread(threading.Thread):
             self.error = error
             ThreadCounter(self._counter).stop()
         finally:
-            self._log.flush()
+            self._log.close()
 
 
 def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
@@ -152,6 +152,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     signals = StopSignals()
     with ExitStack() as stack:
         main_log = ItemLog(Path(job.work_folder, f"a{job.attempt:04d}-main{LOG_SUFFIX}"), [IDLE])
+        stack.callback(main_log.close)
         streams = ThreadStreams(main_log)
         stack.enter_context(streams_replaced(streams))
         threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]

@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-import traceback
 from typing import Any
 
 from fullrank.backends.mpi.collectives import broadcast, gather
@@ -67,6 +66,8 @@ def guarded_follow() -> int:
     except KeyboardInterrupt:
         abort(comm, Stopped.exit_code)  # root has heard the same signal and says so
     except BaseException as error:
+        import traceback
+
         where = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
         os.write(2, f"fullrank: {where}: the run ends here\n{traceback.format_exc()}".encode())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,7 +1,7 @@
 """The ranks as one team: what they do together."""
 
 import os
-import traceback
+import signal
 from array import array
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +12,7 @@ from fullrank.backends.mpi.counter import RootHandle, WindowCounter
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.errors import FullrankError, FunctionError, JournalError
 from fullrank.evaluate import Cell
-from fullrank.interrupt import MainThreadInterrupts
+from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, StopSignals
 from fullrank.job import Job
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 from fullrank.schedule import Todo
@@ -25,6 +25,10 @@ class MpiTeam:
     def __init__(self, comm: MPI.Intracomm) -> None:
         self.comm = comm
         self.rank, self.size = comm.rank, comm.size
+        # what asks for a stop while no item runs is kept for `run`; MPI's own handler would swallow it
+        self._early = StopSignals()
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._early.on_signal)
 
     def union(self, bitmap: bytearray) -> bytearray:
         """Return the bits set on any rank. Collective."""
@@ -41,6 +45,9 @@ class MpiTeam:
         with ExitStack() as stack:
             stack.enter_context(descriptors_replaced(log))
             stack.enter_context(streams_replaced(log))
+            stack.enter_context(signals.installed())
+            if self._early.requested:
+                signals.on_signal(signal.SIGUSR1, None)
             worker = self._worker(job, running=running, signals=signals, log=log)
             keeper = Keeper([worker.journal], parent=os.getppid())
             keeper.start()
@@ -50,7 +57,6 @@ class MpiTeam:
             if self.rank == ROOT:
                 stack.enter_context(watch(RootHandle(counter)))
             wait_for_all(self.comm)
-            stack.enter_context(signals.installed())
             stack.callback(wait_for_all, self.comm)
             try:
                 worker.run(counter, todo, keeper)
@@ -74,6 +80,8 @@ class MpiTeam:
         except FullrankError as known:
             error = known
         except Exception:
+            import traceback
+
             where = f"rank {self.rank} of {self.size} ({os.uname().nodename})"
             error = FunctionError(f"{where} cannot load {job.function.written}:\n{traceback.format_exc()}")
         # named, for mpi4py does not keep the buffers of a reduction alive
