@@ -177,10 +177,16 @@ def _section(name: str, part: Raw) -> str:
 
 
 def _conditions(section: Raw) -> str:
+    """Say when it was measured, and what else went on."""
     parts = [section["raw"], *(part for part in section["raw"].values() if isinstance(part, dict))]
     shares = [part["others_share"] for part in parts if "others_share" in part]
-    others = f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores" if shares else ""
-    return f"Measured {section['date']}{others}."
+    restarts = [name for part in parts for name in part.get("restarts", ())]
+    text = f"Measured {section['date']}"
+    if shares:
+        text += f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores"
+    if restarts:
+        text += f"; failed and were started once more: {', '.join(restarts)}"
+    return f"{text}."
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from harness import (
     Samples,
     column,
     figure,
-    interleaved,
-    neighbours,
     table,
+    take_rounds,
 )
 from programs import OWN, PEERS, Bench, ProgramError, run
 
@@ -75,9 +74,7 @@ def _measure_one(bench: Bench, name: str, work: list[int]) -> Raw:
         command = [*PEERS.mpiexec(n_ranks), *PEERS.script("schwimmbad_pool.py", items.list)]
         programs[f"schwimmbad, {n_ranks} ranks"] = partial(_peer, items, command)
     _drop_missing(programs, bench)
-    with neighbours(raw):
-        raw["samples"] = interleaved(programs, bench.n_rounds, tell=bench.tell)
-    return raw
+    return raw | take_rounds(programs, bench.n_rounds, tell=bench.tell)
 
 
 def _drop_missing(programs: dict[str, Program], bench: Bench) -> None:

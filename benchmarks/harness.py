@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from programs import ProgramError
+
 CONFIDENCE = 0.95
 Sample = Mapping[str, float]
 """What one start of a program gave, by name."""
@@ -113,24 +115,29 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([spelled[0], rule + "|", *spelled[1:]])
 
 
-def interleaved(
-    programs: Mapping[str, Callable[[], Sample]],
-    n_rounds: int,
-    *,
-    tell: Callable[[str], None] = lambda _text: None,
-) -> dict[str, list[Sample]]:
-    """Return one sample a round of each program; rounds go A B C, B C A, C A B.
+def take_rounds(programs: Mapping[str, Callable[[], Sample]], n_rounds: int, *, tell: Callable[[str], None]) -> Raw:
+    """Return one sample a round of each program, and what disturbed them; rounds go A B C, B C A, C A B.
 
-    Each begins with another program, so that none always follows the same one.
+    Each begins with another program, so that none always follows the same one. A program that fails is started once
+    more, and that is kept.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
+    restarts: list[str] = []
+    raw: Raw = {"samples": samples, "restarts": restarts}
     names = list(programs)
-    for number in range(n_rounds):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
-            tell(f"round {number + 1} of {n_rounds}: {name}")
-            samples[name].append({key: round(value, 6) for key, value in programs[name]().items()})
-    return samples
+    with neighbours(raw):
+        for number in range(n_rounds):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                tell(f"round {number + 1} of {n_rounds}: {name}")
+                try:
+                    sample = programs[name]()
+                except ProgramError as error:
+                    tell(f"it failed and is started once more: {error}")
+                    restarts.append(name)
+                    sample = programs[name]()
+                samples[name].append({key: round(value, 6) for key, value in sample.items()})
+    return raw
 
 
 def column(samples: Samples, name: str, key: str) -> list[float]:

@@ -13,9 +13,8 @@ from harness import (
     Samples,
     column,
     figure,
-    interleaved,
-    neighbours,
     table,
+    take_rounds,
 )
 from programs import OWN, Bench, run
 
@@ -37,10 +36,7 @@ def measure(bench: Bench) -> Raw:
         programs[name] = partial(_fullrank, many, command(), *options)
         programs[f"{name}, one item"] = partial(_fullrank, one, command(), *options)
     programs[H5PY] = partial(_plain_h5py, _example(many))
-    raw: Raw = {"n_items": n_items}
-    with neighbours(raw):
-        raw["samples"] = interleaved(programs, bench.n_rounds, tell=bench.tell)
-    return raw
+    return {"n_items": n_items} | take_rounds(programs, bench.n_rounds, tell=bench.tell)
 
 
 _WAYS: tuple[tuple[str, Callable[[], list[str]], tuple[str, ...]], ...] = (

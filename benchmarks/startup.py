@@ -13,9 +13,8 @@ from harness import (
     Samples,
     column,
     figure,
-    interleaved,
-    neighbours,
     table,
+    take_rounds,
 )
 from programs import OWN, Bench, run
 
@@ -39,11 +38,8 @@ def measure(bench: Bench) -> Raw:
         HELP: partial(_wall, folder, [*OWN.fullrank, "--help"]),
         PASS: partial(_wall, folder, [python, "-c", "pass"]),
     }
-    raw: Raw = {}
-    with neighbours(raw):
-        n_rounds = bench.n_rounds if bench.quick else max(N_ROUNDS, bench.n_rounds)
-        raw["samples"] = interleaved(programs, n_rounds, tell=bench.tell)
-    return raw
+    n_rounds = bench.n_rounds if bench.quick else max(N_ROUNDS, bench.n_rounds)
+    return take_rounds(programs, n_rounds, tell=bench.tell)
 
 
 def _wall(folder: Path, command: list[str]) -> Sample:

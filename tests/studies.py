@@ -34,10 +34,18 @@ SLOW = f"""\
 {VISITED}
 def f(x):
     visited(x)
-    dawdle(0.03)
+    dawdle(0.04)
     return x * x / 7
 """
-"""`f` returns x * x / 7; an item takes 30 ms until there is a file `fast`."""
+"""`f` returns x * x / 7; an item takes 40 ms until there is a file `fast`."""
+STUCK = f"""\
+{VISITED}
+def f(x):
+    visited(x)
+    dawdle(0.02 if os.path.getsize("visits") < 60 else 1000)
+    return x * x / 7
+"""
+"""The same, but after 12 to 30 items nothing ends until there is a file `fast`: the run cannot end too early."""
 
 
 class Started:

@@ -111,7 +111,7 @@ SETUPS = {
 def test_setup_that_fails_is_told_like_an_import_and_may_be_mended(project: Project, what: str) -> None:
     code, words = SETUPS[what]
     project.write(f"{code}\ndef f(x, a):\n    return x * a\n", workload='setup = "sim.py:load"')
-    done = project.run("-n", 2, expect=2)
+    done = project.run("-n", 1, expect=2)
     assert words in done.stderr
     assert "src/fullrank" not in done.stderr
     project.write(

@@ -176,7 +176,7 @@ def expected_fields(value: np.ndarray, dtype: np.dtype[Any]) -> dict[str, np.nda
 def test_arrays_come_back_as_numpy_converts_them(
     stored: Stored, kind: str, byte_order: str, data: st.DataObject
 ) -> None:
-    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=4))
     narrow = np.dtype({"g": "f8", "G": "c16"}.get(kind, kind))
     plain = data.draw(hnp.arrays(narrow, shape)).astype(np.dtype(kind).newbyteorder(byte_order))
     laid_out = {
@@ -288,16 +288,15 @@ UNUSABLE = st.sampled_from([None, "text", 2**63, {"item": 1.0}, {}, (1.0, 2.0, "
 
 
 def by_row(values: Sequence[Any]) -> dict[int, Any]:
-    """Return layout and bytes, or the reason, of each value."""
+    """Return type, shape and bytes by name, or the reason, of each value."""
     groups, unusable = encode(values, Naming("f", taken=frozenset({"item"})))
     found: dict[int, Any] = dict(unusable)
     for group in groups:
         for place, row in enumerate(group.rows):
-            columns = []
-            for column in group.columns:
+            found[row] = {}
+            for (name, dtype, shape), column in zip(group.layout, group.columns, strict=True):
                 width = len(column) // len(group.rows)
-                columns.append(column[place * width : (place + 1) * width])
-            found[row] = (group.layout, columns)
+                found[row][name] = dtype, shape, column[place * width : (place + 1) * width]
     assert len(found) == len(unusable) + sum(len(group.rows) for group in groups)
     return found
 

@@ -113,7 +113,7 @@ def raises(kind: type[BaseException], *arguments: Any) -> Callable[[int], Any]:
     return function
 
 
-class Unspeakable(Exception):  # noqa: N818
+class Unspeakable(Exception):
     def __str__(self) -> str:
         raise KeyboardInterrupt
 
@@ -504,7 +504,7 @@ def _interrupted_often_and_never_in_a_finalizer() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_interrupted_often_and_never_in_a_finalizer")
 def test_signals_at_any_moment_lose_double_and_mix_nothing() -> None:
-    n_items = 100_000
+    n_items = 30_000
     running = [IDLE]
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=0.0)
     signals._tick_seconds = 1e-4
@@ -521,7 +521,7 @@ def test_signals_at_any_moment_lose_double_and_mix_nothing() -> None:
 
 @pytest.mark.usefixtures("_interrupted_often_and_never_in_a_finalizer")
 def test_interruptions_from_another_thread_lose_double_and_mix_nothing() -> None:
-    n_items = 100_000
+    n_items = 30_000
     running = [IDLE]
     interrupts = ThreadInterrupts()
     evaluator = evaluator_of(tiny, running=running, interrupts=interrupts, n_items=n_items)

@@ -8,7 +8,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def test_garbage_and_gaps_never_make_a_frame_that_nobody_wrote(
     cuts: list[int], garbage: list[bytes], dropped: set[int]
 ) -> None:
     bounds = [0, *sorted(cuts), len(WHOLE)]
-    pieces = [WHOLE[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    pieces = [WHOLE[start:stop] for start, stop in pairwise(bounds)]
     kept = [b"" if number in dropped else piece for number, piece in enumerate(pieces)]
     mixed = b"".join(piece + garbage[number % len(garbage)] for number, piece in enumerate(kept))
     rest = iter(READ)

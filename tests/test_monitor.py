@@ -17,7 +17,7 @@ from fullrank.monitor import FailureRule, Monitor
 class Run:
     """A run in progress whose tally the test decides."""
 
-    now: Tally = Tally(0, 0, 0.0)
+    now: Tally = field(default_factory=lambda: Tally(0, 0, 0.0))
     n_stops: int = 0
 
     def tally(self) -> Tally:

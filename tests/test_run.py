@@ -99,8 +99,8 @@ def f(x):
 def test_processes_on_all_usable_cores_are_the_default(project: Project) -> None:
     project.write().hurry()
     one_core = {min(os.sched_getaffinity(0))}
-    pinned = f"import os, sys; os.sched_setaffinity(0, {one_core}); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    command = [sys.executable, "-c", pinned, "-m", "fullrank", "run", "study.toml", "-o", "one.h5"]
+    pinned = f"import os, sys; os.sched_setaffinity(0, {one_core}); os.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", pinned, sys.executable, "-m", "fullrank", "run", "study.toml", "-o", "one.h5"]
     subprocess.run(command, cwd=project.folder, check=True, timeout=60, capture_output=True)
     assert project.read("attempts/backend", "one.h5").tolist() == ["processes"]
     assert project.read("attempts/n_workers", "one.h5").tolist() == [1]
@@ -345,7 +345,7 @@ def f(x):
         assert found == [{3}, {1}, {five}]
 
 
-def test_function_file_may_read_the_hash_seed_flag_of_this_python(project: Project) -> None:
+def test_python_does_not_randomize_hashes_even_where_the_command_itself_computes(project: Project) -> None:
     code = "import sys\ndef f(x):\n    return sys.flags.hash_randomization\n"
     project.write(code).run("-b", "serial", env={"PYTHONHASHSEED": ""})
     assert set(project.read("f").tolist()) == {0}

@@ -1,6 +1,7 @@
 """Being told to stop, items that are too long, and items that fail."""
 
 import os
+import shlex
 import signal
 import sys
 from collections import Counter
@@ -219,6 +220,7 @@ def test_study_of_few_items_that_all_fail_ends_with_a_result(project: Project) -
 
 def test_program_leaves_with_its_code_when_nobody_reads_its_output(project: Project) -> None:
     project.write("def f(x):\n    return x").run("-b", "serial")
-    pipe = f'"{sys.executable}" -m fullrank report "{project.output}"'
-    done = Started(["bash", "-c", f"set -o pipefail; {pipe} | true"], cwd=project.folder, env={}).end()
+    report = shlex.join([sys.executable, "-m", "fullrank", "report", str(project.output)])
+    done = Started(["bash", "-c", f"set -o pipefail; {report} | true"], cwd=project.folder, env={}).end()
+    assert done.returncode == 0
     assert done.stderr == ""

@@ -8,7 +8,7 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -373,7 +373,10 @@ def test_surveys_of_parts_join_to_the_survey_of_all(
     for part in range(n_parts):
         parts.join(surveyed(paths[part::n_parts]))
     together = surveyed(paths)
-    assert decide_schema(parts, n_items) == decide_schema(together, n_items)
+    schemas = [decide_schema(survey, n_items) for survey in (parts, together)]
+    # the order of names is the lowest index's, and here two journals may hold that item in different orders
+    one, other = (replace(schema, results=tuple(sorted(schema.results, key=str))) for schema in schemas)
+    assert one == other
     assert (parts.n_ok, parts.n_failed, parts.n_bytes) == (together.n_ok, together.n_failed, together.n_bytes)
     assert together.n_bytes == sum(path.stat().st_size for path in paths)
 

@@ -2,11 +2,11 @@
 
 import os
 
-from studies import SLOW, Project
+from studies import STUCK, Project
 
 
 def test_second_run_waits_and_refuses_and_the_first_is_not_disturbed(project: Project) -> None:
-    first = project.write(SLOW, grid="x = { range = 400 }").start_run("-b", "serial")
+    first = project.write(STUCK, grid="x = { range = 400 }").start_run("-b", "serial")
     project.until_visited(1)
     refused = project.run("-b", "processes", "-n", 2, expect=74)
     assert first.is_running()
@@ -21,7 +21,7 @@ def test_second_run_waits_and_refuses_and_the_first_is_not_disturbed(project: Pr
 
 
 def test_second_run_finds_the_result_if_the_first_ends_meanwhile(project: Project) -> None:
-    first = project.write(SLOW, grid="x = { range = 400 }").start_run("-b", "serial")
+    first = project.write(STUCK, grid="x = { range = 400 }").start_run("-b", "serial")
     project.until_visited(1)
     second = project.start_run("-b", "processes", "-n", 2)
     project.until(lambda: "waiting" in second.stderr, "the second run waits")

@@ -11,11 +11,12 @@ from schwimmbad import MPIPool
 
 def main(path: Path) -> None:
     """Map the items over the ranks and print the time of the call; other ranks than root stay in MPIPool."""
-    with MPIPool() as pool:
-        work = json.loads(path.read_text())
-        begun = time.perf_counter()
-        results = pool.map(spin, work)
-        seconds = time.perf_counter() - begun
+    # no `with`: the pool closes itself at exit, and if it is closed twice (0.4.2) one start in seven ends with a signal
+    pool = MPIPool()
+    work = json.loads(path.read_text())
+    begun = time.perf_counter()
+    results = pool.map(spin, work)
+    seconds = time.perf_counter() - begun
     checksum = sum(value for value, _, _ in results)
     print(json.dumps({"makespan_seconds": seconds, "checksum": checksum}))
 

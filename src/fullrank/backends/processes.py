@@ -146,9 +146,15 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
 def _hear(children: list[_Child]) -> None:
     """Sleep until a child says something or ends, at most for a moment."""
     living = {child.answers: child for child in children if not child.ended}
-    readable, _, _ = select.select(list(living), [], [], _LOOK_SECONDS)
+    exited = [child for child in living.values() if child.process.poll() is not None]
+    poll = select.poll()  # select() ends at 1,024 descriptors
+    for answers in living:
+        poll.register(answers, select.POLLIN)
+    readable = [answers for answers, _ in poll.poll(0 if exited else 1000 * _LOOK_SECONDS)]
     for answers in readable:
         living[answers].hear()
+    for child in exited:  # a process that its items had forked may hold the pipe open and never end
+        child.ended = child.ended or child.answers not in readable
 
 
 def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSignals) -> None:
