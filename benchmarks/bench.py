@@ -30,6 +30,8 @@ SECTIONS: dict[str, ModuleType] = {
 }
 RAW, RESULTS = "raw.json", "RESULTS.md"
 FORMAT = 1
+BUSY_SHARE = 0.05
+"""Of the cores for others: beyond this, times are those of the neighbours."""
 N_ROUNDS = 9
 """With nine an interval of 95 % leaves out the greatest and the least; five give none at all."""
 
@@ -184,6 +186,8 @@ def _conditions(section: Raw) -> str:
     text = f"Measured {section['date']}"
     if shares:
         text += f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores"
+    if max(shares, default=0) > BUSY_SHARE:
+        text += " (**too much for verdicts on times: measure again**)"
     if restarts:
         text += f"; failed and were started once more: {', '.join(restarts)}"
     return f"{text}."

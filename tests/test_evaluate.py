@@ -5,6 +5,7 @@ import io
 import json
 import random
 import struct
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -384,6 +385,20 @@ def test_generators_are_seeded_for_an_item_that_takes_no_seed() -> None:
             assert found.setdefault(index, end.value) == end.value == random.Random(item_seed(5, index)).random()
 
 
+def test_numpy_is_loaded_and_seeded_before_an_item_that_loads_it_itself() -> None:
+    program = """
+import sys
+from fullrank.seeds import load_global_generators, seed_global_generators
+assert "numpy" not in sys.modules
+load_global_generators()
+seed_global_generators(7)
+import numpy
+print(numpy.random.random())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert float(done.stdout) == np.random.RandomState([7, 0]).random_sample()
+
+
 def test_without_a_seed_the_generators_are_left_alone() -> None:
     random.seed(77)
     expected = random.Random(77).random()
@@ -552,7 +567,36 @@ def test_interruptions_from_another_thread_lose_double_and_mix_nothing() -> None
         assert (ends[index].status, ends[index].value) == (Status.OK, [index, -index])
 
 
-def test_joined_evaluations_add_up() -> None:
-    one = Evaluation([b"a"], 3, 1, 0.5)
-    other = Evaluation([b"b"], 2, 2, 0.25, abandoned=True)
-    assert one.joined(other) == Evaluation([b"a", b"b"], 5, 3, 0.75, abandoned=True)
+@pytest.mark.parametrize("kind", ["a list", "an array in a mapping", "a mapping of numbers", "a view"])
+def test_a_value_that_the_function_returns_again_and_again_is_kept_as_it_was(kind: str) -> None:
+    buffer = np.zeros(2)
+    numbers = {"a": 0.0}
+
+    def function(i: int) -> Any:
+        buffer[:] = (i, 2 * i)
+        numbers["a"] = float(i)
+        if kind == "a mapping of numbers":
+            return numbers
+        return {"a list": [buffer], "a view": buffer[1:], "an array in a mapping": {"a": buffer}}[kind]
+
+    ends = ends_of(evaluator_of(function).evaluate(list(range(50))))
+    found = {index: np.ravel(end.value)[-1] for index, end in ends.items()}
+    assert found == {i: float(i) if kind == "a mapping of numbers" else 2.0 * i for i in range(50)}
+
+
+def test_items_that_ended_are_told_while_the_claim_goes_on() -> None:
+    told: list[tuple[int, list[int]]] = []
+    evaluator: Evaluator
+
+    def function(i: int) -> float:
+        if i == 1:
+            raise ValueError(i)
+        if i in (4, 7):
+            frames = read_stream(io.BytesIO(b"".join(evaluator.early_frames())), Path())
+            told.append((i, sorted(index for frame in frames if isinstance(frame, Frame) for index in frame.indices())))
+        return float(i)
+
+    evaluator = evaluator_of(function)
+    assert sorted(ends_of(evaluator.evaluate(list(range(10))))) == list(range(10))
+    assert told == [(4, [0, 1, 2, 3]), (7, [4, 5, 6])]
+    assert evaluator.early_frames() == []

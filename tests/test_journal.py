@@ -23,7 +23,12 @@ from fullrank.worker import Keeper
 
 NOWHERE = Path("a0001-w00000.journal")
 FRAMES = st.lists(
-    st.tuples(st.sampled_from(Kind), st.integers(0, 2**32 - 1), st.binary(max_size=60), st.binary(max_size=200)),
+    st.tuples(
+        st.sampled_from([Kind.HEADER, Kind.VALUES, Kind.FAILURES, Kind.ACCOUNT]),
+        st.integers(0, 2**32 - 1),
+        st.binary(max_size=60),
+        st.binary(max_size=200),
+    ),
     max_size=6,
 )
 
@@ -373,3 +378,21 @@ def test_keeper_keeps_the_error_of_a_journal_that_cannot_be_written(
     keeper.end()
     assert "No space left" in str(keeper.error)
     writer.close()
+
+
+def frame(kind: Kind, n_rows: int) -> bytes:
+    return pack(kind, n_rows, meta=b"[]", body=bytes(13 * n_rows))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ([Kind.EARLY_VALUES], [Kind.VALUES]),
+        ([Kind.VALUES, Kind.EARLY_VALUES, Kind.EARLY_FAILURES], [Kind.VALUES, Kind.VALUES, Kind.FAILURES]),
+        ([Kind.EARLY_VALUES, Kind.EARLY_VALUES, Kind.VALUES], [Kind.VALUES]),
+        ([Kind.EARLY_FAILURES, Kind.FAILURES, Kind.ACCOUNT], [Kind.FAILURES, Kind.ACCOUNT]),
+    ],
+)
+def test_early_frames_count_only_if_the_claims_own_never_came(kinds: list[Kind], expected: list[Kind]) -> None:
+    found = found_in(b"".join(frame(kind, 1) for kind in kinds))
+    assert [entry.kind for entry in found if isinstance(entry, Frame)] == expected

@@ -151,12 +151,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-b", "--backend", choices=BACKENDS, help="how to run (mpi under a launcher, else processes)")
     run.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
     run.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")
-    run.add_argument("--take-over", action="store_true", help="end another run's claim on the output (is it dead?)")
+    run.add_argument("--take-over", action="store_true", help="take the output over from a run that you know is dead")
     run.add_argument(
         "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"
     )
     run.add_argument(
-        "--item", type=_natural, metavar="K", help="evaluate item K alone, here, and show what becomes of it"
+        "--item",
+        type=_natural,
+        metavar="K",
+        help="run item K alone, in this process, and show its result or traceback; writes nothing",
     )
     run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
 
@@ -180,7 +183,13 @@ def _parser() -> argparse.ArgumentParser:
         subparsers, "verify", "check that files are whole and true", commands.verify, example="verify results/*.h5"
     )
     verify.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    diff = _command(subparsers, "diff", "are two results equal?", commands.diff, example="diff a.h5 b.h5")
+    diff = _command(
+        subparsers,
+        "diff",
+        "compare two results, to the last bit or within a tolerance",
+        commands.diff,
+        example="diff a.h5 b.h5",
+    )
     diff.add_argument("first", type=Path, metavar="A")
     diff.add_argument("second", type=Path, metavar="B")
     diff.add_argument(

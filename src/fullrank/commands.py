@@ -3,8 +3,10 @@
 import importlib
 import json
 import os
+import shlex
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any, TextIO
 
 from fullrank.errors import FailedItems, OutputError, Stopped, UsageError
@@ -135,6 +137,8 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         provenance=provenance,
     )
     console = TerminalConsole(quiet=arguments.quiet)
+    if config.sweep.replicates is not None and config.workload.seed is None:
+        console.say("replicates without a seed cannot be repeated; add seed = 1 (or another one) under [workload]")
     if study.shares_global_generators(backend, choices.n_workers):
         console.say(
             "threads share the global random generators, so results depend on timing; "
@@ -147,31 +151,46 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
 def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
     from fullrank.driver import End
 
-    left = f"{ending.n_finished:,} of {ending.n_items:,} items are finished"
     if ending.end is End.STOPPED:
+        left = f"{ending.n_finished:,} of {ending.n_items:,} items are finished"
         sys.stderr.write(f"fullrank: stopped; {left}, none is lost. Run the same command to go on\n")
         return Stopped.exit_code
     if ending.end is End.DIED:
         sys.stderr.write(f"fullrank: error: {_died(config)}\n")
         return Stopped.exit_code
     if ending.end is End.FAILURES:
-        sys.stderr.write(f"fullrank: error: stopped, because too many items failed; {left}\n{ending.first_failure}\n")
+        sys.stderr.write(
+            "fullrank: error: stopped, because too many items failed; mend the function or the study and run the same "
+            "command again. The first of them:\n"
+            f"{ending.first_failure}\n"
+        )
         return FailedItems.exit_code
     if ending.end is End.ALREADY_COMPLETE:
-        sys.stdout.write("already complete; start anew with --fresh\n")
-    _print_summary(ending)
+        failed = f", {ending.summary.n_failed:,} of them failed" if ending.summary.n_failed else ""
+        sys.stdout.write(
+            f"already complete: {ending.n_items:,} items{failed}; nothing to do. "
+            f"Compute again with --fresh, or into another file with -o\nResult: {ending.output}\n"
+        )
+    else:
+        _print_summary(ending)
     if ending.summary.n_failed > n_allowed:
         return FailedItems.exit_code
     return 0
 
 
 def _print_summary(ending: Any) -> None:
-    from fullrank.report import report, text
+    from fullrank.report import brief, report
 
-    sys.stdout.write(text(report(ending.output)))
+    sys.stdout.write(brief(report(ending.output)))
     if ending.printed is not None:
         sys.stdout.write(f"\nWhat the function printed: {ending.printed}")
+    sys.stdout.write(f"\nWhat ran where, and how well: fullrank report {shlex.quote(str(_shown(ending.output)))}")
     sys.stdout.write(f"\nResult: {ending.output}\n")
+
+
+def _shown(path: Path) -> Path:
+    """Return ``path`` as short as it can be written here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def status(arguments: Namespace, _crew: Any) -> int:
@@ -191,13 +210,27 @@ def report(arguments: Namespace, _crew: Any) -> int:
     from fullrank.report import report as make_report
     from fullrank.report import text
 
-    reports = [make_report(path) for path in arguments.files]
+    reports = [make_report(_result_of(path)) for path in arguments.files]
     if arguments.json:
         shown = [made.to_dict() for made in reports]
         sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(text(made) for made in reports))
     return 0
+
+
+def _result_of(path: Path) -> Path:
+    """Return the result file that is meant: a config's, if a config is named; say so if it is not finished."""
+    from fullrank.standing import output_of
+    from fullrank.workfolder import WorkFolder
+
+    result = output_of(path, None)
+    if not result.exists() and WorkFolder(result).identity() is not None:
+        raise OutputError(
+            f"{result}: not finished yet; see how far it is with: fullrank status {path}, "
+            f"or write what is there with: fullrank gather {path} --partial"
+        )
+    return result
 
 
 def gather(arguments: Namespace, _crew: Any) -> int:

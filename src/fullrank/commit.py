@@ -13,7 +13,7 @@ from fullrank.errors import OutputError
 from fullrank.gather import Buckets, Schema, blocks, decide_schema
 from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
 from fullrank.status import Status
-from fullrank.store import FileSummary, FileWriter, verify
+from fullrank.store import FileSummary, FileWriter, ResultFile, is_ours, verify
 from fullrank.survey import JournalInfo, Survey
 
 MAX_FAILURES_DESCRIBED = 1000
@@ -168,6 +168,17 @@ def _failures(
         )
         for index, status, worker in failed
     )
+
+
+def is_partial_of(path: Path, identity: str) -> bool:
+    """Return whether ``path`` is a partial file of this study, which a fuller one may take the place of."""
+    try:
+        if not is_ours(path):
+            return False
+        with ResultFile(path) as file:
+            return not file.summary.complete and file.identity == identity
+    except OutputError:  # damaged: somebody may still want to look at it
+        return False
 
 
 def put_in_place(temporary: Path, final: Path) -> None:

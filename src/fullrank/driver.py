@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fullrank.backends.base import Death, Handle, Outcome
-from fullrank.commit import Commit, put_in_place, write_file
+from fullrank.commit import Commit, is_partial_of, put_in_place, write_file
 from fullrank.crew import Crew
 from fullrank.errors import OutputError, StudyChanged
 from fullrank.filesystem import is_shared
@@ -104,7 +104,7 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console) -> Endi
         finished = _existing(study, choices)
         if finished is None:
             finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock).go()
-        elif folder.identity() in (None, study.identity.to_json()):
+        elif folder.identity() == study.identity.to_json():
             folder.remove_contents()  # left by a run that was killed between its last two steps
     folder.remove()
     return finished
@@ -117,7 +117,13 @@ def _existing(study: Study, choices: Choices) -> Ending | None:
         return None
     if output.is_dir():
         raise OutputError(f"{output}: is a folder; name a file for the result")
-    if not is_ours(output):
+    try:
+        ours = is_ours(output)
+    except OutputError as error:
+        if choices.fresh and _is_hdf5(output):  # damaged; moved aside like a whole one
+            return None
+        raise OutputError(f"{error}{', or start anew with --fresh' if _is_hdf5(output) else ''}") from None
+    if not ours:
         raise OutputError(f"{output}: is no result of fullrank and stays as it is; choose another path with -o")
     if choices.fresh:
         return None
@@ -128,6 +134,11 @@ def _existing(study: Study, choices: Choices) -> Ending | None:
     _refuse_change(old, study.identity, what=str(output))
     n_finished = summary.n_items - summary.n_missing
     return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
 def _refuse_change(old: Identity, new: Identity, *, what: str) -> None:
@@ -307,7 +318,8 @@ class _Run:
         put_in_place(temporary, folder.output)
         printed = folder.keep_what_was_printed()
         folder.remove_contents()
-        folder.partial.unlink(missing_ok=True)
+        if is_partial_of(folder.partial, self._study.identity.to_json()):
+            folder.partial.unlink()
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
 
     def _unfinished(self, reason: str, n_left: int) -> Ending:

@@ -72,6 +72,31 @@ class Naming:
                     )
 
 
+_UNCHANGING = frozenset({float, int, bool, complex, str, bytes, type(None)})
+
+
+@dataclass(frozen=True)
+class Flat:
+    """One returned value that was encoded at once, because its owner might change it before the claim ends."""
+
+    layout: Layout
+    columns: list[bytes]
+
+
+def snapshot(value: Any, naming: Naming) -> Any:
+    """Return ``value`` in a form that later changes of it by its owner do not reach.
+
+    A function may return the same list, array or mapping again and again, with new contents. A value that cannot be
+    stored is returned as the Unusable that says why.
+    """
+    kind = type(value)
+    if kind in _UNCHANGING or (kind is tuple and _UNCHANGING.issuperset(map(type, value))):
+        return value
+    if kind is dict and _UNCHANGING.issuperset(map(type, value.values())):
+        return value.copy()
+    return _flat(value, naming)
+
+
 def encode(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, str]]]:
     """Return the groups of ``values`` by layout, and ``(row, reason)`` for each value that cannot be stored."""
     try:
@@ -137,24 +162,32 @@ def _encode_one_by_one(values: Sequence[Any], naming: Naming) -> tuple[list[Grou
     parts: dict[Layout, list[list[bytes]]] = {}
     unusable: list[tuple[int, str]] = []
     for row, value in enumerate(values):
+        flat = value if isinstance(value, Flat | Unusable) else _flat(value, naming)
         try:
-            layout, columns = flatten(value, naming)
-            if layout not in rows:
-                naming.check_derived(layout)
+            if isinstance(flat, Unusable):
+                raise flat
+            if flat.layout not in rows:
+                naming.check_derived(flat.layout)
         except Unusable as reason:
             unusable.append((row, str(reason)))
             continue
-        except Exception as error:  # the user's classes run code of their own when they are read
-            kind = type(error).__name__
-            unusable.append((row, f"what the function returned cannot be read: {kind} in {type(value).__name__}"))
-            continue
-        rows.setdefault(layout, []).append(row)
-        parts.setdefault(layout, []).append(columns)
+        rows.setdefault(flat.layout, []).append(row)
+        parts.setdefault(flat.layout, []).append(flat.columns)
     groups = [
         Group(layout, rows[layout], [b"".join(column) for column in zip(*parts[layout], strict=True)])
         for layout in rows
     ]
     return groups, unusable
+
+
+def _flat(value: Any, naming: Naming) -> Flat | Unusable:
+    try:
+        return Flat(*flatten(value, naming))
+    except Unusable as reason:
+        return reason
+    except Exception as error:  # the user's classes run code of their own when they are read
+        kind = type(error).__name__
+        return Unusable(f"what the function returned cannot be read: {kind} in {type(value).__name__}")
 
 
 def flatten(value: Any, naming: Naming) -> tuple[Layout, list[bytes]]:
@@ -232,7 +265,8 @@ def _array_leaf(value: "array[Any]", what: str) -> tuple[str, tuple[int, ...], b
 def _flat_list(value: Sequence[Any], what: str) -> tuple[tuple[int, ...], list[Any]]:
     """Return the shape of nested lists and their numbers in C order."""
     shape: tuple[int, ...] = (len(value),)
-    flat = list(value)
+    # arrays in a list, of numpy or the standard library, are lists in all but name
+    flat = [element.tolist() if hasattr(element, "tolist") else element for element in value]
     while flat and isinstance(flat[0], (list, tuple)):
         if len(shape) == MAX_DIMENSIONS:
             raise Unusable(f"{what} is nested deeper than {MAX_DIMENSIONS} lists; expected an array")

@@ -4,6 +4,7 @@ import json
 import os
 import struct
 import sys
+import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import sub
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from fullrank.encode import Group, encode
+from fullrank.encode import Group, Naming, encode, snapshot
 from fullrank.errors import FunctionError
 from fullrank.function import Call, FunctionSource, memory_mapped
 from fullrank.job import ArrayConstant, Job
 from fullrank.journal import Kind, pack
-from fullrank.seeds import item_seed, seed_global_generators
+from fullrank.seeds import item_seed, load_global_generators, seed_global_generators
 from fullrank.status import Status
 
 IDLE = -1
@@ -64,16 +65,6 @@ class Evaluation:
     busy_seconds: float
     abandoned: bool = False
     """The run is to stop: the running item was interrupted and the rest of the claim left alone."""
-
-    def joined(self, other: "Evaluation") -> "Evaluation":
-        """Return this and ``other`` as one."""
-        return Evaluation(
-            self.frames + other.frames,
-            self.n_finished + other.n_finished,
-            self.n_failed + other.n_failed,
-            self.busy_seconds + other.busy_seconds,
-            self.abandoned or other.abandoned,
-        )
 
 
 def load_constants(job: Job) -> dict[str, Any]:
@@ -128,11 +119,16 @@ class Evaluator:
         self._interrupts = interrupts or Interrupts()
         self._last_output = last_output
         self._n_described = 0
+        self._pid = os.getpid()
+        self._claim: _Claim | None = None
         with users_errors(job.function):
             function = job.function.load()
         constants = load_constants(job)
         self._call = Call(function, job.call_plan(constants), axes=job.axis_names, constants=constants)
-        self._function = self._seeded(self._call.function) if self._seeds_global else self._call.function
+        self._function = self._call.function
+        if self._seeds_global:
+            load_global_generators()
+            self._function = self._seeded(self._function)
 
     @property
     def _seeds_global(self) -> bool:
@@ -154,9 +150,11 @@ class Evaluator:
         if self._job.takes_seed:
             columns.append([item_seed(self._job.seed or 0, index) for index in indices])
         batch: Batch = zip(indices, self._call.arguments(columns), strict=False)
-        claim = _Claim(indices, self._running, settle=self._interrupts.settle)
+        claim = self._claim = _Claim(indices, self._running, settle=self._interrupts.settle)
         while True:
-            error = claim.go(self._function, batch)
+            error = claim.go(self._function, batch, naming=self._job.naming)
+            if os.getpid() != self._pid:
+                _leave_fork(error)
             if error is None:
                 break
             index, interrupted = claim.current[0], isinstance(error, ItemInterrupted)
@@ -196,7 +194,31 @@ class Evaluator:
             "output": self._last_output(index),
         }
 
+    def early_frames(self) -> list[bytes]:
+        """Return journal frames of the running claim's items that have ended since the last call; from any thread.
+
+        The claim's own frames, at its end, count instead of them: an item that was interrupted may still become a
+        time-out.
+        """
+        claim, undecided = self._claim, self._interrupts.overdue | self._interrupts.abandoned
+        if claim is None:
+            return []
+        ended, failures = claim.ended_since_last_time()
+        ended = [row for row in ended if row[0] not in undecided]
+        frames = []
+        if ended:
+            indices, values, seconds = zip(*ended, strict=True)
+            groups, unusable = encode(values, self._job.naming)
+            frames = [values_frame(group, indices, seconds, kind=Kind.EARLY_VALUES) for group in groups]
+            failures = failures + [
+                (indices[row], seconds[row], Status.FAILED, {"exception": reason}) for row, reason in unusable
+            ]
+        if failures:
+            frames.append(failures_frame(failures, kind=Kind.EARLY_FAILURES))
+        return frames
+
     def _finish(self, claim: "_Claim") -> Evaluation:
+        claim.close()
         for index in self._interrupts.overdue.intersection(claim.indices):
             # it swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
@@ -214,8 +236,16 @@ class Evaluator:
         return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned)
 
 
+def _leave_fork(error: BaseException | None) -> NoReturn:
+    """End a process that the user's function forked off and that came back out of it: it is no worker."""
+    code = error.code if isinstance(error, SystemExit) else error and 1
+    os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
 Batch = Iterator[tuple[int, tuple[Any, ...]]]
 """Index and arguments of one item after the other."""
+Ended = tuple[int, Any, float]
+"""Index, value and seconds of an item that returned."""
 Failed = tuple[int, float, int, dict[str, str]]
 """Index, seconds, status and description of an item without a result."""
 
@@ -236,8 +266,13 @@ class _Claim:
         self.current_has_ended = False
         self.abandoned = False
         self._failed_seconds = 0.0
+        self._lock = threading.Lock()
+        self._live: tuple[float, list[Any], list[float]] | None = None
+        """Start, values and ends of the items since the last failure."""
+        self._n_told = self._n_failures_told = 0
+        self._is_closed = False
 
-    def go(self, function: Callable[..., Any], batch: Batch) -> BaseException | None:
+    def go(self, function: Callable[..., Any], batch: Batch, *, naming: Naming) -> BaseException | None:
         """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item)."""
         running, clock = self._running, time.perf_counter
         values: list[Any] = []
@@ -246,11 +281,15 @@ class _Claim:
         error: BaseException | None = None
         index, arguments = self.current
         start = clock()
+        self._live = (start, values, ends)
         try:
             try:
                 for index, arguments in batch:
                     running[0] = index
-                    add_value(function(*arguments))
+                    value = function(*arguments)
+                    if type(value) is not float:
+                        value = snapshot(value, naming)
+                    add_value(value)
                     add_end(clock())
                 running[0] = IDLE
             except BaseException as caught:
@@ -268,12 +307,34 @@ class _Claim:
     def _keep(self, values: list[Any], start: float, ends: list[float]) -> None:
         """Keep the items that ended: those with an end; a value without one belongs to an interrupted item."""
         n_ended = len(ends)
-        ended = self._claimed[self._n_visited : self._n_visited + n_ended]
-        self.current_has_ended = bool(ended) and ended[-1] == self.current[0]
-        self._n_visited += n_ended
-        self.indices.extend(ended)
-        self.values.extend(values[:n_ended])
-        self.seconds.extend(map(sub, ends, chain([start], ends)))
+        with self._lock:
+            self._live = None
+            ended = self._claimed[self._n_visited : self._n_visited + n_ended]
+            self.current_has_ended = bool(ended) and ended[-1] == self.current[0]
+            self._n_visited += n_ended
+            self.indices.extend(ended)
+            self.values.extend(values[:n_ended])
+            self.seconds.extend(map(sub, ends, chain([start], ends)))
+
+    def ended_since_last_time(self) -> tuple[list[Ended], list[Failed]]:
+        """Return what has ended since the last call, while the claim is not closed; from any thread."""
+        with self._lock:
+            if self._is_closed:
+                return [], []
+            ended: list[Ended] = list(zip(self.indices, self.values, self.seconds, strict=True))
+            if self._live is not None:
+                start, values, ends = self._live
+                ends = ends[:]  # its owner goes on appending; a value is there before its end is
+                seconds = map(sub, ends, chain([start], ends))
+                ended.extend(zip(self._claimed[self._n_visited :], values, seconds, strict=False))
+            new, failures = ended[self._n_told :], self.failures[self._n_failures_told :]
+            self._n_told, self._n_failures_told = len(ended), len(self.failures)
+            return new, failures
+
+    def close(self) -> None:
+        """Let :meth:`ended_since_last_time` return nothing any more: the claim is being recorded."""
+        with self._lock:
+            self._is_closed = True
 
     def fail(self, status: Status, description: dict[str, str]) -> None:
         """Record the current item as ended without a result."""
@@ -295,16 +356,16 @@ class _Claim:
         return self.seconds.pop(row)
 
 
-def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float]) -> bytes:
+def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float], *, kind: Kind = Kind.VALUES) -> bytes:
     """Return the journal frame of the finished items of one layout."""
     rows = group.rows
     if len(rows) != len(indices):
         indices, seconds = [indices[row] for row in rows], [seconds[row] for row in rows]
     body = b"".join((array("q", indices).tobytes(), array("f", seconds).tobytes(), *group.columns))
-    return pack(Kind.VALUES, len(rows), meta=json.dumps(group.layout).encode(), body=body)
+    return pack(kind, len(rows), meta=json.dumps(group.layout).encode(), body=body)
 
 
-def failures_frame(failures: Sequence[Failed]) -> bytes:
+def failures_frame(failures: Sequence[Failed], *, kind: Kind = Kind.FAILURES) -> bytes:
     """Return the journal frame of items that ended without a result."""
     indices, seconds, statuses, descriptions = zip(*failures, strict=True)
     body = b"".join(
@@ -314,7 +375,7 @@ def failures_frame(failures: Sequence[Failed]) -> bytes:
             struct.pack(f"{len(statuses)}b", *statuses),
         )
     )
-    return pack(Kind.FAILURES, len(failures), meta=json.dumps(descriptions).encode(), body=body)
+    return pack(kind, len(failures), meta=json.dumps(descriptions).encode(), body=body)
 
 
 def _user_traceback(error: BaseException) -> str:

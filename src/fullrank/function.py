@@ -163,6 +163,10 @@ def plan_call(
                 f"{_nearest_of(name, [other for other in names if other not in given])}"
             )
     missing = [parameter.name for parameter in parameters if parameter.required and parameter.name not in given]
+    if "seed" in missing:
+        raise FunctionError(
+            f"{written}: nothing gives its parameter 'seed'; add seed = 1 (or another one) under [workload]"
+        )
     if missing and not has_setup:
         raise FunctionError(
             f"{written}: nothing gives its parameter '{missing[0]}'; make it an axis under [sweep.grid] "

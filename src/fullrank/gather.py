@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -52,12 +53,12 @@ class Schema:
     code_versions: Mapping[str, int]
     n_items: int
 
-    @property
+    @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The file's result datasets."""
         return tuple(field for result in self.results for field in result.fields)
 
-    @property
+    @cached_property
     def row_dtype(self) -> np.dtype[np.void]:
         """One record, packed."""
         columns: list[Any] = [
@@ -71,7 +72,7 @@ class Schema:
         columns += [("length " + field.name, "<i8") for field in self.fields if field.varying]
         return np.dtype(columns)
 
-    @property
+    @cached_property
     def bucket_items(self) -> int:
         """Number of indices in a bucket."""
         fitting = max(1, BUCKET_BYTES // self.row_dtype.itemsize)

@@ -136,7 +136,7 @@ def _code_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[st
         if name not in new:
             yield f"code of {name} is no longer imported"
         elif new[name] != digest:
-            yield f"code of {name} changed"
+            yield f"code of {name} changed (any function in it counts; comments and layout do not)"
     yield from (f"code of {name} was added" for name in new if name not in old)
 
 

@@ -16,6 +16,8 @@ from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_SECONDS = 5.0
 """After the first signal the running item gets this long to end by itself; a second signal ends it at once."""
+KILL_SECONDS = 5.0
+"""After that a worker that is deaf, because it is inside C code, gets this long until it is killed or left behind."""
 _TICK_SECONDS = 0.1
 
 

@@ -11,6 +11,7 @@ HEADER      what wrote the file                      empty
 VALUES      ``[[name, dtype, shape], …]``            int64 index, float32 seconds, then each column
 FAILURES    ``[{exception, traceback, output}, …]``  int64 index, float32 seconds, int8 status
 ACCOUNT     the worker's account of its time         empty
+EARLY_…     as VALUES and FAILURES: items of a claim that goes on; void once VALUES or FAILURES follow
 ==========  =======================================  =======================================================
 """
 
@@ -21,7 +22,7 @@ import threading
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,6 +43,11 @@ class Kind(IntEnum):
     VALUES = 2
     FAILURES = 3
     ACCOUNT = 4
+    EARLY_VALUES = 5
+    EARLY_FAILURES = 6
+
+
+_STANDS_FOR: dict[int, int] = {Kind.EARLY_VALUES: Kind.VALUES, Kind.EARLY_FAILURES: Kind.FAILURES}
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,22 @@ def read(path: Path) -> Iterator[Frame | Damage]:
 
 
 def read_stream(file: BinaryIO, path: Path) -> Iterator[Frame | Damage]:
-    """Yield what :func:`read` yields, from a seekable stream that holds the journal at ``path``."""
+    """Yield what :func:`read` yields, from a seekable stream that holds the journal at ``path``.
+
+    Early frames are yielded as what they stand for, and only if the worker died before it wrote the claim's own.
+    """
+    early: list[Frame] = []
+    for frame in _frames(file, path):
+        if isinstance(frame, Frame) and frame.kind in _STANDS_FOR:
+            early.append(replace(frame, kind=_STANDS_FOR[frame.kind]))
+            continue
+        if isinstance(frame, Frame) and frame.kind in _STANDS_FOR.values():
+            early.clear()
+        yield frame
+    yield from early
+
+
+def _frames(file: BinaryIO, path: Path) -> Iterator[Frame | Damage]:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     while True:

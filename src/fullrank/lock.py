@@ -150,19 +150,36 @@ class RunLock:
 
     def _create(self) -> bool:
         """Make the file, whole or not at all; False if it is there already."""
+        written = self._path.with_name(f"lock.{self._me.token}.new")
+        self._write(written)
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            self._path.hardlink_to(written)
         except FileExistsError:
             return False
+        except OSError:  # a file system without links
+            return self._create_in_place()
+        finally:
+            written.unlink(missing_ok=True)
+        return True
+
+    def _create_in_place(self) -> bool:
+        """:meth:`_create` where a file cannot get a second name: if it is killed here the lock stays empty."""
+        try:
+            self._write(self._path)
+        except FileExistsError:
+            return False
+        return True
+
+    def _write(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             os.write(descriptor, self._me.to_json().encode())
             os.fsync(descriptor)
         except OSError:
-            self._path.unlink()
+            path.unlink()
             raise
         finally:
             os.close(descriptor)
-        return True
 
     def _look(self) -> _Seen | None:
         # opening it makes a network file system ask its server, which stat alone need not

@@ -1,6 +1,7 @@
 """One random seed an item, from the run's seed and the item's index alone."""
 
 import sys
+from contextlib import suppress
 
 _MASK = 2**64 - 1
 
@@ -24,11 +25,16 @@ def _mix(z: int) -> int:
     return z ^ z >> 31
 
 
-def seed_global_generators(seed: int) -> None:
-    """Seed :mod:`random`, and numpy's global generator if numpy is loaded."""
-    import random  # eight files that only this needs
+def load_global_generators() -> None:
+    """Load the modules whose generators are to be seeded: one that a function loads itself would come too late."""
+    import random  # noqa: F401  # eight files that only this needs
 
-    random.seed(seed)
-    # numpy loads numpy.random at its first use only, which may be inside the item
-    if (numpy := sys.modules.get("numpy")) is not None:
-        numpy.random.seed([seed & 0xFFFFFFFF, seed >> 32])
+    with suppress(ImportError):  # numpy is not there, or does not load here
+        import numpy.random  # noqa: F401
+
+
+def seed_global_generators(seed: int) -> None:
+    """Seed the generators of :mod:`random`, and of numpy, that are loaded."""
+    for name, seeded in (("random", seed), ("numpy.random", [seed & 0xFFFFFFFF, seed >> 32])):
+        if (module := sys.modules.get(name)) is not None:
+            module.seed(seeded)

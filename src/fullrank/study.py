@@ -76,7 +76,8 @@ def _sent(value: Any) -> Any:
 def output_path(config: Config, option: Path | None) -> Path:
     """Return where the result goes, absolute: the option, else the config's, else ``results/NAME.h5``."""
     path = option or config.output or DEFAULT_FOLDER / (config.path.stem + ".h5")
-    return Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow the user's links
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would spell out the user's folders
+    return absolute.resolve() if absolute.is_symlink() else absolute
 
 
 def open_study(config: Config) -> Study:

@@ -73,6 +73,16 @@ def process_age_seconds() -> float:
         return 0.0
 
 
+class Lagging(Protocol):
+    """What a keeper keeps up: a journal, or a worker with its journal."""
+
+    def flush(self) -> None:
+        """Hand all there is to the operating system."""
+
+    def sync(self) -> None:
+        """Have the disk keep it."""
+
+
 class Keeper(threading.Thread):
     """Keeps journals from lagging: flushed every second, on the disk every five, whatever the workers do.
 
@@ -80,7 +90,7 @@ class Keeper(threading.Thread):
     whose parent died: an orphan would compute what its successors compute again.
     """
 
-    def __init__(self, journals: Sequence[JournalWriter], *, parent: int | None = None) -> None:
+    def __init__(self, journals: Sequence[Lagging], *, parent: int | None = None) -> None:
         super().__init__(name="fullrank-keeper", daemon=True)
         self._journals = journals
         self._parent = parent
@@ -152,6 +162,7 @@ class Worker:
             header,
             write_interval_seconds=job.journal_interval_seconds,
         )
+        self._recording = threading.Lock()
         self._pace = Pace()
         self._claim_seconds = 0.0
         self._journal_seconds = 0.0
@@ -168,23 +179,43 @@ class Worker:
         for positions in self._claims(counter, todo):
             claimed = clock()
             self._claim_seconds += claimed - ended
-            evaluation = self._evaluate(todo.indices(positions))
-            evaluated = clock()
-            for frame in evaluation.frames:
-                self.journal.append(frame, since=claimed, now=evaluated)
-            ended = clock()
-            self._journal_seconds += ended - evaluated
             self._n_claims += 1
-            self._pace.add_items(evaluation.n_finished, evaluation.busy_seconds)
-            counter.add_finished(
-                evaluation.n_finished, evaluation.n_failed, busy_milliseconds=round(1000 * evaluation.busy_seconds)
-            )
+            abandoned = False
+            for evaluation in self._evaluations(todo.indices(positions)):
+                self._record(evaluation, since=claimed)
+                counter.add_finished(
+                    evaluation.n_finished, evaluation.n_failed, busy_milliseconds=round(1000 * evaluation.busy_seconds)
+                )
+                abandoned = evaluation.abandoned
+            ended = clock()
             if keeper.error is not None:
                 raise keeper.error
-            if evaluation.abandoned or self._stop_requested():
+            if abandoned or self._stop_requested():
                 counter.stop()
                 break
         self._close(elapsed_seconds=ended - begun, cpu_seconds=time.thread_time() - cpu_begun)
+
+    def _record(self, evaluation: Evaluation, *, since: float) -> None:
+        """Write down what became of a claim that began at ``since``."""
+        evaluated = time.perf_counter()
+        with self._recording:
+            if evaluation.frames:
+                self.journal.append(b"".join(evaluation.frames), since=since, now=evaluated)
+        self._journal_seconds += time.perf_counter() - evaluated
+        self._pace.add_items(evaluation.n_finished, evaluation.busy_seconds)
+
+    def flush(self) -> None:
+        """Write down what the running claim has finished so far, and flush the journal; from the keeper's thread."""
+        with self._recording:  # the claim's own frames must not come in between
+            for frame in self._evaluator.early_frames():
+                now = time.perf_counter()
+                self.journal.append(frame, since=now, now=now)
+        self.journal.flush()
+
+    def sync(self) -> None:
+        """:meth:`flush`, and have the disk keep it."""
+        self.flush()
+        self.journal.sync()
 
     def _claims(self, counter: SharedCounter, todo: Todo) -> Iterator[range]:
         if self._job.schedule == "guided":
@@ -203,20 +234,22 @@ class Worker:
                 looked = time.perf_counter()
             yield piece
 
-    def _evaluate(self, indices: list[int]) -> Evaluation:
-        """Evaluate one claim, suspects in a child process each."""
-        suspects = self._job.suspects.intersection(indices) if self._job.suspects else ()
-        if not suspects:
-            return self._evaluator.evaluate(indices)
-        from fullrank.contained import evaluate_contained
-
-        evaluation = self._evaluator.evaluate([index for index in indices if index not in suspects])
-        for index in suspects:
+    def _evaluations(self, indices: list[int]) -> Iterator[Evaluation]:
+        """Evaluate one claim: the suspects in it last, in a child process each."""
+        suspects = self._job.suspects.intersection(indices) if self._job.suspects else frozenset()
+        innocent = [index for index in indices if index not in suspects] if suspects else indices
+        if innocent:
+            evaluation = self._evaluator.evaluate(innocent)
+            yield evaluation
             if evaluation.abandoned:
-                break
-            contained = evaluate_contained(self._job, index, running=self._running, interrupts=self._interrupts)
-            evaluation = evaluation.joined(contained)
-        return evaluation
+                return
+        for index in suspects:
+            from fullrank.contained import evaluate_contained
+
+            evaluation = evaluate_contained(self._job, index, running=self._running, interrupts=self._interrupts)
+            yield evaluation
+            if evaluation.abandoned:
+                return
 
     def _close(self, *, elapsed_seconds: float, cpu_seconds: float) -> None:
         account = {

@@ -67,6 +67,8 @@ class WorkFolder:
         """Make the folder and those above it; OutputError if that cannot be."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise OutputError(f"{self.path}: is in the way: expected a folder there, or nothing") from None
         except OSError as error:
             raise OutputError(f"{self.path.parent}: the output folder cannot be written: {error.strerror}") from error
 
@@ -197,7 +199,14 @@ class WorkFolder:
 
     def remove_contents(self) -> None:
         """Delete what :meth:`begin_study` and attempts made; the result file holds it all."""
-        patterns = (f"a*{JOURNAL_SUFFIX}", f"a*{RUNNING_SUFFIX}", f"a*{LOG_SUFFIX}", "*.tmp", "token")
+        ours = "a[0-9][0-9][0-9][0-9]-*"
+        patterns = (
+            f"{ours}{JOURNAL_SUFFIX}",
+            f"{ours}{RUNNING_SUFFIX}",
+            f"{ours}{LOG_SUFFIX}",
+            "*.[0-9]*.tmp",
+            "token",
+        )
         for pattern in patterns:
             for path in self.path.glob(pattern):
                 path.unlink()

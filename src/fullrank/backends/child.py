@@ -66,7 +66,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
             stop_requested=lambda: signals.requested,
         )
         todo = Todo(job.order, finished)
-        keeper = Keeper([worker.journal], parent=os.getppid())
+        keeper = Keeper([worker], parent=os.getppid())
         os.write(answers, READY)
         sys.stdin.buffer.read(1)
         _close_standard_input()

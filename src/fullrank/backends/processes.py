@@ -14,14 +14,12 @@ from fullrank.backends.cells import ProcessCounter, create_cells
 from fullrank.backends.child import DONE, FOR_PARENT, READY
 from fullrank.contained import describe_death
 from fullrank.errors import FullrankError
-from fullrank.interrupt import StopSignals
+from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment, thread_limits
 from fullrank.schedule import Todo
 
 _LOOK_SECONDS = 0.2
-_KILL_SECONDS = 5.0
-"""After SIGTERM a child that is inside C code gets this long before it is killed."""
 
 
 class _Child:
@@ -169,6 +167,6 @@ def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSig
             told = True
             for child in children:
                 child.process.terminate()
-        if now >= signals.abandon_at + _KILL_SECONDS:
+        if now >= signals.abandon_at + KILL_SECONDS:
             for child in children:
                 child.process.kill()

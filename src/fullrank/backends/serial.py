@@ -29,7 +29,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
             last_output=log.last_output,
             stop_requested=lambda: signals.requested,
         )
-        keeper = Keeper([worker.journal])
+        keeper = Keeper([worker])
         keeper.start()
         stack.callback(keeper.end)
         stack.enter_context(watch(counter))

@@ -12,7 +12,7 @@ from typing import cast
 
 from fullrank.backends.base import LocalCounter, Outcome, Watch
 from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
-from fullrank.interrupt import RunningItem, StopSignals, tick_seconds
+from fullrank.interrupt import KILL_SECONDS, RunningItem, StopSignals, tick_seconds
 from fullrank.job import Job
 from fullrank.output import ItemLog, ThreadStreams, streams_replaced
 from fullrank.schedule import Todo
@@ -158,7 +158,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]
         for thread in threads:
             thread.prepare()
-        keeper = Keeper([cast(Worker, thread.worker).journal for thread in threads])
+        keeper = Keeper([cast(Worker, thread.worker) for thread in threads])
         keeper.start()
         stack.callback(keeper.end)
         stack.enter_context(signals.installed())
@@ -187,6 +187,8 @@ def _supervise(
         now = time.monotonic()
         if signals.requested and not counter.stopped():
             counter.stop()
+        if now >= signals.abandon_at + KILL_SECONDS:
+            return  # they are in C code, or asleep; as daemons they end with the process
         for thread in threads:
             index, seconds = thread.item.look(now)
             if index == IDLE:

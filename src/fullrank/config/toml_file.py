@@ -32,6 +32,10 @@ _STRING_COMMENT_OR_BRACKET = re.compile(
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """Exact text and content of a TOML file; ConfigError if there is none."""
     text = _read_text(path)
+    if path.suffix == ".py":
+        raise ConfigError(
+            f"{path}: this is a Python file; expected the study's TOML file, which names a function of it"
+        )
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

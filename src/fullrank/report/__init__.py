@@ -1,10 +1,10 @@
 """What a result file tells people: what ran, where, how long, how well, and what came out of it.
 
-:func:`report` reads a file once, by blocks; :func:`text` spells what it found.
+:func:`report` reads a file once, by blocks; :func:`text` spells what it found, :func:`brief` the gist of it.
 """
 
 from fullrank.report.facts import Report
 from fullrank.report.reading import report
-from fullrank.report.words import text
+from fullrank.report.words import brief, text
 
-__all__ = ["Report", "report", "text"]
+__all__ = ["Report", "brief", "report", "text"]

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import isnan
 from typing import Any
 
-from fullrank.metrics import spelled_seconds
+from fullrank.metrics import spelled_seconds, spelled_share
 from fullrank.report.facts import (
     Attempt,
     AxisFacts,
@@ -26,6 +26,8 @@ from fullrank.report.layout import (
 from fullrank.report.words_of_time import time_section, workers_section
 
 N_HOSTS_LISTED = 4
+SHORT_SECONDS = 1.0
+"""A run that was shorter says little about efficiency."""
 N_KINDS_LISTED = 10
 """Of failures."""
 
@@ -38,6 +40,21 @@ def text(found: Report, *, width: int = 100) -> str:
     sections = (_heading, _facts, _results, _attempts, time_section, workers_section, _slowest, _failures)
     parts = ["\n".join(map(printable, section(found, width))) for section in sections]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def brief(found: Report, *, width: int = 100) -> str:
+    """Spell what came out and in what time: the end of a run. It ends with a line feed."""
+    parts = ["\n".join(map(printable, section(found, width))) for section in (_heading, _results, _in_time, _failures)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _in_time(found: Report, _width: int) -> Iterator[str]:
+    known = found.work
+    if known.makespan_seconds >= SHORT_SECONDS:
+        yield (
+            f"{counted(known.n_workers, 'worker')}, {spelled_seconds(known.makespan_seconds)}; "
+            f"{spelled_share(known.busy_share)} of that time went into items"
+        )
 
 
 def _heading(found: Report, width: int) -> Iterator[str]:
@@ -228,7 +245,7 @@ def _failures(found: Report, width: int) -> Iterator[str]:
     if not found.failures:
         return
     n = found.n_without_result
-    yield f"Failures: {counted(n, 'item')} without a result; the group failures has tracebacks"
+    yield f"Failures: {counted(n, 'item')} without a result; the commands below repeat them, with traceback"
     if len(found.failure_kinds) > 1:
         kinds_counted = [f"{n:,} × {shortened(kind, 40)}" for kind, n in found.failure_kinds.items()]
         kinds = ", ".join(kinds_counted[:N_KINDS_LISTED])
@@ -237,7 +254,7 @@ def _failures(found: Report, width: int) -> Iterator[str]:
         status = "" if item.status == "failed" else f" {item.status}"
         head = f"  item {item.index} ({spelled_parameters(item.parameters)}){status}"
         exception = item.exception.partition("\n")[0]
-        yield shortened(f"{head}: {exception}" if exception else head, width)
+        yield from wrapped("  ", f"{head.strip()}: {exception}" if exception else head.strip(), width)
         yield f"    {item.command}"
     if n > len(found.failures):
         yield f"  and {n - len(found.failures):,} more"

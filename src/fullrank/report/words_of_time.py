@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan, nan
-from statistics import median
 
 from fullrank.metrics import spelled_seconds, spelled_share
 from fullrank.report.facts import Report
@@ -119,6 +118,11 @@ def _core_notes(found: Report) -> Iterator[str]:
             yield f"{share} of the time: items wait, for a disk, a network or a free core."
 
 
+def _median(values: Sequence[float]) -> float:
+    ordered = sorted(values)  # statistics.median costs its import
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
 def workers_section(found: Report, width: int) -> Iterator[str]:
     """Show where each worker's time went."""
     if found.work.n_killed == len(found.workers):
@@ -143,7 +147,7 @@ def workers_section(found: Report, width: int) -> Iterator[str]:
 
 
 def _worker_summary(columns: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
-    ways: dict[str, Callable[[Sequence[float]], float]] = {"least": min, "median": median, "most": max}
+    ways: dict[str, Callable[[Sequence[float]], float]] = {"least": min, "median": _median, "most": max}
     chosen = {
         name: [choose([v for v in values if not isnan(v)] or [nan]) for choose in ways.values()]
         for name, values in columns.items()

@@ -1,15 +1,20 @@
 """The result file: written, read, verified and compared. No other part of fullrank imports h5py.
 
 docs/format.md describes every dataset. Names and arithmetic are in ``layout.py``, the digest in
-``tally.py``, what is refused in files from elsewhere in ``safety.py``.
+``tally.py``, what is refused in files from elsewhere in ``safety.py``. What a file of one item does
+a hundred times goes to the lower layer of h5py: ``attributes.py``, ``objects.py`` and ``h5.py``.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from fullrank.store.axis import FileAxis, VariableText
-from fullrank.store.diff import differences
 from fullrank.store.reader import ResultFile, is_ours
 from fullrank.store.tally import FileSummary
 from fullrank.store.verify import block_size, verify
 from fullrank.store.writer import FileWriter
+
+if TYPE_CHECKING:
+    from fullrank.store.diff import differences
 
 __all__ = [
     "FileAxis",
@@ -22,3 +27,12 @@ __all__ = [
     "is_ours",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only ``fullrank diff`` needs when it is asked for."""
+    if name == "differences":
+        from fullrank.store.diff import differences
+
+        return differences
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

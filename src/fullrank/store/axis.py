@@ -31,7 +31,7 @@ class FileAxis:
     def column(self, positions: range) -> list[Value]:
         """Return the values at positions that follow each other."""
         with reading(self._path, f"be read at /{self.name}"):
-            return read_values(self._dataset, slice(positions.start, positions.stop))
+            return read_values(self._dataset, positions)
 
 
 @dataclass(frozen=True)

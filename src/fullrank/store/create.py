@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from fullrank.store.h5 import TEXT, create, create_scale, fill_by_ranges
+from fullrank.store.attributes import TEXT
+from fullrank.store.h5 import attach_scale, create, create_scale, fill_by_ranges
 from fullrank.store.layout import BOOL_FLAGS, Variable, chunk_bytes, flag_attributes
 from fullrank.store.tables import clean
 
@@ -27,7 +28,7 @@ def create_datasets(file: h5py.File, sweep: "Sweep", *, variables: Sequence[Vari
     scales = _create_scales(file, sweep, variables=variables)
     by_item = [axis for axis in sweep.axes if axis.name not in sweep.dims]
     for axis in by_item:
-        _create_parameter(file, axis).dims[0].attach_scale(scales["item"])
+        attach_scale(_create_parameter(file, axis), 0, scales["item"])
     coordinates = " ".join(axis.name for axis in by_item)
     datasets: dict[str, h5py.Dataset] = {}
     for variable in variables:
@@ -41,7 +42,7 @@ def create_datasets(file: h5py.File, sweep: "Sweep", *, variables: Sequence[Vari
             fill=variable.fill,
         )
         for dim, name in enumerate((*sweep.dims, *variable.inner_dims)):
-            dataset.dims[dim].attach_scale(scales[name])
+            attach_scale(dataset, dim, scales[name])
     return datasets
 
 

@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 
 from fullrank.schema import AttemptRow, Block, Failure, Field, Tables, WorkerRow
+from fullrank.store.attributes import read_attribute
 from fullrank.store.axis import FileAxis, Value, VariableText
-from fullrank.store.h5 import damaged, open_old, read_items, reading
+from fullrank.store.h5 import damaged, open_old, read_items, reading, scales
 from fullrank.store.layout import is_storable, length_name, ranges
 from fullrank.store.safety import check_file, is_marked
 from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text
@@ -37,7 +38,7 @@ class ResultFile:
             self._file = open_old(path)
         try:
             with reading(path):
-                check_file(self._file, path)
+                self._objects = check_file(self._file, path)
                 self._read_layout()
         except BaseException:
             self.close()
@@ -59,8 +60,10 @@ class ResultFile:
         self._file.close()
 
     def _read_layout(self) -> None:
+        self._dims: dict[str, tuple[str, ...]] = {}
         status = self._dataset("status")
         self.shape: tuple[int, ...] = tuple(map(int, status.shape))
+        self.n_items = self._number("n_items")
         self.dims: tuple[str, ...] = self.dims_of("status")
         self.kind = self._text("sweep")
         self.axis_names = self._names("parameters")
@@ -84,29 +87,34 @@ class ResultFile:
                 raise damaged(self.path, f"/{axis.name} has {len(axis)} values, expected {expected}")
 
     def _dataset(self, name: str) -> h5py.Dataset:
-        if not isinstance(found := self._file.get(name), h5py.Dataset):
+        full_name = f"/{name}"
+        if full_name not in self._objects or not isinstance(found := self._objects[full_name], h5py.Dataset):
             raise damaged(self.path, f"there is no dataset /{name}")
         return found
 
+    def _attribute(self, name: str) -> Any:
+        return read_attribute(self._objects["/"], name)
+
     def _text(self, name: str) -> str:
-        if not isinstance(value := self._file.attrs.get(name), str):
+        if not isinstance(value := self._attribute(name), str):
             raise damaged(self.path, f"expected a text in the attribute {name}, got {value!r}")
         return value
 
     def _number(self, name: str) -> int:
-        if not isinstance(value := self._file.attrs.get(name), np.integer):
+        if not isinstance(value := self._attribute(name), np.integer):
             raise damaged(self.path, f"expected a number in the attribute {name}, got {value!r}")
         return int(value)
 
     def _names(self, name: str) -> tuple[str, ...]:
-        return tuple(map(str, np.atleast_1d(self._file.attrs.get(name, ()))))
+        names = self._attribute(name)
+        return () if names is None else tuple(map(str, np.atleast_1d(names)))
 
     def scale(self, name: str) -> FileAxis:
         """Return an axis, or the scale of another dimension."""
         dataset = self._dataset(name)
-        if dataset.ndim != 1:
-            raise damaged(self.path, f"/{name} has {dataset.ndim} dimensions, expected 1")
-        units, long_name = (str(dataset.attrs.get(key, "")) for key in ("units", "long_name"))
+        if len(dataset.shape) != 1:
+            raise damaged(self.path, f"/{name} has {len(dataset.shape)} dimensions, expected 1")
+        units, long_name = (str(read_attribute(dataset, key, "")) for key in ("units", "long_name"))
         return FileAxis(name, units, long_name, dataset, self.path)
 
     def _field(self, name: str) -> Field:
@@ -125,25 +133,20 @@ class ResultFile:
         return self._text("title")
 
     @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return self._number("n_items")
-
-    @property
     def replicates(self) -> int | None:
         """Length of the dimension ``replicate``; None if there is none."""
         return dict(zip(self.dims, self.shape, strict=True)).get("replicate")
 
-    @property
+    @cached_property
     def summary(self) -> FileSummary:
         """The numbers that stand in the file; :func:`verify` compares them with its content."""
-        n_items, n_ok, n_failed = map(self._number, ("n_items", "n_ok", "n_failed"))
-        counts = {f.name: int(self._dataset(f.name).attrs.get("n_nan", 0)) for f in self.fields}
+        n_ok, n_failed = self._number("n_ok"), self._number("n_failed")
+        counts = {f.name: int(read_attribute(self._dataset(f.name), "n_nan", 0)) for f in self.fields}
         return FileSummary(
-            n_items=n_items,
+            n_items=self.n_items,
             n_ok=n_ok,
             n_failed=n_failed,
-            n_missing=n_items - n_ok - n_failed,
+            n_missing=self.n_items - n_ok - n_failed,
             results_sha256=self._text("results_sha256"),
             complete=self._number("complete") == 1,
             n_nan={name: n_nan for name, n_nan in counts.items() if n_nan},
@@ -159,32 +162,33 @@ class ResultFile:
     @property
     def texts_sha256(self) -> tuple[str, str]:
         """The digest over the file's texts as it stands in the file, and as it is."""
-        return self._text(TEXTS_DIGEST), texts_sha256(self._file)
+        return self._text(TEXTS_DIGEST), texts_sha256(self._objects)
 
-    @property
+    @cached_property
     def variables(self) -> Mapping[str, VariableText]:
         """What the file says of each result, by name."""
         return {entry.name: self._variable(entry.name) for entry in self.fields}
 
     def _variable(self, name: str) -> VariableText:
-        attributes = self._dataset(name).attrs
-        units, long_name = (str(attributes.get(key, "")) for key in ("units", "long_name"))
+        dataset = self._dataset(name)
+        units, long_name = (str(read_attribute(dataset, key, "")) for key in ("units", "long_name"))
         return VariableText(units, long_name, self.dims_of(name)[len(self.shape) :])
 
     def dims_of(self, name: str) -> tuple[str, ...]:
         """Return the names of a dataset's dimensions, as its scales have them."""
-        dataset = self._dataset(name)
-        dims: list[str] = []
-        for number, dim in enumerate(dataset.dims):
-            if len(dim) != 1:
-                raise damaged(self.path, f"dimension {number} of /{name} has {len(dim)} scales, expected 1")
-            dims.append(str(dim[0].name).removeprefix("/"))
-            if dim[0].shape != (dataset.shape[number],):
-                raise damaged(
-                    self.path,
-                    f"dimension {number} of /{name} and its scale /{dims[-1]} differ in length",
-                )
-        return tuple(dims)
+        if name not in self._dims:
+            shape = self._dataset(name).shape
+            self._dims[name] = tuple(self._dim(name, number, size=size) for number, size in enumerate(shape))
+        return self._dims[name]
+
+    def _dim(self, name: str, number: int, *, size: int) -> str:
+        found = scales(self._dataset(name), number)
+        if len(found) != 1:
+            raise damaged(self.path, f"dimension {number} of /{name} has {len(found)} scales, expected 1")
+        scale = self._objects.name_of(found[0])
+        if found[0].shape != (size,):
+            raise damaged(self.path, f"dimension {number} of /{name} and its scale {scale} differ in length")
+        return scale.removeprefix("/")
 
     def parameters(self, index: int) -> dict[str, Value]:
         """Return an item's parameters by name; IndexError outside 0 … n_items - 1."""
@@ -195,13 +199,13 @@ class ResultFile:
 
     def blocks(self, n: int) -> Iterator[Block]:
         """Yield all items in index order, ``n`` at a time; fill values where an item has none."""
-        inner_ranks = {name: self._dataset(name).ndim - len(self.shape) for name in self.item_dataset_names}
         datasets = {name: self._dataset(name) for name in self.item_dataset_names}  # kept: each caches a chunk
         for items in ranges(self.n_items, n):
             arrays: dict[str, Any] = {}
             for name, dataset in datasets.items():
                 with reading(self.path, f"be read, /{name} is damaged"):
-                    arrays[name] = read_items(dataset, items.start, n=len(items), n_inner=inner_ranks[name])
+                    n_inner = len(dataset.shape) - len(self.shape)
+                    arrays[name] = read_items(dataset, items.start, n=len(items), n_inner=n_inner)
             yield Block(
                 items.start,
                 status=arrays["status"],
@@ -221,34 +225,34 @@ class ResultFile:
     def failures(self) -> tuple[Failure, ...]:
         """Return the items without a result; beyond the first 1,000 only /status knows of them."""
         with reading(self.path, "be read at /failures"):
-            return read_rows(self._file, "failures", Failure)
+            return read_rows(self._objects, "failures", Failure)
 
     def workers(self) -> tuple[WorkerRow, ...]:
         """Return the workers of all attempts."""
         with reading(self.path, "be read at /workers"):
-            return read_rows(self._file, "workers", WorkerRow)
+            return read_rows(self._objects, "workers", WorkerRow)
 
     def attempts(self) -> tuple[AttemptRow, ...]:
         """Return the attempts."""
         with reading(self.path, "be read at /attempts"):
-            return read_rows(self._file, "attempts", AttemptRow)
+            return read_rows(self._objects, "attempts", AttemptRow)
 
     def provenance(self) -> Mapping[str, str | int | float]:
         """Return what ran where."""
         with reading(self.path, "be read at /provenance"):
-            return read_provenance(self._file)
+            return read_provenance(self._objects)
 
     @property
     def config(self) -> str:
         """The exact text of the config."""
         with reading(self.path, "be read at /config/text"):
-            return read_text(self._file, "text")
+            return read_text(self._objects, "text")
 
     @property
     def identity(self) -> str:
         """Canonical JSON of what makes this study this study."""
         with reading(self.path, "be read at /config/identity"):
-            return read_text(self._file, "identity")
+            return read_text(self._objects, "identity")
 
     def tables(self) -> Tables:
         """Return everything that is not one value an item, as the writer takes it."""
@@ -271,4 +275,4 @@ def is_ours(path: Path) -> bool:
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with reading(path, "be opened"), open_old(path) as file:
-        return is_marked(file)
+        return is_marked(file["/"])

@@ -5,7 +5,6 @@ ours does none of that, so a file that does is refused, whatever its attributes 
 """
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,25 @@ import h5py
 import numpy as np
 
 from fullrank.errors import OutputError
+from fullrank.store.attributes import read_attribute
 from fullrank.store.layout import FORMAT, FORMAT_VERSION
+from fullrank.store.objects import Objects
 
 N_OBJECTS_MAX = 100_000
-DEPTH_MAX = 4
 CHUNK_BYTES_MAX = 64 << 20
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
 
-def check_file(file: h5py.File, path: Path) -> None:
-    """Check that the file is ours, of a version that is known, and safe to read.
+def check_file(file: h5py.File, path: Path) -> Objects:
+    """Check that the file is ours, of a version that is known, and safe to read; return what stands in it.
 
     Raises:
         OutputError: it is not; the message says why.
     """
-    if not is_marked(file):
+    root = file["/"]
+    if not is_marked(root):
         raise OutputError(f"{path}: not a result file of fullrank; name another file")
-    version = file.attrs.get("format_version")
+    version = read_attribute(root, "format_version")
     if not isinstance(version, np.integer) or version < 1:
         raise OutputError(f"{path}: damaged: expected a number in format_version, got {version!r}")
     if version > FORMAT_VERSION:
@@ -37,26 +38,17 @@ def check_file(file: h5py.File, path: Path) -> None:
             f"{path}: written by a newer fullrank, in format version {version}; this one reads "
             f"versions up to {FORMAT_VERSION}; install a newer fullrank"
         )
-    for n_objects, (name, found) in enumerate(objects(file), start=1):
+    objects = Objects(root)
+    for n_objects, (name, found) in enumerate(objects.find(), start=1):
         problem = _object_problem(found) if n_objects <= N_OBJECTS_MAX else "one object too many"
         if problem:
             raise OutputError(f"{path}: {name}: {problem}; files of fullrank have none, this one is not read")
+    return objects
 
 
-def is_marked(file: h5py.File) -> bool:
+def is_marked(root: h5py.Group) -> bool:
     """Whether the root attributes say that fullrank wrote the file."""
-    return isinstance(mark := file.attrs.get("format"), str) and mark == FORMAT
-
-
-def objects(group: h5py.Group, *, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield what is below a group by name: objects opened, links to elsewhere as links."""
-    for key in group:
-        name = f"{'' if depth == 0 else group.name}/{key}"
-        link = group.get(key, getlink=True)
-        found = group[key] if isinstance(link, h5py.HardLink) else link
-        yield name, found if depth < DEPTH_MAX else None
-        if isinstance(found, h5py.Group) and depth < DEPTH_MAX:
-            yield from objects(found, depth=depth + 1)
+    return isinstance(mark := read_attribute(root, "format"), str) and mark == FORMAT
 
 
 def _object_problem(found: Any) -> str | None:
@@ -81,11 +73,12 @@ def _dataset_problem(dataset: h5py.Dataset) -> str | None:
     for number in range(properties.get_nfilters()):
         if (code := properties.get_filter(number)[0]) not in _FILTERS:
             return f"filter number {code}"
-    if dataset.shape is None or not _is_plain(dataset.dtype):
-        return f"data of type {dataset.dtype}"
+    dtype = dataset.dtype
+    if dataset.shape is None or not _is_plain(dtype):
+        return f"data of type {dtype}"
     if layout == h5py.h5d.CHUNKED:
-        return _chunks_problem(dataset)
-    if dataset.id.get_storage_size() != dataset.size * _stored_bytes(dataset.dtype):
+        return _chunks_problem(dataset, properties.get_chunk())
+    if dataset.id.get_storage_size() != dataset.size * _stored_bytes(dtype):
         return f"a size ({dataset.shape}) that its data does not have"
     return None
 
@@ -103,11 +96,11 @@ def _stored_bytes(dtype: np.dtype[Any]) -> int:
     return 16 if text is not None and text.length is None else dtype.itemsize
 
 
-def _chunks_problem(dataset: h5py.Dataset) -> str | None:
-    chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+def _chunks_problem(dataset: h5py.Dataset, chunks: tuple[int, ...]) -> str | None:
+    chunk_bytes = math.prod(chunks) * dataset.dtype.itemsize
     if chunk_bytes > CHUNK_BYTES_MAX:
         return f"chunks of {chunk_bytes} bytes"
-    pairs = zip(dataset.shape, dataset.chunks, strict=True)
+    pairs = zip(dataset.shape, chunks, strict=True)
     n_chunks = math.prod(-(-size // chunk) for size, chunk in pairs)
     if dataset.id.get_num_chunks() != n_chunks:
         return f"a size ({dataset.shape}) that its {dataset.id.get_num_chunks()} chunks do not have"

@@ -8,8 +8,10 @@ import h5py
 import numpy as np
 
 from fullrank.schema import AttemptRow, Failure, Tables, WorkerRow
-from fullrank.store.h5 import TEXT, create, create_scale
+from fullrank.store.attributes import TEXT, read_attribute, write_attributes
+from fullrank.store.h5 import attach_scale, create, create_scale, is_text, read_range, read_texts, write_whole
 from fullrank.store.layout import STATUS_FLAGS, flag_attributes
+from fullrank.store.objects import Objects
 
 Row = TypeVar("Row", Failure, WorkerRow, AttemptRow)
 ROW_TYPES: dict[str, type[Any]] = {
@@ -73,8 +75,8 @@ def write_tables(file: h5py.File, tables: Tables) -> None:
     _write_rows(file, "workers", tables.workers)
     _write_rows(file, "attempts", tables.attempts)
     provenance = file.create_group("provenance", track_order=True)
-    for key, value in tables.provenance.items():
-        provenance.attrs[key] = clean(value) if isinstance(value, str) else value
+    facts = tables.provenance.items()
+    write_attributes(provenance, {key: clean(value) if isinstance(value, str) else value for key, value in facts})
     config = file.create_group("config", track_order=True)
     _write_text(config, "text", tables.config, long_name="the study's config, exactly as it was read")
     _write_text(config, "identity", tables.identity, long_name="what makes this study this study, JSON")
@@ -82,7 +84,7 @@ def write_tables(file: h5py.File, tables: Tables) -> None:
 
 def _write_text(group: h5py.Group, name: str, text: str, *, long_name: str) -> None:
     attributes = {"units": "1", "long_name": long_name}
-    create(group, name, shape=(), dtype=TEXT, attributes=attributes)[()] = clean(text)
+    write_whole(create(group, name, shape=(), dtype=TEXT, attributes=attributes), np.array(clean(text), TEXT))
 
 
 def _write_rows(file: h5py.File, name: str, rows: Sequence[Any]) -> None:
@@ -102,8 +104,8 @@ def _write_rows(file: h5py.File, name: str, rows: Sequence[Any]) -> None:
         dtype = _DTYPES[_plain_type(column.type)]
         dataset = create(group, column.name, shape=(len(rows),), dtype=dtype, attributes=attributes)
         if rows:
-            dataset[...] = [clean(value) for value in values] if dtype is TEXT else np.array(values, dtype)
-        dataset.dims[0].attach_scale(scale)
+            write_whole(dataset, np.array([clean(value) for value in values] if dtype is TEXT else values, dtype))
+        attach_scale(dataset, 0, scale)
 
 
 def _plain_type(annotation: Any) -> type:
@@ -120,47 +122,48 @@ def _column_attributes(group: str, column: str) -> dict[str, Any]:
     return attributes
 
 
-def read_rows(file: h5py.File, name: str, row_type: type[Row]) -> tuple[Row, ...]:
+def read_rows(objects: Objects, name: str, row_type: type[Row]) -> tuple[Row, ...]:
     """Return a group's rows.
 
     Raises:
         LookupError, ValueError: a column is missing or not as long as the others.
     """
-    columns = {field.name: _read_column(file[name], field.name) for field in fields(row_type)}
+    columns = {field.name: _read_column(objects, f"/{name}/{field.name}") for field in fields(row_type)}
     lengths = {column: len(values) for column, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns differ in length: {lengths}")
     return tuple(row_type(*values) for values in zip(*columns.values(), strict=True))
 
 
-def _read_column(group: h5py.Group, name: str) -> list[Any]:
-    dataset = group[name]
-    if dataset.ndim != 1:
-        raise ValueError(f"expected one dimension of {name}, got {dataset.ndim}")
-    return read_values(dataset, slice(None))
+def _read_column(objects: Objects, name: str) -> list[Any]:
+    dataset = objects[name]
+    if len(dataset.shape) != 1:
+        raise ValueError(f"expected one dimension of {name}, got {len(dataset.shape)}")
+    return read_values(dataset, range(len(dataset)))
 
 
-def read_values(dataset: h5py.Dataset, selection: slice) -> list[Any]:
+def read_values(dataset: h5py.Dataset, positions: range) -> list[Any]:
     """Return part of a one-dimensional dataset as Python's ints, floats, strings or bools."""
-    if h5py.check_string_dtype(dataset.dtype) is not None:
-        return list(dataset.asstr(errors="replace")[selection])
-    values: list[Any] = dataset[selection].tolist()
+    if is_text(dataset):
+        return read_texts(dataset, positions, errors="replace")
+    values: list[Any] = read_range(dataset, positions).tolist()
     return [bool(value) for value in values] if is_bool(dataset) else values
 
 
 def is_bool(dataset: h5py.Dataset) -> bool:
     """Whether the numbers stand for false and true."""
-    return bool(dataset.attrs.get("flag_meanings") == "false true")
+    return bool(dataset.dtype == np.int8 and read_attribute(dataset, "flag_meanings") == "false true")
 
 
-def read_text(file: h5py.File, name: str) -> str:
+def read_text(objects: Objects, name: str) -> str:
     """Return one text of the group ``config``."""
-    return str(file["config"][name].asstr(errors="replace")[()])
+    return read_texts(objects[f"/config/{name}"], errors="replace")[0]
 
 
-def read_provenance(file: h5py.File) -> Mapping[str, str | int | float]:
+def read_provenance(objects: Objects) -> Mapping[str, str | int | float]:
     """Return what ran where."""
-    return {key: _plain(value) for key, value in file["provenance"].attrs.items()}
+    group = objects["/provenance"]
+    return {key: _plain(read_attribute(group, key)) for key in group.attrs}
 
 
 def _plain(value: Any) -> str | int | float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fullrank.errors import FullrankError, OutputError
 from fullrank.schema import Block, Field, Tables
+from fullrank.store.attributes import write_attributes
 from fullrank.store.create import create_datasets
 from fullrank.store.h5 import open_new, write_items
 from fullrank.store.layout import (
@@ -21,6 +22,7 @@ from fullrank.store.layout import (
     chunk_bytes,
     item_variables,
 )
+from fullrank.store.objects import Objects
 from fullrank.store.sink import Sink
 from fullrank.store.tables import clean, write_tables
 from fullrank.store.tally import FileSummary, Tally, columns
@@ -124,8 +126,9 @@ class FileWriter:
         with self._writing():
             self._mark_gaps(summary)
             write_tables(self._file, tables)
-            self._file.attrs.update(self._root_attributes(summary))
-            self._file.attrs[TEXTS_DIGEST] = texts_sha256(self._file)
+            root = self._file["/"]
+            write_attributes(root, self._root_attributes(summary))
+            write_attributes(root, {TEXTS_DIGEST: texts_sha256(Objects.below(root))})
             self._close()
             self._sink.check()
             self._sink.sync()
@@ -163,7 +166,7 @@ class FileWriter:
     def _mark_gaps(self, summary: FileSummary) -> None:
         """Give ``_FillValue`` to datasets with gaps alone: in xarray it makes floats of ints."""
         for variable in self._variables:
-            attributes = self._datasets[variable.name].attrs
+            attributes: dict[str, Any] = {}
             if variable.name in self._tally.gaps:
                 attributes["_FillValue"] = np.dtype(variable.dtype).type(variable.fill)
             elif variable.flags == BOOL_FLAGS:
@@ -171,6 +174,7 @@ class FileWriter:
                 attributes["dtype"] = "bool"
             if variable.name in summary.n_nan:
                 attributes["n_nan"] = summary.n_nan[variable.name]
+            write_attributes(self._datasets[variable.name], attributes)
 
     def _root_attributes(self, summary: FileSummary) -> dict[str, Any]:
         sweep = self._sweep

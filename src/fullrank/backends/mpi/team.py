@@ -3,7 +3,7 @@
 import os
 import signal
 from array import array
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from fullrank.backends.base import Outcome, Watch
@@ -49,20 +49,18 @@ class MpiTeam:
             if self._early.requested:
                 signals.on_signal(signal.SIGUSR1, None)
             worker = self._worker(job, running=running, signals=signals, log=log)
-            keeper = Keeper([worker.journal], parent=os.getppid())
+            keeper = Keeper([worker], parent=os.getppid())
             keeper.start()
             stack.callback(keeper.end)
+            # no collective on the way out of an unforeseen error: the others are elsewhere, and the job is aborted
             counter = WindowCounter(self.comm, todo.n_items)
-            stack.callback(counter.free)
-            if self.rank == ROOT:
-                stack.enter_context(watch(RootHandle(counter)))
-            wait_for_all(self.comm)
-            stack.callback(wait_for_all, self.comm)
-            try:
-                worker.run(counter, todo, keeper)
-            except JournalError:
-                counter.stop()
-                raise
+            with watch(RootHandle(counter)) if self.rank == ROOT else nullcontext():
+                wait_for_all(self.comm)
+                failure = _compute(worker, counter, todo=todo, keeper=keeper)
+                wait_for_all(self.comm)
+            counter.free()
+        if failure is not None:
+            raise failure
         return Outcome(stopped=signals.requested)
 
     def _worker(self, job: Job, *, running: Cell, signals: MainThreadInterrupts, log: ItemLog) -> Worker:
@@ -90,3 +88,13 @@ class MpiTeam:
         if n_failed[0]:
             raise error or FunctionError(f"{n_failed[0]} other ranks cannot load {job.function.written}")
         return worker
+
+
+def _compute(worker: Worker, counter: WindowCounter, *, todo: Todo, keeper: Keeper) -> JournalError | None:
+    """Run the worker's loop; return the error of a journal that cannot be written, after stopping the others."""
+    try:
+        worker.run(counter, todo, keeper)
+    except JournalError as error:
+        counter.stop()
+        return error
+    return None
