@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -62,7 +63,8 @@ class FunctionSource:
         if self.place.endswith(".py"):
             return _module_from_file(Path(self.folders[0], self.place))
         try:
-            return importlib.import_module(self.place)
+            with _no_bytecode():
+                return importlib.import_module(self.place)
         except ModuleNotFoundError as error:
             if error.name is not None and (self.place + ".").startswith(error.name + "."):
                 raise FunctionError(f"{self.written}: there is no module '{error.name}' on sys.path") from None
@@ -85,11 +87,27 @@ def _module_from_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _no_bytecode():
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Have nothing cached of the user's own files while they are imported.
+
+    Python takes a cached file for the present one if the source has the same size and was written in the same second:
+    a quick edit of a digit would run the old code under the new code's digest.
+    """
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _nearest(name: str, module: ModuleType) -> str:
