@@ -131,7 +131,7 @@ def test_failures_of_a_run_that_is_over_at_once_are_judged_too() -> None:
 
 
 def test_the_lock_is_renewed_while_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "RENEW_SECONDS", 0.002)
+    monkeypatch.setattr(monitor, "RENEWAL_SECONDS", 0.002)
     lock = Lock()
     with watching(Run(), renew_lock=lock.renew):
         assert eventually(lambda: lock.n_renewals >= 3)
@@ -145,7 +145,7 @@ def test_the_lock_is_not_renewed_at_every_look() -> None:
 
 
 def test_a_run_that_lost_its_lock_is_stopped_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitor, "RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(monitor, "RENEWAL_SECONDS", 0.0)
     run = Run()
     seen = watching(run, renew_lock=Lock(lost=True).renew)
     with seen:

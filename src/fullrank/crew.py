@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fullrank.backends.base import Outcome, Watch, unwatched
+from fullrank.backends.base import Backend, Outcome, Watch, unwatched
 from fullrank.errors import OutputError
 from fullrank.job import Job
 from fullrank.journal import Damage, Kind, read
@@ -182,7 +182,7 @@ class LocalTeam:
 
     rank, size = 0, 1
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
     def union(self, bitmap: bytearray) -> bytearray:
@@ -191,8 +191,7 @@ class LocalTeam:
 
     def run(self, job: Job, todo: Todo, watch: Watch) -> Outcome:
         """Run the backend."""
-        outcome: Outcome = self._backend(job, todo, watch)
-        return outcome
+        return self._backend(job, todo, watch)
 
 
 def shipped_streams(shipments: Iterable[list[tuple[str, bytes]]]) -> Iterable[tuple[io.BytesIO, Path]]:

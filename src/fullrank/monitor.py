@@ -9,10 +9,10 @@ from types import TracebackType
 
 from fullrank.backends.base import Handle
 from fullrank.errors import FullrankError
+from fullrank.lock import RENEWAL_SECONDS
 from fullrank.progress import Display
 
 LOOK_SECONDS = 0.2
-RENEW_SECONDS = 30.0
 ALL_FAILED_ITEMS = 20
 """A run whose first 20 finished items have all failed is stopped: the cause is rarely the items."""
 
@@ -66,7 +66,7 @@ class Monitor(AbstractContextManager[None]):
         renewed = monotonic()
         while not self._end.wait(LOOK_SECONDS):
             self._look()
-            if monotonic() - renewed > RENEW_SECONDS:
+            if monotonic() - renewed > RENEWAL_SECONDS:
                 renewed = monotonic()
                 try:
                     self._renew_lock()

@@ -90,9 +90,9 @@ class Backend(Protocol):
 
 @dataclass
 class LocalCounter:
-    """A counter for one worker: plain integers."""
+    """A counter for one worker: plain integers. Others put a lock around it."""
 
-    cells: MutableSequence[int] = field(default_factory=lambda: [0] * N_CELLS)
+    cells: Cells = field(default_factory=lambda: [0] * N_CELLS)
     _answer: int = 0
 
     def begin(self, size: int) -> None:

@@ -7,17 +7,10 @@ import fcntl
 import mmap
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from fullrank.backends.base import (
-    BUSY_MILLISECONDS,
-    CELLS_BYTES,
-    FAILED,
-    FINISHED,
-    MAX_CLAIMS,
-    POSITION,
-    Tally,
-    tally_of,
-)
+from fullrank.backends.base import CELLS_BYTES, LocalCounter
 
 
 def create_cells() -> int:
@@ -31,43 +24,32 @@ def create_cells() -> int:
     return fd
 
 
-class ProcessCounter:
-    """One process's view of the cells; for one thread of it."""
+class ProcessCounter(LocalCounter):
+    """One process's view of the cells; for one thread of it. Reading needs no lock."""
 
     def __init__(self, fd: int) -> None:
+        super().__init__(memoryview(mmap.mmap(fd, CELLS_BYTES)).cast("q"))
         self._fd = fd
-        self._cells = memoryview(mmap.mmap(fd, CELLS_BYTES)).cast("q")
-        self._answer = 0
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN)
 
     def begin(self, size: int) -> None:
         """Fetch the position and add ``size`` to it."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX)
-        self._answer = self._cells[POSITION]
-        self._cells[POSITION] = self._answer + size
-        fcntl.lockf(self._fd, fcntl.LOCK_UN)
-
-    def result(self) -> int:
-        """Return the position that was fetched."""
-        return self._answer
+        with self._alone():
+            super().begin(size)
 
     def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
         """Add to the tally."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX)
-        self._cells[FINISHED] += n_finished
-        self._cells[FAILED] += n_failed
-        self._cells[BUSY_MILLISECONDS] += busy_milliseconds
-        fcntl.lockf(self._fd, fcntl.LOCK_UN)
+        with self._alone():
+            super().add_finished(n_finished, n_failed, busy_milliseconds=busy_milliseconds)
 
     def stop(self) -> None:
         """Let every later claim find nothing."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX)
-        self._cells[POSITION] = MAX_CLAIMS
-        fcntl.lockf(self._fd, fcntl.LOCK_UN)
-
-    def stopped(self) -> bool:
-        """Return whether the counter was stopped."""
-        return self._cells[POSITION] >= MAX_CLAIMS
-
-    def tally(self) -> Tally:
-        """Return how far the workers are; without the lock, for display."""
-        return tally_of(self._cells)
+        with self._alone():
+            super().stop()
