@@ -172,10 +172,10 @@ def test_blocks_of_all_workers_are_the_positions_in_order_and_differ_by_one_at_m
     n_workers=st.integers(1, 20_000),
     mean_seconds=st.one_of(st.just(0.0), st.floats(1e-8, 1e5)),
     last_size=st.integers(1, 10**7),
-    claim_seconds=st.floats(0, 1),
+    overhead_seconds=st.floats(0, 1),
 )
 def test_claims_keep_within_their_bounds(
-    n_items: int, share: float, n_workers: int, mean_seconds: float, last_size: int, claim_seconds: float
+    n_items: int, share: float, n_workers: int, mean_seconds: float, last_size: int, overhead_seconds: float
 ) -> None:
     position = int(share * (n_items - 1))
     size = claim_size(
@@ -184,28 +184,34 @@ def test_claims_keep_within_their_bounds(
         n_workers=n_workers,
         mean_seconds=mean_seconds,
         last_size=last_size,
-        claim_seconds=claim_seconds,
+        overhead_seconds=overhead_seconds,
     )
     assert size >= 1
     if size > 1:
         assert size <= 2 * last_size
         assert size * 8 * n_workers <= n_items - position
-        assert size * mean_seconds <= max(0.020, 20 * claim_seconds) * (1 + 1e-9)
+        assert size * mean_seconds <= max(0.020, min(200 * overhead_seconds, 1.0)) * (1 + 1e-9)
+
+
+def test_a_claim_is_so_long_that_half_a_percent_is_lost_around_its_items() -> None:
+    size = claim_size(0, 10**6, n_workers=2, mean_seconds=1e-3, last_size=10**6, overhead_seconds=250e-6)
+    assert size == 50  # 50 ms of items for 0.25 ms around them
 
 
 def test_items_longer_than_the_target_go_out_one_by_one() -> None:
     assert claim_size(0, 10**6, n_workers=2, mean_seconds=0.021, last_size=500) == 1
 
 
-def test_pace_is_the_mean_of_items_and_the_median_of_the_last_31_claims() -> None:
+def test_pace_is_the_mean_of_items_and_the_medians_of_the_last_31_claims() -> None:
     pace = Pace()
-    assert (pace.mean_seconds, pace.claim_seconds) == (0.0, 0.0)
+    assert (pace.mean_seconds, pace.claim_seconds, pace.overhead_seconds) == (0.0, 0.0, 0.0)
     pace.add_items(3, 6.0)
     pace.add_items(1, 4.0)
     assert pace.mean_seconds == 2.5
     for seconds in [1000.0] * 50 + [3.0] * 15 + [5.0] * 16:
         pace.add_claim(seconds)
-    assert pace.claim_seconds == 5.0
+        pace.add_overhead(2 * seconds)
+    assert (pace.claim_seconds, pace.overhead_seconds) == (5.0, 10.0)
 
 
 @given(start=st.integers(0, 1000), length=st.integers(0, 5000), items=st.lists(st.floats(1e-7, 1.0), min_size=1))

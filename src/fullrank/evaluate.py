@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from operator import sub
 from typing import Any, NoReturn, Protocol
 
-from fullrank.encode import Group, Naming, encode, snapshot
+from fullrank.encode import Group, Layout, Naming, encode, snapshot
 from fullrank.errors import FunctionError
 from fullrank.function import Call, FunctionSource, memory_mapped
 from fullrank.job import ArrayConstant, Job
@@ -362,7 +363,12 @@ def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float],
     if len(rows) != len(indices):
         indices, seconds = [indices[row] for row in rows], [seconds[row] for row in rows]
     body = b"".join((array("q", indices).tobytes(), array("f", seconds).tobytes(), *group.columns))
-    return pack(kind, len(rows), meta=json.dumps(group.layout).encode(), body=body)
+    return pack(kind, len(rows), meta=_layout_text(group.layout), body=body)
+
+
+@lru_cache(maxsize=64)  # most studies have one layout, and every claim writes it down
+def _layout_text(layout: Layout) -> bytes:
+    return json.dumps(layout).encode()
 
 
 def failures_frame(failures: Sequence[Failed], *, kind: Kind = Kind.FAILURES) -> bytes:

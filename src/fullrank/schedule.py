@@ -12,8 +12,10 @@ from typing import Protocol
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 TARGET_CLAIM_SECONDS = 0.020
 """Wanted duration of a claim: long against the claim itself, short against what a kill may cost."""
-CLAIMS_PER_TARGET = 20
-"""A claim's items should take at least this many times as long as claiming them."""
+OVERHEADS_PER_TARGET = 200
+"""A claim's items should take this many times as long as all that surrounds them: half a percent is lost."""
+LONGEST_TARGET_SECONDS = 1.0
+"""Wanted duration of a claim where the counter is very slow: workers should still end together."""
 TAIL_CLAIMS_PER_WORKER = 8
 """Claims each worker should still find in what remains, so that the last ones end together."""
 
@@ -141,32 +143,39 @@ def claim_size(
     n_workers: int,
     mean_seconds: float,
     last_size: int,
-    claim_seconds: float = 0.0,
+    overhead_seconds: float = 0.0,
 ) -> int:
     """Return how many positions a worker should claim next.
 
-    ``position`` is the last one it was given, ``mean_seconds`` its mean item so far, ``claim_seconds`` the median
-    time its claims took. As in OpenMP's ``guided`` the tail tapers, here by time: long items go out one by one.
+    ``position`` is the last one it was given, ``mean_seconds`` its mean item so far, ``overhead_seconds`` the median
+    time a claim of its took beyond its items. As in OpenMP's ``guided`` the tail tapers, here by time: long items go
+    out one by one.
 
     >>> claim_size(0, 10**6, n_workers=2, mean_seconds=1e-6, last_size=4000)
     8000
     >>> claim_size(0, 600, n_workers=2, mean_seconds=8e-3, last_size=1)
     2
     """
-    target_seconds = max(TARGET_CLAIM_SECONDS, CLAIMS_PER_TARGET * claim_seconds)
     limit = min(2 * last_size, (n_items - position) // (TAIL_CLAIMS_PER_WORKER * n_workers))
+    return _within_target(limit, mean_seconds=mean_seconds, overhead_seconds=overhead_seconds)
+
+
+def _within_target(limit: int, *, mean_seconds: float, overhead_seconds: float) -> int:
+    """Return how many items, at most ``limit`` and at least one, take the wanted duration of a claim."""
+    target_seconds = max(TARGET_CLAIM_SECONDS, min(OVERHEADS_PER_TARGET * overhead_seconds, LONGEST_TARGET_SECONDS))
     if mean_seconds * limit > target_seconds:
         limit = int(target_seconds / mean_seconds)
     return max(1, limit)
 
 
 class Pace:
-    """What one worker has seen so far: its items' mean duration and its claims' median duration."""
+    """What one worker has seen so far: its items' mean duration, and what its claims cost."""
 
     def __init__(self) -> None:
         self.n_items = 0
         self.busy_seconds = 0.0
         self._claim_seconds: list[float] = []
+        self._overhead_seconds: list[float] = []
 
     def add_items(self, n_items: int, seconds: float) -> None:
         """Count ``n_items`` that took ``seconds`` in all."""
@@ -174,9 +183,12 @@ class Pace:
         self.busy_seconds += seconds
 
     def add_claim(self, seconds: float) -> None:
-        """Remember the duration of one claim that was waited for; the last 31 count."""
-        self._claim_seconds.append(seconds)
-        del self._claim_seconds[:-31]
+        """Remember how long the counter's answer to one claim was waited for."""
+        _remember(self._claim_seconds, seconds)
+
+    def add_overhead(self, seconds: float) -> None:
+        """Remember how long one claim took beyond its items: the counter, the journal and everything between."""
+        _remember(self._overhead_seconds, seconds)
 
     @property
     def mean_seconds(self) -> float:
@@ -185,9 +197,23 @@ class Pace:
 
     @property
     def claim_seconds(self) -> float:
-        """Median duration of a claim in s; 0 before the first."""
-        ordered = sorted(self._claim_seconds)
-        return ordered[len(ordered) // 2] if ordered else 0.0
+        """Median wait for the counter in s; 0 before the first."""
+        return _median(self._claim_seconds)
+
+    @property
+    def overhead_seconds(self) -> float:
+        """Median of what a claim takes beyond its items in s; 0 before the first."""
+        return _median(self._overhead_seconds)
+
+
+def _remember(durations: list[float], seconds: float) -> None:
+    durations.append(seconds)
+    del durations[:-31]
+
+
+def _median(durations: list[float]) -> float:
+    ordered = sorted(durations)
+    return ordered[len(ordered) // 2] if ordered else 0.0
 
 
 def guided_claims(
@@ -217,7 +243,7 @@ def guided_claims(
                 n_workers=n_workers,
                 mean_seconds=pace.mean_seconds,
                 last_size=last_size,
-                claim_seconds=pace.claim_seconds,
+                overhead_seconds=pace.overhead_seconds,
             )
 
         ahead = 0 < pace.mean_seconds < pace.claim_seconds
@@ -236,6 +262,4 @@ def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:
         stop = min(start + size, positions.stop)
         yield range(start, stop)
         start = stop
-        size = 2 * size
-        if pace.mean_seconds * size > TARGET_CLAIM_SECONDS:
-            size = max(1, int(TARGET_CLAIM_SECONDS / pace.mean_seconds))
+        size = _within_target(2 * size, mean_seconds=pace.mean_seconds, overhead_seconds=pace.overhead_seconds)

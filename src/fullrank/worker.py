@@ -180,14 +180,15 @@ class Worker:
             claimed = clock()
             self._claim_seconds += claimed - ended
             self._n_claims += 1
-            abandoned = False
+            abandoned, busy_before = False, self._pace.busy_seconds
             for evaluation in self._evaluations(todo.indices(positions)):
                 self._record(evaluation, since=claimed)
                 counter.add_finished(
                     evaluation.n_finished, evaluation.n_failed, busy_milliseconds=round(1000 * evaluation.busy_seconds)
                 )
                 abandoned = evaluation.abandoned
-            ended = clock()
+            before, ended = ended, clock()
+            self._pace.add_overhead(ended - before - (self._pace.busy_seconds - busy_before))
             if keeper.error is not None:
                 raise keeper.error
             if abandoned or self._stop_requested():
