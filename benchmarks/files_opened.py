@@ -101,22 +101,33 @@ def report(raw: Raw) -> str:
         return f"Not measured: {raw['missing']}."
     rows = [_row(name, raw[name]) for name in (ROOT, OTHER, IMPORTS)]
     beyond = {key: raw[OTHER][key] - raw[IMPORTS][key] for key in ("n_files", "n_different")}
-    judged = "holds" if ASKED.holds(beyond["n_files"]) and not raw[OTHER]["heavy"] else "DOES NOT HOLD"
-    name = "**the other rank beyond the import**"
-    rows.append([name, str(beyond["n_files"]), str(beyond["n_different"]), "", f"{ASKED}, none", judged])
+    n_second = beyond["n_files"] - _n_first_start(raw)
+    for what, n_opens, n_different, judged in (
+        ("different files", "", str(beyond["n_different"]), beyond["n_different"]),
+        ("opens", str(beyond["n_files"]), "", beyond["n_files"]),
+        ("opens, PYTHONHASHSEED set", str(n_second), "", n_second),
+    ):
+        verdict = "holds" if ASKED.holds(judged) and not raw[OTHER]["heavy"] else "DOES NOT HOLD"
+        name = f"**the other rank beyond the import: {what}**"
+        rows.append([name, n_opens, n_different, "", f"{ASKED}, none", verdict])
     heads = ["program", "opens", "different files", "numpy, h5py", "asked", "verdict"]
     text = [
         "Successful opens of files (strace; directories left out), of a run of one no-op item on two ranks.",
         table(heads, rows),
         _owners(raw),
     ]
-    n_first = raw[OTHER]["n_before_restart"]
-    if n_first < raw[OTHER]["n_files"]:
+    if n_first := _n_first_start(raw):
         text.append(
             f"{n_first} of the other rank's opens are Python's first start: it starts again where PYTHONHASHSEED is "
-            "not set, and opens the same files a second time."
+            "not set, and opens the same files a second time. `fullrank run -b mpi` sets it for the ranks it starts."
         )
     return "\n\n".join(text)
+
+
+def _n_first_start(raw: Raw) -> int:
+    """Return how many opens came before the process started itself again; 0 if it did not."""
+    n_first = int(raw[OTHER]["n_before_restart"])
+    return n_first if n_first < raw[OTHER]["n_files"] else 0
 
 
 def _row(name: str, part: Raw) -> list[str]:
