@@ -16,11 +16,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from studies import INTERPRETERS
 
 from fullrank.axes import RangeAxis
-from fullrank.backends import processes, serial, threads
+from fullrank.backends import interpreters, processes, serial, threads
 from fullrank.backends.base import Backend, Handle, LocalCounter, Outcome, Tally, unwatched
-from fullrank.backends.cells import ProcessCounter, create_cells
+from fullrank.backends.cells import (
+    TOKEN_CELLS_BYTES,
+    ProcessCounter,
+    TokenCounter,
+    create_cells,
+    create_memory,
+    create_token,
+)
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError, JournalError
 from fullrank.function import FunctionSource, Parameter
@@ -35,6 +43,7 @@ BACKENDS: dict[str, tuple[Backend, int]] = {
     "serial": (serial.run, 1),
     "threads": (threads.run, 3),
     "processes": (processes.run, 2),
+    "interpreters": (interpreters.run, 2),
 }
 
 
@@ -111,7 +120,7 @@ def _little_to_collect() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[INTERPRETERS if name == "interpreters" else name for name in BACKENDS])
 def study_of(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves_nothing_running: None
 ) -> Iterator[Make]:
@@ -533,11 +542,15 @@ def counters(kind: str, n: int) -> Iterator[list[Any]]:
     if kind == "serial":
         yield [LocalCounter()] * n
         return
-    cells = create_cells()
-    try:
+    if kind == "processes":
+        cells = create_cells()
         yield [ProcessCounter(cells) for _ in range(n)]
-    finally:
         os.close(cells)
+        return
+    cells, token = create_memory(TOKEN_CELLS_BYTES), create_token()
+    yield [TokenCounter(cells, token) for _ in range(n)]
+    for fd in (cells, *token):
+        os.close(fd)
 
 
 @pytest.mark.parametrize("kind", BACKENDS)

@@ -9,9 +9,10 @@ from typing import NoReturn
 
 import fullrank
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
+from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from
 
-BACKENDS = ("serial", "threads", "processes", "mpi")
+BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
 _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
 _EXIT_CODES = """\
 exit codes: 0 every item done; 3 finished, but more items failed than allowed; 2 wrong usage or config;
@@ -27,6 +28,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return the exit code. Under a launcher this is root; see :func:`_as_root`."""
+    watch_gil()  # before any extension module is imported
     launched = launcher_from(os.environ)
     if argv[:1] == ["run"] and launched is not None and (launched.size > 1 or not _names_backend(argv)):
         return _as_root(argv, launched)
