@@ -4,16 +4,18 @@ A ratio of two measurements of one round is free of what drifts from round to ro
 median, never their mean: that of 2 and 1/2 would be 1.25 (P. J. Fleming and J. J. Wallace, CACM 29 (1986) 218).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.statistics import Estimate, estimate, median_or_nan, n_with_baseline
-from fullrank.metrics import communication_efficiency, cores_busy, speedup
+from fullrank.metrics import communication_efficiency, cores_busy
 
 Figure = Callable[[Measurement], float]
 """One figure of one measurement."""
+ByRound = Mapping[int, float]
+"""One figure of one variant, by the number of the round."""
 
 
 @dataclass(frozen=True)
@@ -50,35 +52,48 @@ class Summary:
 
 def summaries(comparison: Comparison) -> tuple[Summary, ...]:
     """Return the figures of each variant, in the comparison's order; the first is the baseline."""
-    rounds = by_round(comparison)
-    return tuple(_summary(comparison, number, rounds) for number in range(len(comparison.variants)))
-
-
-def by_round(comparison: Comparison) -> tuple[Mapping[int, Measurement], ...]:
-    """Return each variant's measurements by the number of their round."""
-    found: tuple[dict[int, Measurement], ...] = tuple({} for _ in comparison.variants)
+    measured: tuple[list[Measurement], ...] = tuple([] for _ in comparison.variants)
     for measurement in comparison.measurements:
-        found[measurement.variant][measurement.round] = measurement
+        measured[measurement.variant].append(measurement)
+    makespans, studies = by_round(comparison, _makespan_seconds), study_seconds(comparison)
+    n_comparisons = n_with_baseline(len(comparison.variants))
+    return tuple(
+        _summary(
+            variant,
+            measured[number],
+            n_sampled=comparison.n_sampled,
+            speedup=estimate(ratios(makespans[0], makespans[number]), n_comparisons=n_comparisons),
+            study_gain=estimate(ratios(studies[0], studies[number]), n_comparisons=n_comparisons),
+            study_seconds=median_or_nan(list(studies[number].values())),
+        )
+        for number, variant in enumerate(comparison.variants)
+    )
+
+
+def by_round(comparison: Comparison, figure: Figure) -> tuple[ByRound, ...]:
+    """Return one figure of every measurement, by variant and round."""
+    found: tuple[dict[int, float], ...] = tuple({} for _ in comparison.variants)
+    for measurement in comparison.measurements:
+        found[measurement.variant][measurement.round] = figure(measurement)
     return found
 
 
-def paired(
-    first: Mapping[int, Measurement], second: Mapping[int, Measurement]
-) -> Iterator[tuple[Measurement, Measurement]]:
-    """Yield the measurements of two variants in every round that has both."""
-    for number in sorted(first.keys() & second.keys()):
-        yield first[number], second[number]
-
-
-def study_figure(comparison: Comparison, variant: Variant) -> Figure:
-    """Return the function that predicts the study's wall time from one measurement of ``variant``."""
+def study_seconds(comparison: Comparison) -> tuple[ByRound, ...]:
+    """Return the wall time that every measurement predicts for the whole study, by variant and round, in s."""
 
     def predicted(measurement: Measurement) -> float:
+        n_workers = comparison.variants[measurement.variant].n_workers
         return predicted_study_seconds(
-            measurement, variant.n_workers, n_items=comparison.n_items, n_sampled=comparison.n_sampled
+            measurement, n_workers, n_items=comparison.n_items, n_sampled=comparison.n_sampled
         )
 
-    return predicted
+    return by_round(comparison, predicted)
+
+
+def ratios(dividends: ByRound, divisors: ByRound) -> list[float]:
+    """Return the ratio of every round that has both."""
+    both = sorted(dividends.keys() & divisors.keys())
+    return [dividends[number] / divisors[number] for number in both if divisors[number]]
 
 
 def predicted_study_seconds(measurement: Measurement, n_workers: int, *, n_items: int, n_sampled: int) -> float:
@@ -106,34 +121,40 @@ def _busiest(measurement: Measurement, n_workers: int) -> float:
     return mean_busy / measurement.load_balance if measurement.load_balance > 0 else mean_busy  # NaN is not
 
 
-def _summary(comparison: Comparison, number: int, rounds: tuple[Mapping[int, Measurement], ...]) -> Summary:
-    variant, own = comparison.variants[number], rounds[number]
-    n_workers, n_sampled = variant.n_workers, comparison.n_sampled
-    n_comparisons = n_with_baseline(len(comparison.variants))
-    study, of_baseline = study_figure(comparison, variant), study_figure(comparison, comparison.variants[0])
-    pairs = list(paired(rounds[0], own))
+def _summary(
+    variant: Variant,
+    measured: list[Measurement],
+    *,
+    n_sampled: int,
+    speedup: Estimate,
+    study_gain: Estimate,
+    study_seconds: float,
+) -> Summary:
+    n_workers = variant.n_workers
 
     def middle(figure: Figure) -> float:
-        return median_or_nan([value for m in own.values() if not isnan(value := figure(m))])
+        return median_or_nan([value for m in measured if not isnan(value := figure(m))])
 
     return Summary(
         variant=variant,
-        n_rounds=len(pairs),
-        speedup=estimate(
-            [speedup(b.makespan_seconds, m.makespan_seconds) for b, m in pairs], n_comparisons=n_comparisons
-        ),
-        study_gain=estimate([speedup(of_baseline(b), study(m)) for b, m in pairs], n_comparisons=n_comparisons),
+        n_rounds=len(measured),
+        speedup=speedup,
+        study_gain=study_gain,
         wall_seconds=middle(lambda m: m.wall_seconds),
-        makespan_seconds=middle(lambda m: m.makespan_seconds),
+        makespan_seconds=middle(_makespan_seconds),
         around_seconds=middle(lambda m: m.wall_seconds - m.makespan_seconds),
-        study_seconds=middle(study),
+        study_seconds=study_seconds,
         item_seconds=middle(lambda m: m.compute_seconds / n_sampled),
         longest_item_seconds=middle(lambda m: m.longest_item_seconds),
         cpu_seconds=middle(lambda m: m.cpu_seconds),
         cores_busy=middle(lambda m: cores_busy(m.cpu_seconds, m.makespan_seconds)),
         load_balance=middle(lambda m: m.load_balance),
-        items_per_second=middle(lambda m: n_sampled / m.makespan_seconds),
+        items_per_second=middle(lambda m: n_sampled / m.makespan_seconds if m.makespan_seconds else nan),
         growth_seconds=middle(lambda m: (m.makespan_seconds - _waiting_seconds(m, n_workers)) / n_sampled),
         overhead_share=middle(lambda m: 1 - communication_efficiency([_busiest(m, n_workers)], m.makespan_seconds)),
         others_cores=middle(lambda m: m.others_cores),
     )
+
+
+def _makespan_seconds(measurement: Measurement) -> float:
+    return measurement.makespan_seconds
