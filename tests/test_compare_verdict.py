@@ -155,7 +155,16 @@ def test_one_long_item_that_bounds_the_study_is_named() -> None:
     long = {SERIAL: Way(4.0, longest=3.9), PROCESSES: Way(3.95, 1.05, compute=4.0, balance=0.51, longest=3.9)}
     found = comparison(long, n_items=10, n_sampled=10, noise=0.001)
     assert "one item takes 3.90 s, and no number of workers is faster than the longest item" in reason(PROCESSES, found)
-    assert any("longest item" in text for text in judge(found).recommendation.reasons)
+    recommended = judge(found).recommendation
+    assert recommended.variant == SERIAL
+    assert any("no number of workers is faster than the longest item" in text for text in recommended.reasons)
+
+
+def test_gain_of_some_per_cent_is_shown_but_no_reason_to_leave_the_simplest_way() -> None:
+    judged = judge(comparison({SERIAL: Way(4.0), PROCESSES: Way(3.85, 2.0)}, noise=0.003))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.PAYS
+    assert verdict_on(PROCESSES, judged).reason.startswith("pays little; ")
+    assert judged.recommendation.variant == SERIAL
 
 
 def test_long_item_that_bounds_the_sample_alone_is_not_held_against_the_study() -> None:

@@ -175,3 +175,17 @@ def _neighbours(summary: Summary, _setting: Setting) -> str:
 
 def _cores(n_cores: int, kind: str) -> str:
     return f"{n_cores} {kind} core" if n_cores == 1 else f"{n_cores} {kind} cores"
+
+
+_CAUSES = (
+    held_by_gil,
+    _startup,
+    _long_item,
+    _oversubscribed,
+    _hyper_threads,
+    _imbalance,
+    _overhead,
+    _slower,
+    _neighbours,
+)
+"""The more specific first: crowded cores, for one, also make items slower."""

@@ -36,7 +36,7 @@ class Recommendation:
 def recommend(
     setting: Setting, found: Sequence[Summary], *, paying: Sequence[Variant], is_open: bool
 ) -> Recommendation:
-    """Return the recommendation; ``paying`` are the variants with that verdict, ``is_open`` says if some have none."""
+    """Return the recommendation; ``paying`` are those that do, ``is_open`` says if some have no verdict."""
     if paying:
         return _among_paying(setting, [summary for summary in found if summary.variant in paying])
     if is_open:
@@ -88,7 +88,7 @@ def _time_against(best: Summary, summary: Summary, setting: Setting) -> Estimate
 
 def _why(chosen: Summary, best: Summary, paying: Sequence[Summary], *, untold: bool, n_variants: int) -> str:
     if len(paying) == 1:
-        return "It is the only way that is shown to pay."
+        return "It is the only way that is shown to be worth it."
     if untold:
         return f"It has the shortest median; to tell apart what pays among {n_variants} ways takes more rounds."
     if chosen is not best:
@@ -125,7 +125,7 @@ def _baseline(setting: Setting, found: Sequence[Summary]) -> Recommendation:
     baseline = setting.baseline
     points = [at for summary in found[1:] if (at := break_even(summary, setting)) is not None]
     at = min(points, key=lambda point: point.n_items, default=None)
-    reasons = ["No other way is shown to pay.", *_why_nothing_pays(setting, found, at)]
+    reasons = ["No other way is shown to gain 10 % or more.", *_why_nothing_pays(setting, found, at)]
     command = command_line(baseline.variant, setting.comparison.config_path)
     return Recommendation(baseline.variant, command, tuple(reasons), at, ())
 

@@ -23,7 +23,7 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
     """
     judged = judge(comparison)
     sections = (
-        _heading(comparison),
+        _heading(comparison, width),
         _verdicts(comparison, judged, width),
         _recommended(judged, width),
         _measured(judged, width),
@@ -34,13 +34,14 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _heading(comparison: Comparison) -> Iterator[str]:
-    yield comparison.title
+def _heading(comparison: Comparison, width: int) -> Iterator[str]:
+    yield shortened(comparison.title, width)
     ways = counted(len(comparison.variants), "way")
     sample = f"{comparison.n_sampled:,} of {counted(comparison.n_items, 'item')}"
     if comparison.n_sampled == comparison.n_items:
         sample = f"all {counted(comparison.n_items, 'item')}"
-    yield f"{ways} of running {shlex.quote(comparison.config_path)}, {_rounds(comparison)}, {sample} each time"
+    study = shlex.quote(comparison.config_path)
+    yield from wrapped("", f"{ways} of running {study}, {_rounds(comparison)}, {sample} each time", width)
 
 
 def _rounds(comparison: Comparison) -> str:
