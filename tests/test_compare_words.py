@@ -90,7 +90,7 @@ def test_text_from_outside_cannot_steer_the_terminal() -> None:
 
 
 def test_machine_is_named() -> None:
-    assert "Machine  Example CPU, 2 usable cores (2 physical), GIL enabled, python 3.11.7\n" in text(whole())
+    assert "Machine  Example CPU, 2 usable cores (2 physical), Python 3.11.7, GIL enabled\n" in text(whole())
 
 
 def test_notes_of_the_measurement_are_told() -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from math import isfinite, isnan
 from typing import Any
 
+from fullrank.compare.reasons import n_cores
 from fullrank.compare.records import Comparison
 from fullrank.compare.statistics import Estimate
 from fullrank.compare.summary import Summary
@@ -105,11 +106,8 @@ def _ratio(value: float) -> str:
 def _cores_busy(summary: Summary, comparison: Comparison) -> str:
     if isnan(summary.cores_busy):
         return "unknown"
-    n_cores = comparison.machine.get("usable_cores")
-    of = f" of {n_cores}" if n_cores and summary.variant.backend != "mpi" else ""
-    allocated = comparison.machine.get("allocated_usable_cores", n_cores)
-    of = f" of {allocated}" if allocated and summary.variant.backend == "mpi" else of
-    return f"{summary.cores_busy:.1f}{of}"
+    n_usable = n_cores(comparison.machine, summary.variant)
+    return f"{summary.cores_busy:.1f}" + (f" of {n_usable}" if n_usable else "")
 
 
 def _recommended(judged: Judgement, width: int) -> Iterator[str]:
@@ -154,18 +152,15 @@ def _cautions(judged: Judgement, width: int) -> Iterator[str]:
 
 
 def _machine(comparison: Comparison, width: int) -> Iterator[str]:
-    facts = dict(comparison.machine)
-    parts = [str(facts.pop("processor"))] if facts.get("processor") else []
-    usable, physical = facts.pop("usable_cores", None), facts.pop("physical_cores", None)
-    if usable:
-        parts.append(f"{usable} usable cores" + (f" ({physical} physical)" if physical else ""))
-    if gil := facts.pop("gil", None):
-        parts.append(f"GIL {gil}")
-    parts += [
-        f"{name.replace('_', ' ')} {value}" for name, value in facts.items() if value != "" and name != "processor"
-    ]
-    if parts:
-        yield from wrapped("Machine  ", ", ".join(parts), width)
+    machine = comparison.machine
+    parts = [str(machine.get("host", "")), str(machine.get("processor", ""))]
+    if usable := machine.get("usable_cores"):
+        cores = "1 usable core" if usable == 1 else f"{usable} usable cores"
+        parts.append(cores + (f" ({machine['physical_cores']} physical)" if machine.get("physical_cores") else ""))
+    for name, before in (("python", "Python "), ("gil", "GIL "), ("mpi", "")):
+        parts.append(f"{before}{machine[name]}" if machine.get(name) else "")
+    if any(parts):
+        yield from wrapped("Machine  ", ", ".join(part for part in parts if part), width)
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
