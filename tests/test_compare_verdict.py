@@ -201,6 +201,12 @@ def test_ranks_on_several_machines_are_not_held_against_the_cores_of_one() -> No
     assert not any("More workers" in text for text in judged.cautions)
 
 
+def test_processes_are_held_against_the_cores_of_their_node_in_a_job_on_several() -> None:
+    sixteen = Variant("processes", 16)
+    found = comparison({SERIAL: Way(4.0), sixteen: Way(2.0, 2.0)}, machine={"usable_cores": 16, "node_cores": 2})
+    assert "16 workers take turns on 2 usable cores" in reason(sixteen, found)
+
+
 def test_one_usable_core_is_why_nothing_pays() -> None:
     machine = {**LAPTOP, "usable_cores": 1, "physical_cores": 1}
     found = comparison({SERIAL: Way(4.0), PROCESSES: Way(4.0, around=0.2)}, machine=machine)

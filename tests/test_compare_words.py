@@ -78,9 +78,9 @@ def test_too_few_rounds_show_medians_without_intervals_and_no_recommendation() -
     assert "No recommendation yet\n  fullrank compare study.toml --rounds 11\n" in report
 
 
-def test_difference_too_small_for_two_decimals_is_not_spelled_as_none() -> None:
+def test_end_of_an_interval_that_excludes_1_is_never_spelled_as_1() -> None:
     slightly = {SERIAL: Way(4.0), PROCESSES: Way(3.99)}
-    assert "1.0025× [1.0025, 1.0025]" in text(comparison(slightly, noise=0.0))
+    assert "1.00× [1.003, 1.003]" in text(comparison(slightly, noise=0.0))
 
 
 def test_text_from_outside_cannot_steer_the_terminal() -> None:

@@ -87,20 +87,22 @@ def _estimate(found: Estimate) -> str:
     """
     if isnan(found.median):
         return "not measured"
-    interval = f" [{_ratio(found.interval[0])}, {_ratio(found.interval[1])}]" if found.interval else ""
+    interval = f" [{_end(found.interval[0])}, {_end(found.interval[1])}]" if found.interval else ""
     return f"{_ratio(found.median)}×{interval}"
 
 
 def _ratio(value: float) -> str:
-    """Spell a ratio so that what is not 1 is never spelled as 1.
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
-    >>> _ratio(0.98), _ratio(1.0), _ratio(0.9996), _ratio(1.0004), _ratio(63.21)
-    ('0.98', '1.00', '0.9996', '1.0004', '63.2')
+
+def _end(value: float) -> str:
+    """Spell an end of an interval so that what is not 1 is never spelled as 1: it decides.
+
+    >>> _end(0.981), _end(1.0), _end(0.9962), _end(1.0004), _end(63.21)
+    ('0.98', '1.00', '0.996', '1.0004', '63.2')
     """
-    if value >= 9.995:
-        return f"{value:.1f}"
-    spelled = f"{value:.2f}"
-    return f"{value:.5g}" if spelled == "1.00" and value != 1 else spelled
+    digits = next((n for n in range(2, 9) if float(f"{value:.{n}f}") != 1), 2)
+    return _ratio(value) if digits == 2 else f"{value:.{digits}f}"
 
 
 def _cores_busy(summary: Summary, comparison: Comparison) -> str:
