@@ -31,7 +31,7 @@ LAYERS = [
     "report study",
     "commit standing",
     "driver partial launch",
-    "single",
+    "single compare",
     "commands",
     "cli",
     "__main__",
