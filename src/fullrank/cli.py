@@ -156,6 +156,12 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"
     )
     run.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="only N items, a fair sample, into NAME.partial.h5; a run without it keeps them and goes on",
+    )
+    run.add_argument(
         "--item",
         type=_natural,
         metavar="K",

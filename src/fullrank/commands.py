@@ -134,6 +134,7 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
         take_over=arguments.take_over,
+        limit=arguments.limit,
         provenance=provenance,
     )
     console = TerminalConsole(quiet=arguments.quiet)
@@ -173,6 +174,11 @@ def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
         )
     else:
         _print_summary(ending)
+    if ending.end is End.LIMIT:
+        sys.stdout.write(
+            f"{ending.n_finished:,} of {ending.n_items:,} items are finished; "
+            f"the same command without --limit keeps them and goes on\n"
+        )
     if ending.summary.n_failed > n_allowed:
         return FailedItems.exit_code
     return 0
