@@ -4,14 +4,14 @@ import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import comb
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from programs import ProgramError
 
-CONFIDENCE = 0.95
+from fullrank.compare.statistics import median_interval
+
 Sample = Mapping[str, float]
 """What one start of a program gave, by name."""
 Samples = Mapping[str, Sequence[Sample]]
@@ -34,25 +34,6 @@ class Limit:
     def holds(self, measured: float) -> bool:
         """Whether a figure is as asked."""
         return measured >= self.value if self.at_least else measured <= self.value
-
-
-def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:
-    """Return an interval that holds the median with this confidence, whatever the distribution.
-
-    Its ends are values that were measured (order statistics): the median lies below the k-th of n with the
-    probability of fewer than k heads in n throws of a coin. None if there are too few values for it.
-
-    >>> median_interval(range(9)), median_interval(range(7)), median_interval(range(5))
-    ((1, 7), (0, 6), None)
-    """
-    n, ordered = len(values), sorted(values)
-    found, n_outside = None, 0
-    for k in range(1, n // 2 + 1):
-        n_outside += comb(n, k - 1)
-        if 1 - 2 * n_outside / 2**n < confidence:
-            break
-        found = ordered[k - 1], ordered[n - k]
-    return found
 
 
 def verdict(values: Sequence[float], limit: Limit | None) -> str:

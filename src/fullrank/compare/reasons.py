@@ -1,0 +1,177 @@
+"""Why a way of running gains less than its workers could: told from the figures, the likeliest cause first."""
+
+from dataclasses import dataclass
+from math import ceil, isnan
+
+from fullrank.compare.records import Comparison, Variant
+from fullrank.compare.summary import Summary
+from fullrank.metrics import spelled_seconds, spelled_share
+
+ONE_CORE_BUSY = 1.3
+"""Up to here threads have computed one at a time; the rest is fullrank's own work outside items."""
+WAITING_CORES_BUSY = 0.5
+"""A serial run below this waits (for a disk, a network, a clock) more than it computes."""
+LOW_BALANCE = 0.85
+HIGH_OVERHEAD_SHARE = 0.15
+SLOWER_BESIDE_OTHERS = 1.15
+BUSY_NEIGHBOURS_CORES = 0.25
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """From where on a way that starts more slowly than the baseline could end earlier."""
+
+    variant: Variant
+    more_seconds: float
+    """What its command takes longer outside the makespan."""
+    n_items: int
+    """Items of this kind that make up for it."""
+    item_seconds: float
+    """Or the duration of an item, for as many items as the study has."""
+    is_bound: bool
+    """No gain was measured: with workers that lose nothing it would be this; truly it is more."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the judgement of every variant looks at."""
+
+    comparison: Comparison
+    baseline: Summary
+
+    @property
+    def gil(self) -> str:
+        """``enabled``, ``disabled`` or ``enabled by NAME``."""
+        return str(self.comparison.machine.get("gil", "enabled"))
+
+    def n_cores(self, variant: Variant, *, kind: str = "usable") -> int | None:
+        """Return how many cores ``variant`` may use, None if that is not known; mpi may have several machines."""
+        own = self.comparison.machine.get(f"allocated_{kind}_cores") if variant.backend == "mpi" else None
+        found = own if own is not None else self.comparison.machine.get(f"{kind}_cores")
+        return int(found) if found is not None and not isinstance(found, str) else None
+
+
+def waits(baseline: Summary) -> bool:
+    """Return whether the items wait more than they compute."""
+    return baseline.cores_busy < WAITING_CORES_BUSY
+
+
+def why_short(summary: Summary, setting: Setting) -> str:
+    """Return the likeliest reason for a speedup below the number of workers; empty if the figures show none."""
+    if summary.variant.n_workers == 1:
+        return _startup(summary, setting)
+    causes = (
+        held_by_gil,
+        _startup,
+        _long_item,
+        _oversubscribed,
+        _hyper_threads,
+        _imbalance,
+        _overhead,
+        _slower,
+        _neighbours,
+    )
+    return next((text for cause in causes if (text := cause(summary, setting))), "")
+
+
+def break_even(summary: Summary, setting: Setting) -> BreakEven | None:
+    """Return where this way starts to pay; None if its start-up is no longer, or nothing is ever gained."""
+    baseline, comparison = setting.baseline, setting.comparison
+    more_seconds = summary.around_seconds - baseline.around_seconds
+    saved_seconds = baseline.growth_seconds - summary.growth_seconds
+    is_bound = not summary.speedup.least > 1
+    if is_bound:
+        n_useful = min(summary.variant.n_workers, setting.n_cores(summary.variant) or summary.variant.n_workers)
+        saved_seconds = baseline.growth_seconds * (1 - 1 / n_useful)
+    if not (more_seconds > 0 and saved_seconds > 0):  # NaN is neither
+        return None
+    n_items = ceil(more_seconds / saved_seconds)
+    item_seconds = baseline.item_seconds * n_items / comparison.n_items
+    return BreakEven(summary.variant, more_seconds, n_items, item_seconds, is_bound)
+
+
+def about(n: int) -> str:
+    """Spell an estimated number.
+
+    >>> about(3055), about(7)
+    ('about 3,100', 'about 7')
+    """
+    return f"about {float(f'{n:.2g}'):,.0f}"
+
+
+def held_by_gil(summary: Summary, setting: Setting) -> str:
+    """Return how the GIL holds threads up; empty if it does not."""
+    if summary.variant.backend != "threads" or setting.gil == "disabled" or waits(setting.baseline):
+        return ""
+    if summary.cores_busy < ONE_CORE_BUSY:
+        who = setting.gil.partition("enabled by ")[2]
+        one_at_a_time = "one thread computes at a time" if who else "the GIL lets one thread compute at a time"
+        return f"{who} has switched the GIL back on: {one_at_a_time}" if who else one_at_a_time
+    if summary.cores_busy < 0.8 * summary.variant.n_workers and not _oversubscribed(summary, setting):
+        return "the function releases the GIL for a part of its time only"
+    return ""
+
+
+def _startup(summary: Summary, setting: Setting) -> str:
+    found = break_even(summary, setting)
+    if found is None or found.n_items <= setting.comparison.n_items:
+        return ""
+    longer = f"it starts {spelled_seconds(found.more_seconds)} later than {setting.baseline.variant}"
+    return f"{longer}, more than {setting.comparison.n_items:,} such items can make up for"
+
+
+def _long_item(summary: Summary, setting: Setting) -> str:
+    longest, n_workers = summary.longest_item_seconds, summary.variant.n_workers
+    if not longest > 0.9 * summary.makespan_seconds:
+        return ""
+    told = f"one item takes {spelled_seconds(longest)}"
+    study_seconds = setting.baseline.item_seconds * setting.comparison.n_items
+    if longest > 0.9 * study_seconds / n_workers:
+        return f"{told}, and no number of workers is faster than the longest item"
+    return f"{told}, which bounds the sample but not the whole study"
+
+
+def _oversubscribed(summary: Summary, setting: Setting) -> str:
+    n_workers, n_cores = summary.variant.n_workers, setting.n_cores(summary.variant)
+    if n_cores is None or n_workers <= n_cores or waits(setting.baseline):
+        return ""
+    return f"{n_workers} workers take turns on {_cores(n_cores, 'usable')} (oversubscribed)"
+
+
+def _hyper_threads(summary: Summary, setting: Setting) -> str:
+    n_workers, n_cores = summary.variant.n_workers, setting.n_cores(summary.variant, kind="physical")
+    if n_cores is None or n_workers <= n_cores or waits(setting.baseline):
+        return ""
+    return f"{n_workers} workers share {_cores(n_cores, 'physical')}: hyper-threads are not cores"
+
+
+def _imbalance(summary: Summary, _setting: Setting) -> str:
+    if not summary.load_balance < LOW_BALANCE:
+        return ""
+    return f"the workers do not end together (load balance {summary.load_balance:.2f})"
+
+
+def _overhead(summary: Summary, _setting: Setting) -> str:
+    if not summary.overhead_share > HIGH_OVERHEAD_SHARE:
+        return ""
+    return (
+        f"items of {spelled_seconds(summary.item_seconds)} are short: {spelled_share(summary.overhead_share)} "
+        f"of the makespan is spent between items"
+    )
+
+
+def _slower(summary: Summary, setting: Setting) -> str:
+    factor = summary.item_seconds / setting.baseline.item_seconds if setting.baseline.item_seconds else 1.0
+    if isnan(factor) or factor < SLOWER_BESIDE_OTHERS:
+        return ""
+    return f"an item takes {factor:.1f}× as long beside others (caches, memory, clock rate, or a busy machine)"
+
+
+def _neighbours(summary: Summary, _setting: Setting) -> str:
+    if not summary.others_cores > BUSY_NEIGHBOURS_CORES:
+        return ""
+    return f"other programs kept {summary.others_cores:.1f} cores busy"
+
+
+def _cores(n_cores: int, kind: str) -> str:
+    return f"{n_cores} {kind} core" if n_cores == 1 else f"{n_cores} {kind} cores"

@@ -1,0 +1,146 @@
+"""One recommendation: the simplest way that is not separably slower than the best."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fullrank.compare.reasons import BreakEven, Setting, about, break_even, why_short
+from fullrank.compare.records import Variant
+from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
+from fullrank.compare.summary import Summary, ratios, study_seconds
+from fullrank.metrics import spelled_seconds
+
+SIMPLICITY = ("serial", "threads", "processes", "interpreters", "mpi")
+"""From the simplest on: one more line of control; one process; the same with a process for each worker; modules that
+load there; a library and a launcher."""
+MUCH_FASTER = 1.1
+"""A median gain that is told although the rounds do not show it."""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to do."""
+
+    variant: Variant | None
+    """None: there is no verdict to build on."""
+    command: str
+    """Of the run; without a verdict, of the comparison that would have one."""
+    reasons: tuple[str, ...]
+    """In sentences."""
+    break_even: BreakEven | None
+    """Of the recommended way, or of the one that could pay first."""
+    separably_slower: tuple[Variant, ...]
+    """Ways that pay but were shown to take longer than the best."""
+
+
+def recommend(
+    setting: Setting, found: Sequence[Summary], *, paying: Sequence[Variant], is_open: bool
+) -> Recommendation:
+    """Return the recommendation; ``paying`` are the variants with that verdict, ``is_open`` says if some have none."""
+    if paying:
+        return _among_paying(setting, [summary for summary in found if summary.variant in paying])
+    if is_open:
+        return _no_verdict(setting)
+    return _baseline(setting, found)
+
+
+def command_line(variant: Variant, config_path: str) -> str:
+    """Return the command that runs the study this way.
+
+    >>> command_line(Variant("processes", 4), "my study.toml")
+    "fullrank run 'my study.toml' -b processes -n 4"
+    """
+    workers = "" if variant.backend == "serial" else f" -n {variant.n_workers}"
+    return f"fullrank run {shlex.quote(config_path)} -b {variant.backend}{workers}"
+
+
+def simplicity(variant: Variant) -> tuple[int, int]:
+    """Return a key that sorts simple ways first, and fewer workers before more."""
+    known = variant.backend in SIMPLICITY
+    return SIMPLICITY.index(variant.backend) if known else len(SIMPLICITY), variant.n_workers
+
+
+def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation:
+    best = min(paying, key=lambda summary: summary.study_seconds)
+    times = {summary.variant: _time_against(best, summary, setting) for summary in paying if summary is not best}
+    slower = tuple(variant for variant, against in times.items() if against.least > 1)
+    untold = any(against.interval is None for against in times.values())
+    candidates = [best] if untold else [summary for summary in paying if summary.variant not in slower]
+    chosen = min(candidates, key=lambda summary: simplicity(summary.variant))
+    reasons = [_why(chosen, best, paying, untold=untold, n_variants=len(setting.comparison.variants))]
+    if chosen is not best and times[chosen.variant].median > MUCH_FASTER:
+        factor = times[chosen.variant].median
+        reasons.append(f"{best.variant} may be {factor:.2f}× faster; more rounds would tell.")
+    reasons.append(_whole_study(chosen, setting))
+    at = break_even(chosen, setting)
+    if at is not None:
+        reasons.append(_told(at, setting))
+    command = command_line(chosen.variant, setting.comparison.config_path)
+    return Recommendation(chosen.variant, command, tuple(reasons), at, slower)
+
+
+def _time_against(best: Summary, summary: Summary, setting: Setting) -> Estimate:
+    """Return the study's time this way / that of the best way, of each round."""
+    variants, times = setting.comparison.variants, study_seconds(setting.comparison)
+    against_best = ratios(times[variants.index(summary.variant)], times[variants.index(best.variant)])
+    return estimate(against_best, n_comparisons=n_among_others(len(variants)))
+
+
+def _why(chosen: Summary, best: Summary, paying: Sequence[Summary], *, untold: bool, n_variants: int) -> str:
+    if len(paying) == 1:
+        return "It is the only way that is shown to pay."
+    if untold:
+        return f"It has the shortest median; to tell apart what pays among {n_variants} ways takes more rounds."
+    if chosen is not best:
+        return f"It is the simplest way that is not separably slower than the fastest, {best.variant}."
+    simpler = [other for other in paying if simplicity(other.variant) < simplicity(chosen.variant)]
+    return "It is separably the fastest." if simpler else "It has the shortest time, and no way that pays is simpler."
+
+
+def _whole_study(chosen: Summary, setting: Setting) -> str:
+    baseline = setting.baseline
+    return (
+        f"The whole study takes about {spelled_seconds(chosen.study_seconds)} this way, "
+        f"{spelled_seconds(baseline.study_seconds)} with {baseline.variant}."
+    )
+
+
+def _told(at: BreakEven, setting: Setting) -> str:
+    than = f"it starts {spelled_seconds(at.more_seconds)} later than {setting.baseline.variant}"
+    return f"Below {about(at.n_items)} such items it would not pay: {than}."
+
+
+def _no_verdict(setting: Setting) -> Recommendation:
+    comparison = setting.comparison
+    n_variants = len(comparison.variants)
+    command = f"fullrank compare {shlex.quote(comparison.config_path)} --rounds {default_rounds(n_variants)}"
+    reason = (
+        f"A verdict on {n_variants} ways takes at least {fewest_rounds(n_variants)} rounds; among "
+        f"{default_rounds(n_variants)} one disturbed round does no harm."
+    )
+    return Recommendation(None, command, (reason,), None, ())
+
+
+def _baseline(setting: Setting, found: Sequence[Summary]) -> Recommendation:
+    baseline = setting.baseline
+    points = [at for summary in found[1:] if (at := break_even(summary, setting)) is not None]
+    at = min(points, key=lambda point: point.n_items, default=None)
+    reasons = ["No other way is shown to pay.", *_why_nothing_pays(setting, found, at)]
+    command = command_line(baseline.variant, setting.comparison.config_path)
+    return Recommendation(baseline.variant, command, tuple(reasons), at, ())
+
+
+def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven | None) -> list[str]:
+    comparison = setting.comparison
+    if at is not None and at.n_items > comparison.n_items:
+        least = "at the very least " if at.is_bound else ""
+        return [
+            f"The items are too short or too few: {at.variant} starts {spelled_seconds(at.more_seconds)} later than "
+            f"{setting.baseline.variant}. It would make up for that from {least}{about(at.n_items)} items like these "
+            f"on, or with these {comparison.n_items:,} if each took {least}about {spelled_seconds(at.item_seconds)} "
+            f"(now {spelled_seconds(setting.baseline.item_seconds)})."
+        ]
+    if setting.n_cores(setting.baseline.variant) == 1:
+        return ["There is one usable core: nothing can be shared out."]
+    causes = dict.fromkeys(cause for summary in found[1:] if (cause := why_short(summary, setting)))
+    return [f"{cause[0].upper()}{cause[1:]}." for cause in causes]

@@ -1,0 +1,150 @@
+"""How many items a comparison measures: as many as the budget allows, the same for every variant.
+
+Pure arithmetic; the standard library alone. Times are in s.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, sqrt
+from statistics import median, quantiles
+
+from fullrank.compare.records import Variant
+from fullrank.compare.statistics import default_rounds, fewest_rounds
+from fullrank.errors import UsageError
+from fullrank.metrics import spelled_seconds
+from fullrank.schedule import Order
+
+N_SPREADS = 20
+"""No measurement is shorter than so many times the spread of start-up."""
+N_SIGMAS = 2
+"""Room that is left for a sample that takes longer than the pilot's items let expect."""
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What was timed before the first round."""
+
+    item_mean_seconds: float
+    item_sd_seconds: float
+    """Of the items that were timed one by one, in a serial run."""
+    n_timed: int
+    startup_seconds: Mapping[Variant, tuple[float, ...]]
+    """Wall times of runs of one item, of each variant that will be measured."""
+    item_seconds: Mapping[Variant, float] = field(default_factory=dict)
+    """Makespan / items where a variant has been tried on several; the others are taken to gain nothing."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What will be measured."""
+
+    n_sampled: int
+    n_rounds: int
+    predicted_seconds: float
+    """Of all rounds; with twice the standard deviation the pilot's items show."""
+    notes: tuple[str, ...]
+
+
+def choose(
+    pilot: Pilot,
+    *,
+    n_items: int,
+    budget_seconds: float,
+    n_rounds: int | None = None,
+    spent_seconds: float = 0.0,
+    n_cores: int = 1,
+) -> Sample:
+    """Return the largest sample whose rounds fit into what is left of the budget.
+
+    Without ``n_rounds`` these are the default for the number of variants, and fewer, as far as a verdict allows, where
+    the budget is short. Raises UsageError, which names a budget that would do.
+    """
+    needed = _n_needed(pilot, n_items=n_items, n_cores=n_cores)
+    n_variants = len(pilot.startup_seconds)
+    most = n_rounds or default_rounds(n_variants)
+    fewest = n_rounds or fewest_rounds(n_variants)
+    left = budget_seconds - spent_seconds
+    fitting = [rounds for rounds in range(most, fewest - 1, -1) if _total(pilot, needed, n_rounds=rounds) <= left]
+    if not fitting:
+        raise UsageError(
+            _too_short(pilot, needed, n_rounds=fewest, budget_seconds=budget_seconds, spent_seconds=spent_seconds)
+        )
+    chosen = fitting[0]
+    n_sampled = _n_fitting(pilot, range(needed, n_items + 1), n_rounds=chosen, seconds=left)
+    notes = [*_notes(pilot, n_sampled, n_items=n_items, n_cores=n_cores)]
+    if chosen < most:
+        notes.append(f"The budget has room for {chosen} rounds; {most} would bear a disturbed one.")
+    return Sample(n_sampled, chosen, _total(pilot, n_sampled, n_rounds=chosen), tuple(notes))
+
+
+def sampled_indices(n_items: int, n_sampled: int) -> list[int]:
+    """Return the items of the sample: the first in the study's ``spread`` order, which are a fair choice of it.
+
+    >>> sampled_indices(10, 4)
+    [0, 7, 4, 1]
+    """
+    return Order.named("spread", n_items).indices(range(n_sampled))
+
+
+def spread(seconds: Sequence[float]) -> float:
+    """Return how far start-up times lie apart, in s: the middle half of four or more, else all of them.
+
+    >>> spread([1.0, 1.1, 1.2, 1.3, 9.0]), spread([1.0]), spread([])
+    (0.19999999999999996, 0.0, 0.0)
+    """
+    if len(seconds) < 4:
+        return max(seconds, default=0.0) - min(seconds, default=0.0)
+    low, _, high = quantiles(seconds, method="inclusive")
+    return high - low
+
+
+def _n_needed(pilot: Pilot, *, n_items: int, n_cores: int) -> int:
+    """Return how many items rise above the spread of start-up in every variant, however well it shares them out."""
+    most_seconds = max(
+        N_SPREADS * spread(seconds) * min(variant.n_workers, max(n_cores, 1))
+        for variant, seconds in pilot.startup_seconds.items()
+    )
+    return min(n_items, max(1, ceil(most_seconds / max(pilot.item_mean_seconds, 1e-9))))
+
+
+def _total(pilot: Pilot, n_sampled: int, *, n_rounds: int) -> float:
+    """Return what all rounds take at most, as far as the pilot's items tell."""
+    mean_error = pilot.item_sd_seconds / sqrt(max(pilot.n_timed, 1))
+    sample_error = pilot.item_sd_seconds / sqrt(n_sampled)
+    slowness = 1 + N_SIGMAS * sqrt(mean_error**2 + sample_error**2) / max(pilot.item_mean_seconds, 1e-9)
+    startups = sum(median(seconds) for seconds in pilot.startup_seconds.values())
+    per_item = sum(pilot.item_seconds.get(variant, pilot.item_mean_seconds) for variant in pilot.startup_seconds)
+    return n_rounds * (startups + n_sampled * per_item * slowness)
+
+
+def _n_fitting(pilot: Pilot, sizes: range, *, n_rounds: int, seconds: float) -> int:
+    """Return the largest of ``sizes`` that fits; the first one does. The total grows with the size: halve."""
+    low, high = sizes.start, sizes.stop
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _total(pilot, middle, n_rounds=n_rounds) <= seconds:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _notes(pilot: Pilot, n_sampled: int, *, n_items: int, n_cores: int) -> list[str]:
+    wanted = _n_needed(pilot, n_items=10**18, n_cores=n_cores)
+    if n_sampled == n_items and wanted > n_items:
+        return [
+            f"The whole study computes for {spelled_seconds(n_items * pilot.item_mean_seconds)} only, which is less "
+            f"than {N_SPREADS} × the spread of start-up: its times are mostly start-up."
+        ]
+    return []
+
+
+def _too_short(pilot: Pilot, n_needed: int, *, n_rounds: int, budget_seconds: float, spent_seconds: float) -> str:
+    needed_seconds = ceil(spent_seconds + _total(pilot, n_needed, n_rounds=n_rounds))
+    items = "1 item" if n_needed == 1 else f"{n_needed:,} items"
+    why = "" if n_needed == 1 else f", which it takes to rise {N_SPREADS} × above the spread of start-up,"
+    return (
+        f"compare: a budget of {spelled_seconds(budget_seconds)} is too short: {n_rounds} rounds of "
+        f"{len(pilot.startup_seconds)} ways with {items}{why} take up to {spelled_seconds(needed_seconds)}. "
+        f"Try --budget {needed_seconds}s, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+    )

@@ -1,0 +1,160 @@
+"""Each variant's figures: medians over rounds, and ratios to the baseline taken in each round.
+
+A ratio of two measurements of one round is free of what drifts from round to round. What is told of ratios is their
+median, never their mean: that of 2 and 1/2 would be 1.25 (P. J. Fleming and J. J. Wallace, CACM 29 (1986) 218).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isnan, nan
+
+from fullrank.compare.records import Comparison, Measurement, Variant
+from fullrank.compare.statistics import Estimate, estimate, median_or_nan, n_with_baseline
+from fullrank.metrics import communication_efficiency, cores_busy
+
+Figure = Callable[[Measurement], float]
+"""One figure of one measurement."""
+ByRound = Mapping[int, float]
+"""One figure of one variant, by the number of the round."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the rounds say of one variant; times in s, medians, NaN if it was never measured."""
+
+    variant: Variant
+    n_rounds: int
+    speedup: Estimate
+    """Makespan of the baseline / makespan of this variant, both of the same round (textbook speedup)."""
+    study_gain: Estimate
+    """The same of the predicted wall times of the whole study."""
+    wall_seconds: float
+    """Of the whole command."""
+    makespan_seconds: float
+    around_seconds: float
+    """Of the command outside the makespan: launcher, start-up, gathering, file."""
+    study_seconds: float
+    """Predicted wall time of the whole study; see :func:`predicted_study_seconds`."""
+    item_seconds: float
+    """Mean time inside an item."""
+    longest_item_seconds: float
+    cpu_seconds: float
+    cores_busy: float
+    load_balance: float
+    items_per_second: float
+    growth_seconds: float
+    """What one more item adds to the makespan."""
+    overhead_share: float
+    """Of the busiest worker's time outside items: claims, journal, the loop (POP: 1 - communication efficiency)."""
+    others_cores: float
+    """Cores that other programs kept busy meanwhile."""
+
+
+def summaries(comparison: Comparison) -> tuple[Summary, ...]:
+    """Return the figures of each variant, in the comparison's order; the first is the baseline."""
+    measured: tuple[list[Measurement], ...] = tuple([] for _ in comparison.variants)
+    for measurement in comparison.measurements:
+        measured[measurement.variant].append(measurement)
+    makespans, studies = by_round(comparison, _makespan_seconds), study_seconds(comparison)
+    n_comparisons = n_with_baseline(len(comparison.variants))
+    return tuple(
+        _summary(
+            variant,
+            measured[number],
+            n_sampled=comparison.n_sampled,
+            speedup=estimate(ratios(makespans[0], makespans[number]), n_comparisons=n_comparisons),
+            study_gain=estimate(ratios(studies[0], studies[number]), n_comparisons=n_comparisons),
+            study_seconds=median_or_nan(list(studies[number].values())),
+        )
+        for number, variant in enumerate(comparison.variants)
+    )
+
+
+def by_round(comparison: Comparison, figure: Figure) -> tuple[ByRound, ...]:
+    """Return one figure of every measurement, by variant and round."""
+    found: tuple[dict[int, float], ...] = tuple({} for _ in comparison.variants)
+    for measurement in comparison.measurements:
+        found[measurement.variant][measurement.round] = figure(measurement)
+    return found
+
+
+def study_seconds(comparison: Comparison) -> tuple[ByRound, ...]:
+    """Return the wall time that every measurement predicts for the whole study, by variant and round, in s."""
+
+    def predicted(measurement: Measurement) -> float:
+        n_workers = comparison.variants[measurement.variant].n_workers
+        return predicted_study_seconds(
+            measurement, n_workers, n_items=comparison.n_items, n_sampled=comparison.n_sampled
+        )
+
+    return by_round(comparison, predicted)
+
+
+def ratios(dividends: ByRound, divisors: ByRound) -> list[float]:
+    """Return the ratio of every round that has both."""
+    both = sorted(dividends.keys() & divisors.keys())
+    return [dividends[number] / divisors[number] for number in both if divisors[number]]
+
+
+def predicted_study_seconds(measurement: Measurement, n_workers: int, *, n_items: int, n_sampled: int) -> float:
+    """Return the wall time that one run of the sample predicts for the whole study, in s.
+
+    What lies around the makespan happens once. Inside it, all but the wait for the last worker grows with the number
+    of items; the guided schedule lets that wait last about one item, however many there are. No study is shorter
+    than its longest item.
+    """
+    around = measurement.wall_seconds - measurement.makespan_seconds
+    waiting = _waiting_seconds(measurement, n_workers)
+    growing = (measurement.makespan_seconds - waiting) * n_items / n_sampled
+    return around + max(growing + waiting, measurement.longest_item_seconds)
+
+
+def _waiting_seconds(measurement: Measurement, n_workers: int) -> float:
+    """Return the mean time of a worker after its last item: busiest worker - mean worker, in s."""
+    waiting = _busiest(measurement, n_workers) - measurement.compute_seconds / n_workers
+    return min(waiting, measurement.makespan_seconds)
+
+
+def _busiest(measurement: Measurement, n_workers: int) -> float:
+    """Return the time inside items of the worker that had most of it, in s."""
+    mean_busy = measurement.compute_seconds / n_workers
+    return mean_busy / measurement.load_balance if measurement.load_balance > 0 else mean_busy  # NaN is not
+
+
+def _summary(
+    variant: Variant,
+    measured: list[Measurement],
+    *,
+    n_sampled: int,
+    speedup: Estimate,
+    study_gain: Estimate,
+    study_seconds: float,
+) -> Summary:
+    n_workers = variant.n_workers
+
+    def middle(figure: Figure) -> float:
+        return median_or_nan([value for m in measured if not isnan(value := figure(m))])
+
+    return Summary(
+        variant=variant,
+        n_rounds=len(measured),
+        speedup=speedup,
+        study_gain=study_gain,
+        wall_seconds=middle(lambda m: m.wall_seconds),
+        makespan_seconds=middle(_makespan_seconds),
+        around_seconds=middle(lambda m: m.wall_seconds - m.makespan_seconds),
+        study_seconds=study_seconds,
+        item_seconds=middle(lambda m: m.compute_seconds / n_sampled),
+        longest_item_seconds=middle(lambda m: m.longest_item_seconds),
+        cpu_seconds=middle(lambda m: m.cpu_seconds),
+        cores_busy=middle(lambda m: cores_busy(m.cpu_seconds, m.makespan_seconds)),
+        load_balance=middle(lambda m: m.load_balance),
+        items_per_second=middle(lambda m: n_sampled / m.makespan_seconds if m.makespan_seconds else nan),
+        growth_seconds=middle(lambda m: (m.makespan_seconds - _waiting_seconds(m, n_workers)) / n_sampled),
+        overhead_share=middle(lambda m: 1 - communication_efficiency([_busiest(m, n_workers)], m.makespan_seconds)),
+        others_cores=middle(lambda m: m.others_cores),
+    )
+
+
+def _makespan_seconds(measurement: Measurement) -> float:
+    return measurement.makespan_seconds

@@ -1,0 +1,133 @@
+"""Which way of running pays, judged from a comparison's figures alone.
+
+Every "faster" and "slower" rests on an interval that excludes 1, and in at most one report of twenty any of them is
+wrong; see :mod:`fullrank.compare.statistics`. All else that is told explains, and claims no difference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fullrank.compare.cautions import cautions
+from fullrank.compare.reasons import Setting, about, break_even, held_by_gil, waits, why_short
+from fullrank.compare.recommend import Recommendation, recommend
+from fullrank.compare.records import Comparison, Variant
+from fullrank.compare.statistics import fewest_rounds
+from fullrank.compare.summary import Summary, summaries
+
+WORTHWHILE_GAIN = 1.10
+"""Intervals that reach 1 but not this far show that there is little to gain; wider ones show nothing."""
+GOOD_EFFICIENCY = 0.7
+"""Below this part of the number of workers a reason is given even where a way pays."""
+
+
+class Outcome(StrEnum):
+    """What is said of a variant."""
+
+    BASELINE = "baseline"
+    PAYS = "pays"
+    """Computes faster than the baseline, and the whole study would end earlier."""
+    NO_GAIN = "no gain shown"
+    """The gain is none or small, or start-up takes it back."""
+    SLOWER = "slower"
+    NOT_RESOLVED = "not resolved"
+    """The interval has both 1 and worthwhile gains in it."""
+    TOO_FEW_ROUNDS = "too few rounds"
+    NOT_POSSIBLE = "not possible"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one variant, and why."""
+
+    variant: Variant
+    outcome: Outcome
+    reason: str
+    """For people; says the outcome too."""
+    summary: Summary | None
+    """None if it is not possible."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The whole verdict on a comparison."""
+
+    verdicts: tuple[Verdict, ...]
+    """The baseline first, in the comparison's order; those that are not possible last."""
+    recommendation: Recommendation
+    cautions: tuple[str, ...]
+    """Sentences on what to keep in mind: noise, too many workers, a small sample."""
+
+
+def judge(comparison: Comparison) -> Judgement:
+    """Judge a comparison."""
+    found = summaries(comparison)
+    setting = Setting(comparison, found[0])
+    verdicts = [Verdict(found[0].variant, Outcome.BASELINE, "the baseline", found[0])]
+    verdicts += [_verdict(summary, setting) for summary in found[1:]]
+    paying = [v.variant for v in verdicts if v.outcome is Outcome.PAYS]
+    recommendation = recommend(setting, found, paying=paying, is_open=_is_open(verdicts))
+    verdicts += [
+        Verdict(variant, Outcome.NOT_POSSIBLE, f"not possible: {reason}", None)
+        for variant, reason in comparison.not_possible.items()
+    ]
+    return Judgement(tuple(verdicts), recommendation, cautions(setting, found))
+
+
+def _is_open(verdicts: Sequence[Verdict]) -> bool:
+    """Return whether some variant had too few rounds for any verdict."""
+    return any(verdict.outcome is Outcome.TOO_FEW_ROUNDS for verdict in verdicts)
+
+
+def _verdict(summary: Summary, setting: Setting) -> Verdict:
+    outcome = _outcome(summary)
+    return Verdict(summary.variant, outcome, _reason(outcome, summary, setting), summary)
+
+
+def _outcome(summary: Summary) -> Outcome:
+    speedup, gain = summary.speedup, summary.study_gain
+    if speedup.interval is None:
+        return Outcome.TOO_FEW_ROUNDS
+    if speedup.most < 1:
+        return Outcome.SLOWER
+    if speedup.least > 1:
+        if gain.least > 1:
+            return Outcome.PAYS
+        return Outcome.NO_GAIN if gain.most < WORTHWHILE_GAIN else Outcome.NOT_RESOLVED
+    return Outcome.NO_GAIN if speedup.most < WORTHWHILE_GAIN else Outcome.NOT_RESOLVED
+
+
+def _reason(outcome: Outcome, summary: Summary, setting: Setting) -> str:
+    if outcome is Outcome.TOO_FEW_ROUNDS:
+        return f"too few rounds: a verdict takes {fewest_rounds(len(setting.comparison.variants))}"
+    if outcome is Outcome.PAYS:
+        return "; ".join(["pays", *_remarks(summary, setting)])
+    if summary.speedup.least > 1:
+        return _taken_back(outcome, summary, setting)
+    said = "the rounds differ too much to tell" if outcome is Outcome.NOT_RESOLVED else outcome.value
+    return "; ".join(part for part in (why_short(summary, setting), said) if part)
+
+
+def _remarks(summary: Summary, setting: Setting) -> list[str]:
+    """Return what is worth knowing of a way that pays."""
+    found = []
+    variant = summary.variant
+    if waits(setting.baseline):
+        found.append("the items wait more than they compute")
+    elif variant.backend == "threads":
+        free = "this Python has no GIL" if setting.gil == "disabled" else "the function releases the GIL"
+        found.append(held_by_gil(summary, setting) or free)
+    if summary.speedup.median < GOOD_EFFICIENCY * variant.n_workers:
+        found.append(why_short(summary, setting))
+    if variant.backend == "mpi":
+        found.append("the only one that goes beyond this machine")
+    return list(dict.fromkeys(remark for remark in found if remark))
+
+
+def _taken_back(outcome: Outcome, summary: Summary, setting: Setting) -> str:
+    """Say what becomes of a way that computes faster while the whole study is not shown to end earlier."""
+    at = break_even(summary, setting)
+    if at is None or outcome is Outcome.NOT_RESOLVED:
+        return "computes faster; whether the whole study ends earlier is not resolved"
+    n_now = setting.comparison.n_items
+    return f"computes faster but starts later: pays from {about(at.n_items)} items on, not with these {n_now:,}"

@@ -1,0 +1,291 @@
+"""Verdicts on comparisons made by hand, in which it is known what pays and why."""
+
+from dataclasses import replace
+
+import pytest
+from comparisons import (
+    LAPTOP,
+    MPI,
+    PROCESSES,
+    PURE_PYTHON,
+    RELEASES_THE_GIL,
+    SERIAL,
+    THREADS,
+    Way,
+    comparison,
+    stopped,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fullrank.compare.recommend import SIMPLICITY, command_line, simplicity
+from fullrank.compare.records import Comparison, Measurement, Variant
+from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
+
+INTERPRETERS = Variant("interpreters", 2)
+
+
+def verdict_on(variant: Variant, judged: Judgement) -> Verdict:
+    return next(verdict for verdict in judged.verdicts if verdict.variant == variant)
+
+
+def reason(variant: Variant, found: Comparison) -> str:
+    return verdict_on(variant, judge(found)).reason
+
+
+def test_pure_python_pays_in_processes_and_mpi_and_the_gil_is_why_threads_do_not() -> None:
+    judged = judge(comparison(PURE_PYTHON, noise=0.04))
+    assert [verdict.outcome for verdict in judged.verdicts] == [
+        Outcome.BASELINE,
+        Outcome.NO_GAIN,
+        Outcome.PAYS,
+        Outcome.PAYS,
+    ]
+    threads = verdict_on(THREADS, judged).reason
+    assert threads == "the GIL lets one thread compute at a time; no gain shown"
+    assert verdict_on(MPI, judged).reason == "pays; the only one that goes beyond this machine"
+
+
+def test_recommendation_is_processes_when_mpi_is_not_separably_faster() -> None:
+    recommended = judge(comparison(PURE_PYTHON)).recommendation
+    assert recommended.variant == PROCESSES
+    assert recommended.command == "fullrank run study.toml -b processes -n 2"
+
+
+def test_threads_win_where_the_function_releases_the_gil() -> None:
+    judged = judge(comparison(RELEASES_THE_GIL))
+    assert verdict_on(THREADS, judged).reason == "pays; the function releases the GIL"
+    assert judged.recommendation.command == "fullrank run study.toml -b threads -n 2"
+
+
+def test_threads_that_sleep_pay_because_items_wait() -> None:
+    asleep = {SERIAL: Way(4.0, cores_busy=0.01), THREADS: Way(2.0, cores_busy=0.02), PROCESSES: Way(2.0, 0.02, 0.3)}
+    judged = judge(comparison(asleep))
+    assert verdict_on(THREADS, judged).reason == "pays; the items wait more than they compute"
+    assert judged.recommendation.variant == THREADS
+
+
+def test_more_workers_than_cores_are_no_fault_where_items_wait() -> None:
+    many = Variant("threads", 8)
+    asleep = {SERIAL: Way(4.0, cores_busy=0.01), many: Way(1.0, cores_busy=0.04)}
+    assert "take turns" not in reason(many, comparison(asleep))
+
+
+def test_without_a_gil_threads_are_told_so() -> None:
+    free = {**LAPTOP, "gil": "disabled"}
+    assert reason(THREADS, comparison(RELEASES_THE_GIL, machine=free)) == "pays; this Python has no GIL"
+
+
+def test_module_that_switched_the_gil_back_on_is_named() -> None:
+    back_on = {**LAPTOP, "gil": "enabled by _slow_extension"}
+    told = reason(THREADS, comparison(PURE_PYTHON, machine=back_on))
+    assert told.startswith("_slow_extension has switched the GIL back on: one thread computes at a time")
+
+
+def test_threads_that_hold_the_gil_for_a_part_of_the_time_are_told_so() -> None:
+    partly = {SERIAL: Way(4.0), THREADS: Way(3.0, cores_busy=1.45)}
+    assert reason(THREADS, comparison(partly)) == "pays; the function releases the GIL for a part of its time only"
+
+
+def test_what_is_not_possible_has_its_reason_and_no_figures() -> None:
+    judged = judge(comparison(PURE_PYTHON, not_possible={INTERPRETERS: "the function imports numpy"}))
+    found = verdict_on(INTERPRETERS, judged)
+    assert (found.outcome, found.summary) == (Outcome.NOT_POSSIBLE, None)
+    assert found.reason == "not possible: the function imports numpy"
+
+
+def test_slower_is_said_only_where_the_whole_interval_is_below_1() -> None:
+    slow = {SERIAL: Way(4.0), THREADS: Way(5.0)}
+    assert verdict_on(THREADS, judge(comparison(slow))).outcome is Outcome.SLOWER
+    assert verdict_on(THREADS, judge(comparison(slow, noise=0.6))).outcome is Outcome.NOT_RESOLVED
+
+
+@pytest.mark.parametrize("n_rounds", range(1, 6))
+def test_fewer_than_six_rounds_have_figures_but_no_verdict(n_rounds: int) -> None:
+    judged = judge(comparison({SERIAL: Way(4.0), PROCESSES: Way(2.0)}, n_rounds=n_rounds))
+    found = verdict_on(PROCESSES, judged)
+    assert found.outcome is Outcome.TOO_FEW_ROUNDS
+    assert found.summary is not None
+    assert found.summary.speedup.median == pytest.approx(2.0, rel=0.05)
+    assert judged.recommendation.variant is None
+    assert judged.recommendation.command == "fullrank compare study.toml --rounds 9"
+
+
+def test_six_rounds_are_enough_for_two_ways_but_not_for_four() -> None:
+    two = {SERIAL: Way(4.0), PROCESSES: Way(2.0)}
+    assert verdict_on(PROCESSES, judge(comparison(two, n_rounds=6))).outcome is Outcome.PAYS
+    assert verdict_on(PROCESSES, judge(comparison(PURE_PYTHON, n_rounds=6))).outcome is Outcome.TOO_FEW_ROUNDS
+    assert verdict_on(PROCESSES, judge(comparison(PURE_PYTHON, n_rounds=7))).outcome is Outcome.PAYS
+
+
+# 500 items of 0.1 ms; processes save 25 ms and start 150 ms later
+SHORT_ITEMS = {SERIAL: Way(0.05, longest=1e-4), PROCESSES: Way(0.025, 2.0, 0.35, longest=1e-4), MPI: Way(0.025, 2, 0.6)}
+
+
+def test_items_of_a_tenth_of_a_millisecond_do_not_pay_and_the_number_that_would_is_told() -> None:
+    judged = judge(comparison(SHORT_ITEMS, n_items=500, n_sampled=500))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.NO_GAIN
+    assert "pays from about 3,000 items on, not with these 500" in verdict_on(PROCESSES, judged).reason
+    recommended = judged.recommendation
+    assert recommended.command == "fullrank run study.toml -b serial"
+    assert recommended.break_even is not None
+    assert recommended.break_even.variant == PROCESSES
+    # 0.15 s / (0.1 ms - 0.05 ms), and the duration with which 500 items make up for 0.15 s
+    assert recommended.break_even.n_items == pytest.approx(3000, rel=0.02)
+    assert recommended.break_even.item_seconds == pytest.approx(0.6e-3, rel=0.02)
+    assert "too short or too few" in recommended.reasons[1]
+
+
+def test_the_same_items_pay_once_there_are_enough_of_them() -> None:
+    judged = judge(comparison(SHORT_ITEMS, n_items=100_000, n_sampled=500))
+    assert judged.recommendation.variant == PROCESSES
+    assert any("Below about 3,000 such items it would not pay" in text for text in judged.recommendation.reasons)
+
+
+def test_break_even_is_a_bound_where_no_gain_was_measured() -> None:
+    unclear = {SERIAL: Way(0.05), PROCESSES: Way(0.05, 2.0, 0.35, compute=0.05)}
+    found = judge(comparison(unclear, n_items=500, n_sampled=500)).recommendation
+    assert found.break_even is not None
+    assert found.break_even.is_bound
+    assert found.break_even.n_items == pytest.approx(0.15 / (1e-4 / 2), rel=0.02)
+    assert "at the very least about 3,000" in found.reasons[1]
+
+
+def test_one_long_item_that_bounds_the_study_is_named() -> None:
+    long = {SERIAL: Way(4.0, longest=3.9), PROCESSES: Way(3.95, 1.05, compute=4.0, balance=0.51, longest=3.9)}
+    found = comparison(long, n_items=10, n_sampled=10, noise=0.001)
+    assert "one item takes 3.90 s, and no number of workers is faster than the longest item" in reason(PROCESSES, found)
+    assert any("longest item" in text for text in judge(found).recommendation.reasons)
+
+
+def test_long_item_that_bounds_the_sample_alone_is_not_held_against_the_study() -> None:
+    long = {SERIAL: Way(4.0, longest=3.9), PROCESSES: Way(3.95, 1.05, compute=4.0, balance=0.51, longest=3.9)}
+    found = comparison(long, n_items=1000, n_sampled=10, noise=0.2)
+    assert "bounds the sample but not the whole study" in reason(PROCESSES, found)
+
+
+def test_oversubscribed_workers_are_told_so_even_where_they_pay() -> None:
+    four = Variant("processes", 4)
+    judged = judge(comparison({SERIAL: Way(4.0), four: Way(2.05, cores_busy=2.0)}))
+    assert verdict_on(four, judged).reason == "pays; 4 workers take turns on 2 usable cores (oversubscribed)"
+    assert any("More workers than usable cores: processes ×4" in text for text in judged.cautions)
+
+
+def test_hyper_threads_are_not_cores() -> None:
+    machine = {**LAPTOP, "usable_cores": 4, "physical_cores": 2}
+    four = Variant("processes", 4)
+    judged = judge(comparison({SERIAL: Way(4.0), four: Way(1.6, cores_busy=4.0)}, machine=machine))
+    assert "hyper-threads are not cores" in verdict_on(four, judged).reason
+    assert any("More workers than physical cores: processes ×4" in text for text in judged.cautions)
+
+
+def test_ranks_on_several_machines_are_not_held_against_the_cores_of_one() -> None:
+    machine = {**LAPTOP, "allocated_usable_cores": 16, "allocated_physical_cores": 16}
+    ranks = Variant("mpi", 16)
+    judged = judge(comparison({SERIAL: Way(4.0), ranks: Way(0.26, cores_busy=16.0)}, machine=machine))
+    assert verdict_on(ranks, judged).reason == "pays; the only one that goes beyond this machine"
+    assert not any("More workers" in text for text in judged.cautions)
+
+
+def test_one_usable_core_is_why_nothing_pays() -> None:
+    machine = {**LAPTOP, "usable_cores": 1, "physical_cores": 1}
+    found = comparison({SERIAL: Way(4.0), PROCESSES: Way(4.0, around=0.2)}, machine=machine)
+    assert "There is one usable core: nothing can be shared out." in judge(found).recommendation.reasons
+
+
+def test_unequal_ends_of_workers_explain_a_small_gain() -> None:
+    uneven = {SERIAL: Way(4.0), PROCESSES: Way(3.1, 1.3, balance=0.65)}
+    assert "the workers do not end together (load balance 0.65)" in reason(PROCESSES, comparison(uneven))
+
+
+def test_items_that_slow_each_other_down_explain_a_small_gain() -> None:
+    crowded = {SERIAL: Way(4.0), PROCESSES: Way(3.0, 2.0)}
+    assert "an item takes 1.5× as long beside others" in reason(PROCESSES, comparison(crowded))
+
+
+def test_time_between_items_explains_a_small_gain() -> None:
+    tiny = {SERIAL: Way(4.0, compute=2.0), PROCESSES: Way(3.5, 2.0, compute=2.1)}
+    assert "of the makespan is spent between items" in reason(PROCESSES, comparison(tiny))
+
+
+def test_simpler_way_is_passed_over_only_if_it_is_separably_slower() -> None:
+    eight = Variant("mpi", 8)
+    ways = {SERIAL: Way(8.0), PROCESSES: Way(4.0, 2.0), eight: Way(1.1, 8.0)}
+    machine = {**LAPTOP, "usable_cores": 8, "physical_cores": 8}
+    recommended = judge(comparison(ways, machine=machine)).recommendation
+    assert (recommended.variant, recommended.separably_slower) == (eight, (PROCESSES,))
+    close = {**ways, eight: Way(3.99, 8.0)}
+    assert judge(comparison(close, machine=machine)).recommendation.variant == PROCESSES
+
+
+def test_fewer_workers_are_simpler_than_more() -> None:
+    four = Variant("processes", 4)
+    ways = {SERIAL: Way(8.0), four: Way(4.0, 2.0), PROCESSES: Way(4.0, 2.0)}
+    assert judge(comparison(ways)).recommendation.variant == PROCESSES
+
+
+def test_with_rounds_for_the_first_question_alone_the_shortest_median_is_taken() -> None:
+    variants = [Variant(backend, n) for backend in ("threads", "processes", "mpi") for n in (2, 4)]
+    ways = {SERIAL: Way(8.0)} | {v: Way(8.0 / v.n_workers, v.n_workers) for v in variants}
+    ways[Variant("mpi", 4)] = Way(1.5, 4)
+    recommended = judge(comparison(ways, n_rounds=8)).recommendation  # 15 pairs take ten rounds, 6 comparisons eight
+    assert recommended.variant == Variant("mpi", 4)
+    assert "takes more rounds" in recommended.reasons[0]
+
+
+def test_spread_of_rounds_busy_neighbours_and_small_samples_are_cautioned_of() -> None:
+    noisy = {SERIAL: Way(4.0, others=0.7), PROCESSES: Way(2.0, 2.0, others=0.7)}
+    cautions = judge(comparison(noisy, noise=0.3, n_sampled=3)).cautions
+    for part in ("was not quiet", "Other programs kept 0.7 of 2 cores busy", "The sample has 3 items for up to 2"):
+        assert any(part in caution for caution in cautions), part
+
+
+def test_quiet_comparison_has_no_cautions() -> None:
+    assert judge(comparison(PURE_PYTHON)).cautions == ()
+
+
+def test_stopped_comparison_is_judged_by_what_it_has() -> None:
+    whole = comparison(PURE_PYTHON)
+    judged = judge(stopped(whole, after=4 * 9 + 2))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.PAYS
+    assert judged.cautions[0].startswith("The comparison was stopped: 9 of 11 rounds are whole")
+
+
+def test_comparison_stopped_in_its_first_round_has_no_verdict_on_what_never_ran() -> None:
+    judged = judge(stopped(comparison(PURE_PYTHON), after=2))
+    assert verdict_on(MPI, judged).outcome is Outcome.TOO_FEW_ROUNDS
+    assert judged.recommendation.variant is None
+
+
+def test_baseline_alone_is_its_own_recommendation() -> None:
+    judged = judge(comparison({SERIAL: Way(4.0)}, not_possible={MPI: "no mpiexec: pip install 'fullrank[mpich]'"}))
+    assert judged.recommendation.command == "fullrank run study.toml -b serial"
+
+
+@given(st.lists(st.tuples(*[st.floats(0.5, 2)] * 3), min_size=1, max_size=30))
+def test_no_verdict_contradicts_the_interval_that_is_shown(rounds: list[tuple[float, float, float]]) -> None:
+    variants = (SERIAL, THREADS, PROCESSES)
+    measurements = [
+        Measurement(variant, number, seconds + 0.2, seconds, seconds, seconds, 0.0, 1.0)
+        for number, times in enumerate(rounds)
+        for variant, seconds in enumerate(times)
+    ]
+    found = replace(comparison({}), variants=variants, measurements=tuple(measurements), n_sampled=2000)
+    for verdict in judge(found).verdicts[1:]:
+        assert verdict.summary is not None
+        speedup = verdict.summary.speedup
+        if verdict.outcome is Outcome.PAYS:
+            assert speedup.least > 1
+        if verdict.outcome is Outcome.SLOWER:
+            assert speedup.most < 1
+        if speedup.least <= 1 <= speedup.most:
+            assert verdict.outcome in (Outcome.NO_GAIN, Outcome.NOT_RESOLVED, Outcome.TOO_FEW_ROUNDS)
+
+
+def test_config_with_blanks_is_quoted_in_the_command() -> None:
+    assert command_line(PROCESSES, "my study.toml") == "fullrank run 'my study.toml' -b processes -n 2"
+
+
+def test_serial_is_the_simplest_and_mpi_the_least_simple() -> None:
+    ordered = sorted((MPI, INTERPRETERS, PROCESSES, THREADS, SERIAL), key=simplicity)
+    assert [variant.backend for variant in ordered] == list(SIMPLICITY)
