@@ -9,6 +9,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, TextIO
 
+from fullrank.commands_compare import MOST_WORKERS_ON_LOGIN_NODE, ask_for_here
+from fullrank.commands_compare import report as report_comparison
 from fullrank.errors import FailedItems, OutputError, Stopped, UsageError
 from fullrank.launcher import launcher_from
 
@@ -41,6 +43,8 @@ def run(arguments: Namespace, crew: Any) -> int:
         return _run_item(config, arguments.item)
     backend = arguments.backend or ("mpi" if crew is not None else "processes")
     _check_launch(arguments, backend, crew)
+    if _n_workers(arguments, backend, crew) > MOST_WORKERS_ON_LOGIN_NODE:
+        ask_for_here(arguments, what="run")
     if backend == "mpi" and crew is None:
         return _run_under_mpiexec(arguments, config)
     return _run_here(arguments, config, backend=backend, crew=crew)
@@ -215,7 +219,11 @@ def report(arguments: Namespace, _crew: Any) -> int:
     """``fullrank report``."""
     from fullrank.report import report as make_report
     from fullrank.report import text
+    from fullrank.store import is_comparison
 
+    if len(arguments.files) == 1 and is_comparison(arguments.files[0]):
+        report_comparison(arguments.files[0], as_json=arguments.json)
+        return 0
     reports = [make_report(_result_of(path)) for path in arguments.files]
     if arguments.json:
         shown = [made.to_dict() for made in reports]
