@@ -119,7 +119,12 @@ def test_six_rounds_are_enough_for_two_ways_but_not_for_four() -> None:
 
 
 # 500 items of 0.1 ms; processes save 25 ms and start 150 ms later
-SHORT_ITEMS = {SERIAL: Way(0.05, longest=1e-4), PROCESSES: Way(0.025, 2.0, 0.35, longest=1e-4), MPI: Way(0.025, 2, 0.6)}
+SHORT_ITEMS = {
+    SERIAL: Way(0.05, longest=1e-4),
+    THREADS: Way(0.0505, around=0.201, longest=1e-4),
+    PROCESSES: Way(0.025, 2.0, around=0.35, longest=1e-4),
+    MPI: Way(0.025, 2.0, around=0.6, longest=1e-4),
+}
 
 
 def test_items_of_a_tenth_of_a_millisecond_do_not_pay_and_the_number_that_would_is_told() -> None:
@@ -155,7 +160,16 @@ def test_one_long_item_that_bounds_the_study_is_named() -> None:
     long = {SERIAL: Way(4.0, longest=3.9), PROCESSES: Way(3.95, 1.05, compute=4.0, balance=0.51, longest=3.9)}
     found = comparison(long, n_items=10, n_sampled=10, noise=0.001)
     assert "one item takes 3.90 s, and no number of workers is faster than the longest item" in reason(PROCESSES, found)
-    assert any("longest item" in text for text in judge(found).recommendation.reasons)
+    recommended = judge(found).recommendation
+    assert recommended.variant == SERIAL
+    assert any("no number of workers is faster than the longest item" in text for text in recommended.reasons)
+
+
+def test_gain_of_some_per_cent_is_shown_but_no_reason_to_leave_the_simplest_way() -> None:
+    judged = judge(comparison({SERIAL: Way(4.0), PROCESSES: Way(3.85, 2.0)}, noise=0.003))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.PAYS
+    assert verdict_on(PROCESSES, judged).reason.startswith("pays little; ")
+    assert judged.recommendation.variant == SERIAL
 
 
 def test_long_item_that_bounds_the_sample_alone_is_not_held_against_the_study() -> None:
@@ -180,11 +194,17 @@ def test_hyper_threads_are_not_cores() -> None:
 
 
 def test_ranks_on_several_machines_are_not_held_against_the_cores_of_one() -> None:
-    machine = {**LAPTOP, "allocated_usable_cores": 16, "allocated_physical_cores": 16}
+    machine = {"usable_cores": 16, "node_cores": 2}
     ranks = Variant("mpi", 16)
     judged = judge(comparison({SERIAL: Way(4.0), ranks: Way(0.26, cores_busy=16.0)}, machine=machine))
     assert verdict_on(ranks, judged).reason == "pays; the only one that goes beyond this machine"
     assert not any("More workers" in text for text in judged.cautions)
+
+
+def test_processes_are_held_against_the_cores_of_their_node_in_a_job_on_several() -> None:
+    sixteen = Variant("processes", 16)
+    found = comparison({SERIAL: Way(4.0), sixteen: Way(2.0, 2.0)}, machine={"usable_cores": 16, "node_cores": 2})
+    assert "16 workers take turns on 2 usable cores" in reason(sixteen, found)
 
 
 def test_one_usable_core_is_why_nothing_pays() -> None:

@@ -180,7 +180,7 @@ def test_an_item_whose_process_dies_once_is_tried_again(job_of: MakeJob, tmp_pat
 @pytest.mark.parametrize(
     "told",
     [
-        "os.kill(os.getpid(), signal.SIGHUP)",
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGHUP)",  # also under nohup
         "os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)",
         "signal.signal(signal.SIGTERM, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGTERM)",
     ],

@@ -1,5 +1,6 @@
 """Why a way of running gains less than its workers could: told from the figures, the likeliest cause first."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, isnan
 
@@ -45,10 +46,21 @@ class Setting:
         return str(self.comparison.machine.get("gil", "enabled"))
 
     def n_cores(self, variant: Variant, *, kind: str = "usable") -> int | None:
-        """Return how many cores ``variant`` may use, None if that is not known; mpi may have several machines."""
-        own = self.comparison.machine.get(f"allocated_{kind}_cores") if variant.backend == "mpi" else None
-        found = own if own is not None else self.comparison.machine.get(f"{kind}_cores")
-        return int(found) if found is not None and not isinstance(found, str) else None
+        """Return how many ``usable`` or ``physical`` cores there are for ``variant``, None if that is not known."""
+        return n_cores(self.comparison.machine, variant, kind=kind)
+
+
+def n_cores(machine: Mapping[str, str | int | float], variant: Variant, *, kind: str = "usable") -> int | None:
+    """Return how many cores there are for ``variant``: only ranks reach those of a job's other nodes.
+
+    >>> machine = {"usable_cores": 32, "node_cores": 8}
+    >>> n_cores(machine, Variant("mpi", 32)), n_cores(machine, Variant("processes", 8))
+    (32, 8)
+    """
+    found = machine.get(f"{kind}_cores")
+    if kind == "usable" and variant.backend != "mpi":
+        found = machine.get("node_cores", found)
+    return int(found) if isinstance(found, int | float) else None
 
 
 def waits(baseline: Summary) -> bool:
@@ -175,3 +187,17 @@ def _neighbours(summary: Summary, _setting: Setting) -> str:
 
 def _cores(n_cores: int, kind: str) -> str:
     return f"{n_cores} {kind} core" if n_cores == 1 else f"{n_cores} {kind} cores"
+
+
+_CAUSES = (
+    held_by_gil,
+    _startup,
+    _long_item,
+    _oversubscribed,
+    _hyper_threads,
+    _imbalance,
+    _overhead,
+    _slower,
+    _neighbours,
+)
+"""The more specific first: crowded cores, for one, also make items slower."""

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fullrank.compare.reasons import BreakEven, Setting, about, break_even, why_short
+from fullrank.compare.reasons import BreakEven, Setting, about, break_even, held_by_gil, why_short
 from fullrank.compare.records import Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
 from fullrank.compare.summary import Summary, ratios, study_seconds
@@ -36,7 +36,7 @@ class Recommendation:
 def recommend(
     setting: Setting, found: Sequence[Summary], *, paying: Sequence[Variant], is_open: bool
 ) -> Recommendation:
-    """Return the recommendation; ``paying`` are the variants with that verdict, ``is_open`` says if some have none."""
+    """Return the recommendation; ``paying`` are those that do, ``is_open`` says if some have no verdict."""
     if paying:
         return _among_paying(setting, [summary for summary in found if summary.variant in paying])
     if is_open:
@@ -88,7 +88,7 @@ def _time_against(best: Summary, summary: Summary, setting: Setting) -> Estimate
 
 def _why(chosen: Summary, best: Summary, paying: Sequence[Summary], *, untold: bool, n_variants: int) -> str:
     if len(paying) == 1:
-        return "It is the only way that is shown to pay."
+        return "It is the only way that is shown to be worth it."
     if untold:
         return f"It has the shortest median; to tell apart what pays among {n_variants} ways takes more rounds."
     if chosen is not best:
@@ -123,16 +123,27 @@ def _no_verdict(setting: Setting) -> Recommendation:
 
 def _baseline(setting: Setting, found: Sequence[Summary]) -> Recommendation:
     baseline = setting.baseline
-    points = [at for summary in found[1:] if (at := break_even(summary, setting)) is not None]
-    at = min(points, key=lambda point: point.n_items, default=None)
-    reasons = ["No other way is shown to pay.", *_why_nothing_pays(setting, found, at)]
+    at = _nearest_break_even(setting, found)
+    reasons = ["No other way is shown to gain 10 % or more.", *_why_nothing_pays(setting, found, at)]
     command = command_line(baseline.variant, setting.comparison.config_path)
     return Recommendation(baseline.variant, command, tuple(reasons), at, ())
 
 
+def _nearest_break_even(setting: Setting, found: Sequence[Summary]) -> BreakEven | None:
+    """Return where the first way would start to pay, of those that need more items for it than there are."""
+    points = [
+        at
+        for summary in found[1:]
+        if (at := break_even(summary, setting)) is not None
+        and at.n_items > setting.comparison.n_items
+        and not held_by_gil(summary, setting)
+    ]
+    return min(points, key=lambda point: (point.is_bound, point.n_items), default=None)
+
+
 def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven | None) -> list[str]:
     comparison = setting.comparison
-    if at is not None and at.n_items > comparison.n_items:
+    if at is not None:
         least = "at the very least " if at.is_bound else ""
         return [
             f"The items are too short or too few: {at.variant} starts {spelled_seconds(at.more_seconds)} later than "

@@ -19,6 +19,9 @@ N_SPREADS = 20
 N_SIGMAS = 2
 """Room that is left for a sample that takes longer than the pilot's items let expect."""
 
+SHORTEST_ITEM_SECONDS = 1e-8
+"""No call of Python is shorter; a clock may say 0."""
+
 
 @dataclass(frozen=True)
 class Pilot:
@@ -59,7 +62,8 @@ def choose(
     Without ``n_rounds`` these are the default for the number of variants, and fewer, as far as a verdict allows, where
     the budget is short. Raises UsageError, which names a budget that would do.
     """
-    needed = _n_needed(pilot, n_items=n_items, n_cores=n_cores)
+    wanted = _n_needed(pilot, n_cores=n_cores)
+    needed = min(wanted, n_items)
     n_variants = len(pilot.startup_seconds)
     most = n_rounds or default_rounds(n_variants)
     fewest = n_rounds or fewest_rounds(n_variants)
@@ -71,9 +75,9 @@ def choose(
         )
     chosen = fitting[0]
     n_sampled = _n_fitting(pilot, range(needed, n_items + 1), n_rounds=chosen, seconds=left)
-    notes = [*_notes(pilot, n_sampled, n_items=n_items, n_cores=n_cores)]
+    notes = [_all_too_short(pilot, n_items)] if wanted > n_items else []
     if chosen < most:
-        notes.append(f"The budget has room for {chosen} rounds; {most} would bear a disturbed one.")
+        notes.append(f"The budget has room for {chosen} rounds; with {most} one disturbed round would do no harm.")
     return Sample(n_sampled, chosen, _total(pilot, n_sampled, n_rounds=chosen), tuple(notes))
 
 
@@ -98,20 +102,22 @@ def spread(seconds: Sequence[float]) -> float:
     return high - low
 
 
-def _n_needed(pilot: Pilot, *, n_items: int, n_cores: int) -> int:
+def _n_needed(pilot: Pilot, *, n_cores: int) -> int:
     """Return how many items rise above the spread of start-up in every variant, however well it shares them out."""
     most_seconds = max(
         N_SPREADS * spread(seconds) * min(variant.n_workers, max(n_cores, 1))
         for variant, seconds in pilot.startup_seconds.items()
     )
-    return min(n_items, max(1, ceil(most_seconds / max(pilot.item_mean_seconds, 1e-9))))
+    return max(1, ceil(most_seconds / max(pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS) - 1e-9))
 
 
 def _total(pilot: Pilot, n_sampled: int, *, n_rounds: int) -> float:
     """Return what all rounds take at most, as far as the pilot's items tell."""
     mean_error = pilot.item_sd_seconds / sqrt(max(pilot.n_timed, 1))
     sample_error = pilot.item_sd_seconds / sqrt(n_sampled)
-    slowness = 1 + N_SIGMAS * sqrt(mean_error**2 + sample_error**2) / max(pilot.item_mean_seconds, 1e-9)
+    slowness = 1 + N_SIGMAS * sqrt(mean_error**2 + sample_error**2) / max(
+        pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS
+    )
     startups = sum(median(seconds) for seconds in pilot.startup_seconds.values())
     per_item = sum(pilot.item_seconds.get(variant, pilot.item_mean_seconds) for variant in pilot.startup_seconds)
     return n_rounds * (startups + n_sampled * per_item * slowness)
@@ -129,14 +135,11 @@ def _n_fitting(pilot: Pilot, sizes: range, *, n_rounds: int, seconds: float) -> 
     return low
 
 
-def _notes(pilot: Pilot, n_sampled: int, *, n_items: int, n_cores: int) -> list[str]:
-    wanted = _n_needed(pilot, n_items=10**18, n_cores=n_cores)
-    if n_sampled == n_items and wanted > n_items:
-        return [
-            f"The whole study computes for {spelled_seconds(n_items * pilot.item_mean_seconds)} only, which is less "
-            f"than {N_SPREADS} × the spread of start-up: its times are mostly start-up."
-        ]
-    return []
+def _all_too_short(pilot: Pilot, n_items: int) -> str:
+    return (
+        f"The whole study computes for {spelled_seconds(n_items * pilot.item_mean_seconds)} only, which is less "
+        f"than {N_SPREADS} × the spread of start-up: its times are mostly start-up."
+    )
 
 
 def _too_short(pilot: Pilot, n_needed: int, *, n_rounds: int, budget_seconds: float, spent_seconds: float) -> str:

@@ -16,7 +16,8 @@ from fullrank.compare.statistics import fewest_rounds
 from fullrank.compare.summary import Summary, summaries
 
 WORTHWHILE_GAIN = 1.10
-"""Intervals that reach 1 but not this far show that there is little to gain; wider ones show nothing."""
+"""An interval that does not reach this far shows that there is little to gain, or nothing; a wider one that holds 1
+shows nothing at all."""
 GOOD_EFFICIENCY = 0.7
 """Below this part of the number of workers a reason is given even where a way pays."""
 
@@ -65,7 +66,7 @@ def judge(comparison: Comparison) -> Judgement:
     setting = Setting(comparison, found[0])
     verdicts = [Verdict(found[0].variant, Outcome.BASELINE, "the baseline", found[0])]
     verdicts += [_verdict(summary, setting) for summary in found[1:]]
-    paying = [v.variant for v in verdicts if v.outcome is Outcome.PAYS]
+    paying = [v.variant for v in verdicts if v.outcome is Outcome.PAYS and not _is_little(v.summary)]
     recommendation = recommend(setting, found, paying=paying, is_open=_is_open(verdicts))
     verdicts += [
         Verdict(variant, Outcome.NOT_POSSIBLE, f"not possible: {reason}", None)
@@ -77,6 +78,11 @@ def judge(comparison: Comparison) -> Judgement:
 def _is_open(verdicts: Sequence[Verdict]) -> bool:
     """Return whether some variant had too few rounds for any verdict."""
     return any(verdict.outcome is Outcome.TOO_FEW_ROUNDS for verdict in verdicts)
+
+
+def _is_little(summary: Summary | None) -> bool:
+    """Return whether a gain is shown to be so small that it is not worth another way of running."""
+    return summary is not None and summary.study_gain.most < WORTHWHILE_GAIN
 
 
 def _verdict(summary: Summary, setting: Setting) -> Verdict:
@@ -101,7 +107,7 @@ def _reason(outcome: Outcome, summary: Summary, setting: Setting) -> str:
     if outcome is Outcome.TOO_FEW_ROUNDS:
         return f"too few rounds: a verdict takes {fewest_rounds(len(setting.comparison.variants))}"
     if outcome is Outcome.PAYS:
-        return "; ".join(["pays", *_remarks(summary, setting)])
+        return "; ".join(["pays little" if _is_little(summary) else "pays", *_remarks(summary, setting)])
     if summary.speedup.least > 1:
         return _taken_back(outcome, summary, setting)
     said = "the rounds differ too much to tell" if outcome is Outcome.NOT_RESOLVED else outcome.value

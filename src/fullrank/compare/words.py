@@ -6,6 +6,7 @@ from dataclasses import asdict
 from math import isfinite, isnan
 from typing import Any
 
+from fullrank.compare.reasons import n_cores
 from fullrank.compare.records import Comparison
 from fullrank.compare.statistics import Estimate
 from fullrank.compare.summary import Summary
@@ -23,7 +24,7 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
     """
     judged = judge(comparison)
     sections = (
-        _heading(comparison),
+        _heading(comparison, width),
         _verdicts(comparison, judged, width),
         _recommended(judged, width),
         _measured(judged, width),
@@ -34,13 +35,14 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _heading(comparison: Comparison) -> Iterator[str]:
-    yield comparison.title
+def _heading(comparison: Comparison, width: int) -> Iterator[str]:
+    yield shortened(comparison.title, width)
     ways = counted(len(comparison.variants), "way")
     sample = f"{comparison.n_sampled:,} of {counted(comparison.n_items, 'item')}"
     if comparison.n_sampled == comparison.n_items:
         sample = f"all {counted(comparison.n_items, 'item')}"
-    yield f"{ways} of running {shlex.quote(comparison.config_path)}, {_rounds(comparison)}, {sample} each time"
+    study = shlex.quote(comparison.config_path)
+    yield from wrapped("", f"{ways} of running {study}, {_rounds(comparison)}, {sample} each time", width)
 
 
 def _rounds(comparison: Comparison) -> str:
@@ -85,30 +87,29 @@ def _estimate(found: Estimate) -> str:
     """
     if isnan(found.median):
         return "not measured"
-    interval = f" [{_ratio(found.interval[0])}, {_ratio(found.interval[1])}]" if found.interval else ""
+    interval = f" [{_end(found.interval[0])}, {_end(found.interval[1])}]" if found.interval else ""
     return f"{_ratio(found.median)}×{interval}"
 
 
 def _ratio(value: float) -> str:
-    """Spell a ratio so that what is not 1 is never spelled as 1.
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
-    >>> _ratio(0.98), _ratio(1.0), _ratio(0.9996), _ratio(1.0004), _ratio(63.21)
-    ('0.98', '1.00', '0.9996', '1.0004', '63.2')
+
+def _end(value: float) -> str:
+    """Spell an end of an interval so that what is not 1 is never spelled as 1: it decides.
+
+    >>> _end(0.981), _end(1.0), _end(0.9962), _end(1.0004), _end(63.21)
+    ('0.98', '1.00', '0.996', '1.0004', '63.2')
     """
-    if value >= 9.995:
-        return f"{value:.1f}"
-    spelled = f"{value:.2f}"
-    return f"{value:.5g}" if spelled == "1.00" and value != 1 else spelled
+    digits = next((n for n in range(2, 9) if float(f"{value:.{n}f}") != 1), 2)
+    return _ratio(value) if digits == 2 else f"{value:.{digits}f}"
 
 
 def _cores_busy(summary: Summary, comparison: Comparison) -> str:
     if isnan(summary.cores_busy):
         return "unknown"
-    n_cores = comparison.machine.get("usable_cores")
-    of = f" of {n_cores}" if n_cores and summary.variant.backend != "mpi" else ""
-    allocated = comparison.machine.get("allocated_usable_cores", n_cores)
-    of = f" of {allocated}" if allocated and summary.variant.backend == "mpi" else of
-    return f"{summary.cores_busy:.1f}{of}"
+    n_usable = n_cores(comparison.machine, summary.variant)
+    return f"{summary.cores_busy:.1f}" + (f" of {n_usable}" if n_usable else "")
 
 
 def _recommended(judged: Judgement, width: int) -> Iterator[str]:
@@ -153,18 +154,15 @@ def _cautions(judged: Judgement, width: int) -> Iterator[str]:
 
 
 def _machine(comparison: Comparison, width: int) -> Iterator[str]:
-    facts = dict(comparison.machine)
-    parts = [str(facts.pop("processor"))] if facts.get("processor") else []
-    usable, physical = facts.pop("usable_cores", None), facts.pop("physical_cores", None)
-    if usable:
-        parts.append(f"{usable} usable cores" + (f" ({physical} physical)" if physical else ""))
-    if gil := facts.pop("gil", None):
-        parts.append(f"GIL {gil}")
-    parts += [
-        f"{name.replace('_', ' ')} {value}" for name, value in facts.items() if value != "" and name != "processor"
-    ]
-    if parts:
-        yield from wrapped("Machine  ", ", ".join(parts), width)
+    machine = comparison.machine
+    parts = [str(machine.get("host", "")), str(machine.get("processor", ""))]
+    if usable := machine.get("usable_cores"):
+        cores = "1 usable core" if usable == 1 else f"{usable} usable cores"
+        parts.append(cores + (f" ({machine['physical_cores']} physical)" if machine.get("physical_cores") else ""))
+    for name, before in (("python", "Python "), ("gil", "GIL "), ("mpi", "")):
+        parts.append(f"{before}{machine[name]}" if machine.get(name) else "")
+    if any(parts):
+        yield from wrapped("Machine  ", ", ".join(part for part in parts if part), width)
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:
