@@ -16,7 +16,7 @@ MARKS_dev := run test dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would meet
-.PHONY: help run install test test-openmpi test-all check bench python clean FORCE
+.PHONY: help run install test test-openmpi test-all check compare bench python clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ check: $(VENV)/.ready-dev  ## check style, types and shell scripts
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shellcheck jobs/*.sh .ci/run
+
+compare: $(VENV)/.ready-test  ## measure which way of using this machine's cores pays; table, figure and values go to results/
+	jobs/compare-laptop.sh configs/lyapunov.toml $(ARGS)
 
 bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank beside its peers (they are in .venv-bench)
 	$(VENV)/bin/python benchmarks/bench.py $(ARGS)

@@ -136,7 +136,7 @@ def _strange_world(launched: Launched, size: int, library: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from fullrank import commands
+    from fullrank import commands, commands_compare
 
     parser = _Parser(
         prog="fullrank",
@@ -158,11 +158,18 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"
     )
     run.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="only N items, a fair sample, into NAME.partial.h5; a run without it keeps them and goes on",
+    )
+    run.add_argument(
         "--item",
         type=_natural,
         metavar="K",
         help="run item K alone, in this process, and show its result or traceback; writes nothing",
     )
+    _add_here(run)
     run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
 
     status = _command(subparsers, "status", "how far a study is", commands.status, example="status study.toml")
@@ -197,7 +204,15 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument(
         "--rtol", type=float, default=0.0, metavar="X", help="relative tolerance (0: equal to the last bit)"
     )
-    for command in (status, report, gather, verify, diff):
+    compare = _command(
+        subparsers,
+        "compare",
+        "measure which way of using the cores pays, for one study on this machine",
+        commands_compare.compare,
+        example="compare study.toml --budget 5m",
+    )
+    _add_comparison(compare)
+    for command in (status, report, gather, verify, diff, compare):
         command.add_argument("--json", action="store_true", help="for programs")
     return parser
 
@@ -215,6 +230,40 @@ def _command(  # type: ignore[no-untyped-def]  # argparse keeps the type of its 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="CONFIG|FILE", help="the study's config, or its output")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the output, if it was chosen with -o")
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG", help="the study: a TOML file")
+    parser.add_argument(
+        "--backends",
+        default="serial,threads,processes,interpreters,mpi",
+        metavar="B,…",
+        help="ways of running, beside the serial baseline (%(default)s)",
+    )
+    parser.add_argument("-n", "--workers", metavar="N,…", help="numbers of workers (2, 4, 8 … all usable cores)")
+    parser.add_argument(
+        "--rounds", type=_positive, metavar="R", help="how often each way is measured (what a verdict takes)"
+    )
+    parser.add_argument(
+        "--budget", type=_duration, default=300.0, metavar="TIME", help="how long it may take in all: 90s, 5m, 1h (5m)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("compare.h5"), metavar="FILE", help="all raw values (%(default)s)"
+    )
+    _add_here(parser)
+
+
+def _add_here(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--here", action="store_true", help="also on a node that looks like a cluster's login node")
+
+
+def _duration(text: str) -> float:
+    from fullrank.durations import duration_seconds
+
+    try:
+        return duration_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fullrank.errors import BackendError, FailedItems, OutputError, Stopped, UsageError
+from fullrank.commands_compare import MOST_WORKERS_ON_LOGIN_NODE, ask_for_here
+from fullrank.commands_compare import report as report_comparison
 from fullrank.launcher import launcher_from
 
 
@@ -41,6 +43,8 @@ def run(arguments: Namespace, crew: Any) -> int:
         return _run_item(config, arguments.item)
     backend = arguments.backend or ("mpi" if crew is not None else "processes")
     _check_launch(arguments, backend, crew)
+    if _n_workers(arguments, backend, crew) > MOST_WORKERS_ON_LOGIN_NODE:
+        ask_for_here(arguments, what="run")
     if backend == "mpi" and crew is None:
         return _run_under_mpiexec(arguments, config)
     return _run_here(arguments, config, backend=backend, crew=crew)
@@ -136,6 +140,7 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
         take_over=arguments.take_over,
+        limit=arguments.limit,
         provenance=provenance,
     )
     console = TerminalConsole(quiet=arguments.quiet)
@@ -184,6 +189,11 @@ def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
         )
     else:
         _print_summary(ending)
+    if ending.end is End.LIMIT:
+        sys.stdout.write(
+            f"{ending.n_finished:,} of {ending.n_items:,} items are finished; "
+            f"the same command without --limit keeps them and goes on\n"
+        )
     if ending.summary.n_failed > n_allowed:
         return FailedItems.exit_code
     return 0
@@ -220,7 +230,11 @@ def report(arguments: Namespace, _crew: Any) -> int:
     """``fullrank report``."""
     from fullrank.report import report as make_report
     from fullrank.report import text
+    from fullrank.store import is_comparison
 
+    if len(arguments.files) == 1 and is_comparison(arguments.files[0]):
+        report_comparison(arguments.files[0], as_json=arguments.json)
+        return 0
     reports = [make_report(_result_of(path)) for path in arguments.files]
     if arguments.json:
         shown = [made.to_dict() for made in reports]

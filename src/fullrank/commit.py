@@ -181,6 +181,12 @@ def is_partial_of(path: Path, identity: str) -> bool:
         return False
 
 
+def check_partial(path: Path, identity: str) -> None:
+    """Raise OutputError if a file that is no partial one of this study stands where one is to go."""
+    if path.exists() and not is_partial_of(path, identity):
+        raise OutputError(f"{path}: is there and is no partial result of this study; move it away first")
+
+
 def put_in_place(temporary: Path, final: Path) -> None:
     """Give a verified file its final name; it is there whole, also after the loss of the node."""
     try:

@@ -30,6 +30,19 @@ def usable_cores(
     return max(1, min(limits))
 
 
+def physical_cores(cpus: Path = Path("/sys/devices/system/cpu")) -> int | None:
+    """Return how many cores stand behind the processors this process may run on; None where the system is silent.
+
+    Hyper-threads are processors that share a core, so this is at most their number.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    siblings = {
+        _text(cpus / f"cpu{number}/topology/thread_siblings_list").strip() for number in os.sched_getaffinity(0)
+    }
+    return None if "" in siblings else len(siblings)
+
+
 def _n_affine() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

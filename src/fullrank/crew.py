@@ -66,12 +66,16 @@ class Member:
         finished = empty_bitmap(order.n_items)
         for path in journals[self._team.rank :: self._team.size]:
             self._survey.add_journal(Path(path), finished=finished, order=order)
-        self._todo = Todo(order, self._team.union(finished) if journals else None)
+        self._todo = Todo(order, self._team.union(finished) if journals else None, limit=job.limit)
         return self._survey
 
     def n_todo(self) -> int:
-        """Return how many items are still to do, in the whole study."""
+        """Return how many items this attempt is to do, all members together."""
         return self._todo.n_items if self._todo is not None else 0
+
+    def n_unfinished(self) -> int:
+        """Return how many items of the whole study are not finished: more than are to do if there is a limit."""
+        return self._todo.n_unfinished if self._todo is not None else 0
 
     def work(self, job: Job) -> Outcome:
         """Run the workers until nothing is left or the run is stopped."""

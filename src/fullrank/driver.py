@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fullrank.backends.base import Death, Handle, Outcome
-from fullrank.commit import Commit, is_partial_of, put_in_place, write_file
+from fullrank.commit import Commit, check_partial, is_partial_of, put_in_place, write_file
 from fullrank.crew import Crew
 from fullrank.errors import OutputError, StudyChanged
 from fullrank.filesystem import is_shared
@@ -19,6 +19,7 @@ from fullrank.journal import Frame, Kind, read
 from fullrank.lock import RunLock
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
+from fullrank.schedule import spread_stride
 from fullrank.store import FileSummary, ResultFile, is_ours
 from fullrank.study import Study
 from fullrank.survey import Survey
@@ -28,6 +29,7 @@ from fullrank.workfolder import (
     REASON_COMPLETE,
     REASON_DIED,
     REASON_FAILURES,
+    REASON_LIMIT,
     REASON_STOPPED,
     AttemptStart,
     WorkFolder,
@@ -44,6 +46,7 @@ class End(Enum):
 
     COMPLETE = "complete"
     ALREADY_COMPLETE = "already complete"
+    LIMIT = "limit reached"
     STOPPED = "stopped"
     FAILURES = "stopped for failures"
     DIED = "workers died"
@@ -58,7 +61,7 @@ class Ending:
     n_items: int
     n_finished: int
     summary: FileSummary | None = None
-    """Of the result file; None if the run is not complete."""
+    """Of the file that was written, the partial one if a limit was reached; None without one."""
     printed: Path | None = None
     """Where it is kept what the function printed."""
     first_failure: str = ""
@@ -75,6 +78,8 @@ class Choices:
     n_workers: int
     fresh: bool = False
     take_over: bool = False
+    limit: int | None = None
+    """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
     provenance: Mapping[str, str | int | float] | None = None
 
 
@@ -170,6 +175,8 @@ class _Run:
         self._console = console
         self._lock = lock
         self._survey = Survey()
+        self._n_beyond_limit = 0
+        """Unfinished items that this run is not to evaluate."""
 
     def go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
@@ -179,7 +186,7 @@ class _Run:
             job, n_todo = self._begin()
             reason, n_left = self._attempt(job, n_todo) if n_todo else (REASON_COMPLETE, 0)
             if n_left == 0 and reason != REASON_ALL_FAILED:
-                return self._commit()
+                return self._commit_part() if self._n_beyond_limit else self._commit()
             n_fruitless = n_fruitless + 1 if n_left == n_todo else 0
             if reason != REASON_DIED or n_fruitless > MAX_FRUITLESS_RESTARTS:
                 return self._unfinished(reason, n_left)
@@ -232,29 +239,34 @@ class _Run:
         job = replace(
             job,
             attempt=folder.next_attempt(),
+            limit=choices.limit,
+            stride=job.stride if choices.limit is None else spread_stride(job.sweep.n_items),
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
         )
         self._survey = _joined(crew.call("read_earlier", job, [str(path) for path in folder.journals()]))
         for damage in self._survey.damages:
             self._console.say(damage)
-        n_todo = crew.member.n_todo()
+        n_todo, n_unfinished = crew.member.n_todo(), crew.member.n_unfinished()
+        self._n_beyond_limit = n_unfinished - n_todo
         job = replace(job, suspects=frozenset(index for _, index in folder.interrupted()))
         n_items = job.sweep.n_items
-        if n_todo < n_items:
-            self._console.say(f"{n_items - n_todo:,} of {n_items:,} items were finished before; going on")
+        if n_unfinished < n_items:
+            self._console.say(f"{n_items - n_unfinished:,} of {n_items:,} items were finished before; going on")
         return job, n_todo
 
     def _attempt(self, job: Job, n_todo: int) -> tuple[str, int]:
         """Run the workers once; return why they ended and how many items are left."""
         crew, choices, run_options = self._crew, self._choices, self._study.config.run
+        order = run_options.order if job.limit is None else "spread"
         self._folder.begin_attempt(
-            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, run_options.order)
+            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order)
         )
         display = self._console.display()
         monitors: list[Monitor] = []
 
         def watch(handle: Handle) -> AbstractContextManager[None]:
-            display.begin(n_todo, job.sweep.n_items - n_todo, n_workers=choices.n_workers)
+            n_finished_before = job.sweep.n_items - crew.member.n_unfinished()
+            display.begin(n_todo, n_finished_before, n_workers=choices.n_workers)
             monitors.append(
                 Monitor(
                     handle,
@@ -272,6 +284,8 @@ class _Run:
                 outcomes: list[Outcome] = crew.call("work", job)
             n_left = n_todo - self._n_finished(job)
             reason = REASON_ALL_FAILED if self._failed_altogether else _reason(outcomes, monitors, n_left)
+            if reason == REASON_COMPLETE and self._n_beyond_limit:
+                reason = REASON_LIMIT
         finally:
             self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=process_age_seconds())
         self._tell_deaths(outcomes)
@@ -299,16 +313,8 @@ class _Run:
 
     def _commit(self) -> Ending:
         """Write the file, verify it, give it its name, and remove the work folder."""
-        folder, choices, crew = self._folder, self._choices, self._crew
-        commit = Commit(
-            self._study.config,
-            self._study.identity.to_json(),
-            folder.attempts(),
-            folder.interrupted(),
-            choices.provenance or {},
-        )
-        temporary = folder.path / f"result.{os.getpid()}.tmp"
-        summary = write_file(crew, self._survey, commit=commit, temporary=temporary)
+        folder = self._folder
+        temporary, summary = self._write()
         if summary.n_missing:
             raise OutputError(
                 f"{folder.path}: {summary.n_missing:,} items are missing although all were counted; "
@@ -321,6 +327,28 @@ class _Run:
         if is_partial_of(folder.partial, self._study.identity.to_json()):
             folder.partial.unlink()
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
+
+    def _commit_part(self) -> Ending:
+        """Write what is finished to the partial file; the journals stay, for a run that goes on."""
+        folder, identity = self._folder, self._study.identity.to_json()
+        check_partial(folder.partial, identity)
+        temporary, summary = self._write()
+        put_in_place(temporary, folder.partial)
+        n_finished = summary.n_items - summary.n_missing
+        return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary)
+
+    def _write(self) -> tuple[Path, FileSummary]:
+        """Write what the journals hold to a temporary file of the work folder, whole and verified."""
+        folder = self._folder
+        commit = Commit(
+            self._study.config,
+            self._study.identity.to_json(),
+            folder.attempts(),
+            folder.interrupted(),
+            self._choices.provenance or {},
+        )
+        temporary = folder.path / f"result.{os.getpid()}.tmp"
+        return temporary, write_file(self._crew, self._survey, commit=commit, temporary=temporary)
 
     def _unfinished(self, reason: str, n_left: int) -> Ending:
         n_items = self._study.config.sweep.n_items

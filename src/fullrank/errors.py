@@ -13,6 +13,7 @@
     │   ├── JournalError     74  a journal cannot be written or is of another study
     │   └── Locked           74  another run is writing to this output
     ├── FailedItems           3  finished, more items failed than allowed
+    ├── ResultsDiffer         3  ways of running the same study gave different results
     └── Stopped              75  stopped early; the same command goes on
 
 A message says where, what was expected, what came and what to do; it is shown without a traceback.
@@ -67,6 +68,12 @@ class Locked(StorageError):
 
 class FailedItems(FullrankError):
     """The run is over and more items failed than allowed."""
+
+    exit_code = 3
+
+
+class ResultsDiffer(FullrankError):
+    """Ways of running the same items gave different results, so no time of theirs is worth a look."""
 
     exit_code = 3
 

@@ -43,6 +43,8 @@ class Job:
     """Shortest time between two writes of a worker to its journal: 0 on a local disk."""
     suspects: frozenset[int] = frozenset()
     """Items that were running when a worker of an earlier attempt died."""
+    limit: int | None = None
+    """Only the items at so many first visiting positions are evaluated; None: all."""
 
     @property
     def order(self) -> Order:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.backends import serial
-from fullrank.commit import Commit, is_partial_of, put_in_place, write_file
+from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.config import load
 from fullrank.crew import LocalCrew, LocalTeam
-from fullrank.errors import OutputError, Stopped, StudyChanged, UsageError
+from fullrank.errors import Stopped, StudyChanged, UsageError
 from fullrank.identity import Identity
 from fullrank.provenance import collect
 from fullrank.standing import output_of
@@ -64,8 +64,7 @@ def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
     provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
     provenance["config_path"] = str(config.path)
     commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance)
-    if folder.partial.exists() and not is_partial_of(folder.partial, identity):
-        raise OutputError(f"{folder.partial}: is there and is no partial result of this study; move it away first")
+    check_partial(folder.partial, identity)
     temporary = folder.path / f"partial.{os.getpid()}.tmp"
     summary = write_file(crew, survey, commit=commit, temporary=temporary)
     put_in_place(temporary, folder.partial)

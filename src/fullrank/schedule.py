@@ -89,16 +89,23 @@ _BLOCK_BYTES = 512
 class Todo:
     """The items still to do, in visiting order: a select on the bitmap of those that are finished.
 
-    Memory is the bitmap and 1/64 of it for the directory, whatever is finished.
+    With a ``limit`` only those at the first ``limit`` visiting positions are to do. Memory is the bitmap and 1/64 of
+    it for the directory, whatever is finished.
+
+    >>> todo = Todo(Order(10, 7), bytes([0b11, 0]), limit=4)
+    >>> todo.n_items, todo.n_unfinished, todo.indices(range(2))
+    (2, 8, [4, 1])
     """
 
-    def __init__(self, order: Order, finished: bytes | bytearray | None = None) -> None:
+    def __init__(self, order: Order, finished: bytes | bytearray | None = None, *, limit: int | None = None) -> None:
         self._order = order
         self.finished = bytes(finished) if finished is not None and any(finished) else None
-        self.n_items = order.n_items
+        self.n_unfinished = order.n_items
+        """Of the whole sweep, whatever the limit."""
         if self.finished is not None:
             self._unset_before = self._directory(self.finished)
-            self.n_items = self._unset_before.pop()
+            self.n_unfinished = self._unset_before.pop()
+        self.n_items = self.n_unfinished if limit is None else self._n_unfinished_among(limit)
 
     def _directory(self, bitmap: bytes) -> "array[int]":
         """Return the number of unset bits before each block, and their total as the last entry."""
@@ -108,6 +115,17 @@ class Todo:
             n_bits = min(8 * len(block), self._order.n_items - 8 * start)
             before.append(before[-1] + n_bits - int.from_bytes(block, "little").bit_count())
         return before
+
+    def _n_unfinished_among(self, n_positions: int) -> int:
+        """Return how many of the first visiting positions are not finished."""
+        n_positions = min(n_positions, self._order.n_items)
+        if self.finished is None:
+            return n_positions
+        n_bytes, n_bits = divmod(n_positions, 8)
+        n_finished = int.from_bytes(self.finished[:n_bytes], "little").bit_count()
+        if n_bits:
+            n_finished += (self.finished[n_bytes] & ((1 << n_bits) - 1)).bit_count()
+        return n_positions - n_finished
 
     def indices(self, positions: range) -> list[int]:
         """Return the item index at each of ``positions``, which count the unfinished items alone."""

@@ -21,6 +21,10 @@ class Scheduler:
     cores_on_node: str = ""
     """Cores the job may use on the node it runs on; read only where ``n_nodes`` says one node."""
     n_nodes: str = ""
+    n_ranks: str = ""
+    """Ranks that the job was given room for, on all its nodes."""
+    submit: str = ""
+    """The command that submits a job: where it is found and there is no job, this is a login node."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Our word → variable, of what is worth keeping in a result file."""
 
@@ -31,6 +35,8 @@ SCHEDULERS = (
         job_id="SLURM_JOB_ID",
         restarts="SLURM_RESTART_COUNT",
         cores_on_node="SLURM_CPUS_ON_NODE",
+        n_ranks="SLURM_NTASKS",
+        submit="sbatch",
         others={
             "job_name": "SLURM_JOB_NAME",
             "job_queue": "SLURM_JOB_PARTITION",
@@ -44,6 +50,8 @@ SCHEDULERS = (
     Scheduler(
         "pbs",
         job_id="PBS_JOBID",
+        n_ranks="PBS_NP",
+        submit="qsub",
         others={"job_name": "PBS_JOBNAME", "job_queue": "PBS_QUEUE"},
     ),
     Scheduler(
@@ -52,6 +60,8 @@ SCHEDULERS = (
         task_id="LSB_JOBINDEX",
         no_task="0",
         restarts="LSB_RESTART",
+        n_ranks="LSB_DJOB_NUMPROC",
+        submit="bsub",
         others={
             "job_name": "LSB_JOBNAME",
             "job_queue": "LSB_QUEUE",
@@ -68,6 +78,8 @@ SCHEDULERS = (
         restarts="RESTARTED",
         cores_on_node="NSLOTS",
         n_nodes="NHOSTS",
+        n_ranks="NSLOTS",
+        submit="qsub",
         others={
             "job_name": "JOB_NAME",
             "job_queue": "QUEUE",
@@ -91,6 +103,8 @@ class Job:
     """Cores it may use on this node; None where nothing says so."""
     others: Mapping[str, str]
     """Name, queue, nodes ..., by our own words; never the whole environment."""
+    n_ranks: int | None = None
+    """Ranks it has room for, on all its nodes; None where nothing says so."""
 
     def is_restart_of(self, job_id: str, n_restarts: int) -> bool:
         """Whether this is a later start of the job with that id, whose earlier start is over."""
@@ -117,7 +131,21 @@ def _job_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Job:
         n_restarts=_n_restarts(environ.get(scheduler.restarts, "")),
         n_cores=_n_cores(scheduler, environ),
         others=others,
+        n_ranks=_positive(environ.get(scheduler.n_ranks, "")),
     )
+
+
+def submit_command_of_login_node(environ: Mapping[str, str]) -> str:
+    """Return the command that submits jobs from here, "" inside a job and where there is no batch system.
+
+    Long computations belong into a job where others work on the same login node.
+    """
+    if job_from(environ) is not None:
+        return ""
+    from shutil import which
+
+    commands = dict.fromkeys(scheduler.submit for scheduler in SCHEDULERS)
+    return next((command for command in commands if which(command, path=environ.get("PATH", ""))), "")
 
 
 def _n_restarts(text: str) -> int:
@@ -125,6 +153,9 @@ def _n_restarts(text: str) -> int:
 
 
 def _n_cores(scheduler: Scheduler, environ: Mapping[str, str]) -> int | None:
-    text = environ.get(scheduler.cores_on_node, "")
     one_node = not scheduler.n_nodes or environ.get(scheduler.n_nodes) == "1"
-    return int(text) if text.isdecimal() and int(text) >= 1 and one_node else None
+    return _positive(environ.get(scheduler.cores_on_node, "")) if one_node else None
+
+
+def _positive(text: str) -> int | None:
+    return int(text) if text.isdecimal() and int(text) >= 1 else None

@@ -17,6 +17,7 @@ from fullrank.worker import JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX
 
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
 REASON_FAILURES, REASON_ALL_FAILED, REASON_KILLED = "too many failures", "all failed", "killed"
+REASON_LIMIT = "limit reached"
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
 _PATHS = "surrogateescape"
 """Names of files need not be UTF-8."""

@@ -63,7 +63,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
             last_output=log.last_output,
             stop_requested=lambda: signals.requested,
         )
-        todo = Todo(job.order, finished)
+        todo = Todo(job.order, finished, limit=job.limit)
         keeper = Keeper([worker], parent=os.getppid())
         os.write(answers, READY)
         sys.stdin.buffer.read(1)

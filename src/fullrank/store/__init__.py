@@ -14,6 +14,7 @@ from fullrank.store.verify import block_size, verify
 from fullrank.store.writer import FileWriter
 
 if TYPE_CHECKING:
+    from fullrank.store.comparison import is_comparison, read_comparison, write_comparison
     from fullrank.store.diff import differences
 
 __all__ = [
@@ -24,15 +25,22 @@ __all__ = [
     "VariableText",
     "block_size",
     "differences",
+    "is_comparison",
     "is_ours",
+    "read_comparison",
     "verify",
+    "write_comparison",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only ``fullrank diff`` needs when it is asked for."""
+    """Import what only ``fullrank diff`` and ``fullrank compare`` need when it is asked for."""
     if name == "differences":
         from fullrank.store.diff import differences
 
         return differences
+    if name in ("is_comparison", "read_comparison", "write_comparison"):
+        from fullrank.store import comparison
+
+        return getattr(comparison, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

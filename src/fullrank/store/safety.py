@@ -21,22 +21,29 @@ CHUNK_BYTES_MAX = 64 << 20
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
 
-def check_file(file: h5py.File, path: Path) -> Objects:
+def check_file(
+    file: h5py.File,
+    path: Path,
+    *,
+    file_format: str = FORMAT,
+    newest_version: int = FORMAT_VERSION,
+    what: str = "a result file",
+) -> Objects:
     """Check that the file is ours, of a version that is known, and safe to read; return what stands in it.
 
     Raises:
         OutputError: it is not; the message says why.
     """
     root = file["/"]
-    if not is_marked(root):
-        raise OutputError(f"{path}: not a result file of fullrank; name another file")
+    if not is_marked(root, file_format):
+        raise OutputError(f"{path}: not {what} of fullrank; name another file")
     version = read_attribute(root, "format_version")
     if not isinstance(version, np.integer) or version < 1:
         raise OutputError(f"{path}: damaged: expected a number in format_version, got {version!r}")
-    if version > FORMAT_VERSION:
+    if version > newest_version:
         raise OutputError(
             f"{path}: written by a newer fullrank, in format version {version}; this one reads "
-            f"versions up to {FORMAT_VERSION}; install a newer fullrank"
+            f"versions up to {newest_version}; install a newer fullrank"
         )
     objects = Objects(root)
     for n_objects, (name, found) in enumerate(objects.find(), start=1):
@@ -46,9 +53,9 @@ def check_file(file: h5py.File, path: Path) -> Objects:
     return objects
 
 
-def is_marked(root: h5py.Group) -> bool:
-    """Whether the root attributes say that fullrank wrote the file."""
-    return isinstance(mark := read_attribute(root, "format"), str) and mark == FORMAT
+def is_marked(root: h5py.Group, file_format: str = FORMAT) -> bool:
+    """Whether the root attributes say that fullrank wrote the file, and that it is of this format."""
+    return isinstance(mark := read_attribute(root, "format"), str) and mark == file_format
 
 
 def _object_problem(found: Any) -> str | None:

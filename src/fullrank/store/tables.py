@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 import numpy as np
@@ -13,7 +13,10 @@ from fullrank.store.h5 import attach_scale, create, create_scale, is_text, read_
 from fullrank.store.layout import STATUS_FLAGS, flag_attributes
 from fullrank.store.objects import Objects
 
-Row = TypeVar("Row", Failure, WorkerRow, AttemptRow)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
 ROW_TYPES: dict[str, type[Any]] = {
     "failures": Failure,
     "workers": WorkerRow,
@@ -71,12 +74,9 @@ def clean(text: str) -> str:
 
 def write_tables(file: h5py.File, tables: Tables) -> None:
     """Write all groups."""
-    _write_rows(file, "failures", tables.failures)
-    _write_rows(file, "workers", tables.workers)
-    _write_rows(file, "attempts", tables.attempts)
-    provenance = file.create_group("provenance", track_order=True)
-    facts = tables.provenance.items()
-    write_attributes(provenance, {key: clean(value) if isinstance(value, str) else value for key, value in facts})
+    for name, rows in (("failures", tables.failures), ("workers", tables.workers), ("attempts", tables.attempts)):
+        write_rows(file, name, rows, row_type=ROW_TYPES[name], long_names=LONG_NAMES[name])
+    write_facts(file, "provenance", tables.provenance)
     config = file.create_group("config", track_order=True)
     _write_text(config, "text", tables.config, long_name="the study's config, exactly as it was read")
     _write_text(config, "identity", tables.identity, long_name="what makes this study this study, JSON")
@@ -87,7 +87,15 @@ def _write_text(group: h5py.Group, name: str, text: str, *, long_name: str) -> N
     write_whole(create(group, name, shape=(), dtype=TEXT, attributes=attributes), np.array(clean(text), TEXT))
 
 
-def _write_rows(file: h5py.File, name: str, rows: Sequence[Any]) -> None:
+def write_facts(file: h5py.File, name: str, facts: Mapping[str, str | int | float]) -> None:
+    """Write a group that has attributes alone."""
+    group = file.create_group(name, track_order=True)
+    write_attributes(group, {key: clean(value) if isinstance(value, str) else value for key, value in facts.items()})
+
+
+def write_rows(
+    file: h5py.File, name: str, rows: Sequence[Any], *, row_type: type[Any], long_names: Mapping[str, str]
+) -> None:
     """Write one dataset for each field of the rows' type, on a dimension of its own."""
     group = file.create_group(name, track_order=True)
     scale = create_scale(
@@ -98,9 +106,9 @@ def _write_rows(file: h5py.File, name: str, rows: Sequence[Any]) -> None:
         attributes={"units": "1", "long_name": f"row in the group {name}"},
         values=lambda positions: positions,
     )
-    for column in fields(ROW_TYPES[name]):
+    for column in fields(row_type):
         values = [getattr(row, column.name) for row in rows]
-        attributes = _column_attributes(name, column.name)
+        attributes = _column_attributes(name, column.name, long_name=long_names[column.name])
         dtype = _DTYPES[_plain_type(column.type)]
         dataset = create(group, column.name, shape=(len(rows),), dtype=dtype, attributes=attributes)
         if rows:
@@ -114,9 +122,9 @@ def _plain_type(annotation: Any) -> type:
     return names[annotation] if isinstance(annotation, str) else annotation
 
 
-def _column_attributes(group: str, column: str) -> dict[str, Any]:
+def _column_attributes(group: str, column: str, *, long_name: str) -> dict[str, Any]:
     units = "s" if column.endswith("_seconds") else "1"
-    attributes = {"units": units, "long_name": LONG_NAMES[group][column]}
+    attributes = {"units": units, "long_name": long_name}
     if (group, column) == ("failures", "status"):
         attributes |= flag_attributes(STATUS_FLAGS, "<i8")
     return attributes
@@ -162,7 +170,12 @@ def read_text(objects: Objects, name: str) -> str:
 
 def read_provenance(objects: Objects) -> Mapping[str, str | int | float]:
     """Return what ran where."""
-    group = objects["/provenance"]
+    return read_facts(objects, "provenance")
+
+
+def read_facts(objects: Objects, name: str) -> Mapping[str, str | int | float]:
+    """Return the attributes of a group that has attributes alone."""
+    group = objects[f"/{name}"]
     return {key: _plain(read_attribute(group, key)) for key in group.attrs}
 
 

@@ -1,0 +1,83 @@
+"""``fullrank compare``, and the report of its file."""
+
+import json
+import os
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from fullrank.errors import Stopped, UsageError
+from fullrank.launcher import launcher_from
+from fullrank.scheduler import submit_command_of_login_node
+
+MOST_WORKERS_ON_LOGIN_NODE = 4
+"""Of a ``run`` that nobody is asked about."""
+
+
+def compare(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank compare``."""
+    from fullrank.commands import TerminalConsole
+    from fullrank.compare import conduct
+    from fullrank.compare.variants import parse_backends, parse_counts
+    from fullrank.config import load
+
+    _refuse_results(arguments.config)
+    choices = conduct.Choices(
+        output=arguments.output.absolute(),
+        backends=parse_backends(arguments.backends),
+        counts=None if arguments.workers is None else parse_counts(arguments.workers),
+        n_rounds=arguments.rounds,
+        budget_seconds=arguments.budget,
+    )
+    config = load(arguments.config[0])
+    if (launched := launcher_from(os.environ)) is not None:
+        raise UsageError(f"compare starts the ranks that it needs; start it once, without {launched.name}")
+    ask_for_here(arguments, what="compare")
+    comparison = conduct.compare(config, choices, say=TerminalConsole(quiet=False).say)
+    _show(comparison, as_json=arguments.json)
+    if not arguments.json:
+        sys.stdout.write(
+            f"\nAll values: {choices.output}; this report again: fullrank report {_quoted(choices.output)}\n"
+        )
+    return Stopped.exit_code if comparison.partial else 0
+
+
+def _refuse_results(files: list[Path]) -> None:
+    """Refuse what is meant for ``fullrank diff``."""
+    if len(files) > 1 or files[0].suffix in (".h5", ".hdf5", ".nc"):
+        named = " ".join(shlex.quote(str(file)) for file in files)
+        hint = "; did you mean `fullrank diff`, which tells whether two results are equal?"
+        raise UsageError(f"compare: expected one study, a TOML file, got {named}{hint}")
+
+
+def report(path: Path, *, as_json: bool) -> None:
+    """Print the report of a comparison, made from its file alone."""
+    from fullrank.store import read_comparison
+
+    _show(read_comparison(path), as_json=as_json)
+
+
+def _show(comparison: Any, *, as_json: bool) -> None:
+    from fullrank.compare import words
+
+    shown = json.dumps(words.to_dict(comparison), indent=2) + "\n" if as_json else words.text(comparison)
+    sys.stdout.write(shown)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
+
+
+def ask_for_here(arguments: Namespace, *, what: str) -> None:
+    """Refuse to compute for long where a batch system is and no job, unless the user says that it is right here.
+
+    Raises UsageError, with the cure.
+    """
+    command = submit_command_of_login_node(os.environ)
+    if command and not arguments.here:
+        raise UsageError(
+            f"{what}: this looks like the login node of a cluster ({command} is on the PATH, and there is no job), "
+            f"which others work on too. Start it in a job, or add --here if it may run here"
+        )

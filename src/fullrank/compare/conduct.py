@@ -1,0 +1,209 @@
+"""One comparison, from a config to its file: try out, choose the sample, measure round after round."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fullrank.commit import put_in_place
+from fullrank.compare.measure import Bench, launcher_of_ranks
+from fullrank.compare.records import Comparison, Measurement, Variant
+from fullrank.compare.rounds import Rounds
+from fullrank.compare.sample import Sample, choose
+from fullrank.compare.tryout import Tryout, try_out
+from fullrank.compare.variants import Place, Plan, plan
+from fullrank.config import Config
+from fullrank.cores import physical_cores, usable_cores
+from fullrank.errors import BackendError, OutputError, ResultsDiffer, Stopped
+from fullrank.interrupt import interruptible
+from fullrank.metrics import spelled_seconds
+from fullrank.scheduler import job_from
+from fullrank.store import is_comparison, write_comparison
+from fullrank.workfolder import moved_aside
+
+OVERRUN = 1.2
+"""A comparison that took so many times its budget says so."""
+_KEPT_FACTS = ("host", "kernel", "libc", "fullrank", "scheduler", "job_id", "job_n_nodes", "job_nodes")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line decides beside the study."""
+
+    output: Path
+    """Absolute; the comparison's file."""
+    backends: tuple[str, ...]
+    counts: tuple[int, ...] | None
+    """Numbers of workers; None: the usual ones."""
+    n_rounds: int | None
+    """None: as many as the number of variants needs."""
+    budget_seconds: float
+
+
+def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> Comparison:
+    """Measure all ways of running the study that are possible here, and keep every raw value in the output.
+
+    A signal that asks to stop ends it early: what was measured is kept, and the comparison is partial. Raises
+    Stopped if nothing was, ResultsDiffer if the ways disagree, UsageError and what a serial run of the study raises.
+    """
+    _check_output(choices.output)
+    place = place_from(os.environ)
+    planned = plan(choices.backends, choices.counts, place)
+    launcher, planned = _with_launcher(planned)
+    try:
+        with interruptible(), Bench(config.path, beside=choices.output, launcher=launcher) as bench:
+            return _Conduct(config, choices, place, bench=bench, say=say).go(planned)
+    except KeyboardInterrupt:
+        raise Stopped("stopped before anything was measured; nothing is kept") from None
+
+
+def place_from(environ: Mapping[str, str]) -> Place:
+    """Return what room there is: of this node, and of the job's other nodes."""
+    n_usable, job = usable_cores(environ), job_from(environ)
+    return Place(n_usable, job.n_ranks if job is not None and job.n_ranks is not None else n_usable)
+
+
+def _check_output(output: Path) -> None:
+    if output.is_dir():
+        raise OutputError(f"{output}: is a folder; name a file for the comparison with -o")
+    if output.exists() and not is_comparison(output):
+        raise OutputError(f"{output}: is no comparison of fullrank and stays as it is; choose another path with -o")
+
+
+def _with_launcher(planned: Plan) -> tuple[tuple[str, ...], Plan]:
+    """Return what starts ranks here, and the plan without mpi where nothing does."""
+    of_mpi = [variant for variant in planned.variants if variant.backend == "mpi"]
+    try:
+        return (launcher_of_ranks(os.environ) if of_mpi else ()), planned
+    except BackendError as error:
+        reason = "; ".join(str(error).splitlines())
+        others = tuple(variant for variant in planned.variants if variant.backend != "mpi")
+        return (), Plan(others, {**planned.not_possible, **dict.fromkeys(of_mpi, reason)})
+
+
+class _Conduct:
+    """A comparison on its way."""
+
+    def __init__(
+        self, config: Config, choices: Choices, place: Place, *, bench: Bench, say: Callable[[str], None]
+    ) -> None:
+        self._config = config
+        self._choices = choices
+        self._place = place
+        self._bench = bench
+        self._say = say
+        self._begun = time.monotonic()
+        self._seed = random.SystemRandom().randrange(2**31)
+        self._saved = False
+
+    def go(self, planned: Plan) -> Comparison:
+        """Try out, choose the sample, measure."""
+        choices, n_items = self._choices, self._config.sweep.n_items
+        tried = try_out(
+            self._bench,
+            planned.variants,
+            n_items=n_items,
+            budget_seconds=choices.budget_seconds,
+            n_rounds=choices.n_rounds,
+            seed=self._seed,
+            say=self._say,
+        )
+        tried.not_possible.update(planned.not_possible)
+        sample = choose(
+            tried.pilot(),
+            n_items=n_items,
+            budget_seconds=choices.budget_seconds,
+            n_rounds=choices.n_rounds,
+            spent_seconds=self._spent_seconds(),
+            n_cores=self._place.room,
+        )
+        self._say(
+            f"{sample.n_sampled:,} of {n_items:,} items, {sample.n_rounds} rounds of {len(tried.startup_seconds)} "
+            f"ways; about {spelled_seconds(sample.predicted_seconds)}"
+        )
+        return self._measure(tried, sample)
+
+    def _spent_seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _measure(self, tried: Tryout, sample: Sample) -> Comparison:
+        rounds = Rounds(self._bench, tuple(tried.startup_seconds), n_items=sample.n_sampled, seed=self._seed)
+        try:
+            for number in rounds.take(sample.n_rounds):
+                is_last = number + 1 == sample.n_rounds
+                comparison = self._kept(tried, sample, rounds, partial=not is_last)
+                self._say(f"round {number + 1} of {sample.n_rounds} is done")
+        except KeyboardInterrupt:
+            if not rounds.measurements:
+                raise
+            return self._kept(tried, sample, rounds, partial=True)
+        except ResultsDiffer:
+            if self._saved:
+                self._choices.output.unlink(missing_ok=True)  # times of results that are wrong
+            raise
+        return comparison
+
+    def _kept(self, tried: Tryout, sample: Sample, rounds: Rounds, *, partial: bool) -> Comparison:
+        """Write down what was measured so far, and return it."""
+        variants, measurements = without_dropped(tuple(tried.startup_seconds), rounds)
+        comparison = Comparison(
+            title=self._config.title,
+            config_path=str(self._config.path),
+            n_items=self._config.sweep.n_items,
+            n_sampled=sample.n_sampled,
+            variants=variants,
+            measurements=measurements,
+            not_possible=tried.not_possible | rounds.dropped,
+            startup_seconds={variant: tuple(tried.startup_seconds[variant]) for variant in variants},
+            machine=self._machine(tried.facts),
+            n_rounds_asked=sample.n_rounds,
+            partial=partial,
+            notes=(*sample.notes, *self._overrun()),
+        )
+        self._save(comparison)
+        return comparison
+
+    def _machine(self, facts: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
+        """Return where it was measured: the node's own facts, and of a job on several nodes all its cores."""
+        place = self._place
+        machine: dict[str, str | int | float] = {
+            "processor": facts.get("cpu_model", ""),
+            "usable_cores": place.room,
+            "node_cores": place.usable_cores,
+            "physical_cores": (place.room <= place.usable_cores and physical_cores()) or "",
+            "gil": facts.get("gil", ""),
+            "python": facts.get("python", ""),
+            "mpi": facts.get("mpi_library", ""),
+            "budget_seconds": self._choices.budget_seconds,
+            "order_seed": self._seed,
+            **{name: facts[name] for name in _KEPT_FACTS if name in facts},
+        }
+        return {name: fact for name, fact in machine.items() if fact != ""}
+
+    def _overrun(self) -> tuple[str, ...]:
+        spent, budget = self._spent_seconds(), self._choices.budget_seconds
+        if spent <= OVERRUN * budget:
+            return ()
+        return (f"It took {spelled_seconds(spent)}, more than its budget of {spelled_seconds(budget)}.",)
+
+    def _save(self, comparison: Comparison) -> None:
+        """Give the file its name: whole, after every round; what had that name before is moved aside."""
+        output = self._choices.output
+        temporary = self._bench.folder / output.name
+        write_comparison(temporary, comparison)
+        if not self._saved and output.exists():
+            self._say(f"moved aside: {moved_aside(output)}")
+        put_in_place(temporary, output)
+        self._saved = True
+
+
+def without_dropped(
+    variants: tuple[Variant, ...], rounds: Rounds
+) -> tuple[tuple[Variant, ...], tuple[Measurement, ...]]:
+    """Return the variants that ran to the end, and their measurements, which name them by their new places."""
+    left = tuple(variant for variant in variants if variant not in rounds.dropped)
+    places = {variants.index(variant): place for place, variant in enumerate(left)}
+    kept = [replace(taken, variant=places[taken.variant]) for taken in rounds.measurements if taken.variant in places]
+    return left, tuple(kept)

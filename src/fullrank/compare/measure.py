@@ -1,0 +1,193 @@
+"""One measurement: a real ``fullrank run`` of the sample in a fresh process, and what its result file tells."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from fullrank.compare.others import watch
+from fullrank.compare.records import Variant
+from fullrank.errors import BackendError, FullrankError, OutputError
+from fullrank.launch import find_mpiexec
+from fullrank.launcher import stripped_environment
+from fullrank.metrics import Work, work
+from fullrank.store import ResultFile, block_size
+from fullrank.workfolder import WorkFolder
+
+ITEM_GRACE_SECONDS, GRACE_SECONDS = 1.0, 10.0
+"""For the running items of a run that is stopped, and for the run itself; then it is killed."""
+_PREFIX = "fullrank: error: "
+
+
+class RunFailed(FullrankError):
+    """A run that was to be measured ended badly."""
+
+    def __init__(self, exit_code: int, said: str) -> None:
+        super().__init__(said)
+        self.run_exit_code = exit_code
+
+    @property
+    def reason(self) -> str:
+        """What it said, in one line."""
+        said = "; ".join(line.strip() for line in str(self).splitlines() if line.strip())
+        return said[:300] or f"it ended with exit code {self.run_exit_code}"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one run gave."""
+
+    result: Path
+    """Its result file."""
+    wall_seconds: float
+    others_cores: float
+    work: Work
+    item_seconds: tuple[float, ...]
+    """Of the items that have an end, by index."""
+    results_sha256: str
+    facts: Mapping[str, str | int | float]
+    """What ran where: the result file's provenance."""
+
+
+class Bench:
+    """Where runs are measured; a context manager, whose folder vanishes with it.
+
+    The user's results and their work folders are never touched: each run writes to a file of its own in a folder
+    beside the comparison's file, on the disk where results would go.
+    """
+
+    def __init__(self, config: Path, *, beside: Path, launcher: Sequence[str] = ()) -> None:
+        """``launcher`` starts the ranks of mpi where ``fullrank run -b mpi`` does not do so itself; -n N follows."""
+        self._config = config
+        self._launcher = tuple(launcher)
+        try:
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            self.folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=beside.parent))
+        except OSError as error:
+            raise OutputError(f"{beside.parent}: cannot be written: {error.strerror}") from error
+        self._n_runs = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, variant: Variant, n_items: int) -> Taken:
+        """Run the first ``n_items`` of the sweep's spread order once.
+
+        Raises RunFailed if the run does, and KeyboardInterrupt when the run has ended that it interrupted.
+        """
+        self._n_runs += 1
+        output = self.folder / f"{self._n_runs:04d}.h5"
+        others = watch()
+        begun = time.perf_counter()
+        code, said = _to_its_end(self._command(variant, n_items, output))
+        wall_seconds = time.perf_counter() - begun
+        others_cores = others(wall_seconds)
+        partial = WorkFolder(output).partial
+        result = partial if partial.exists() else output
+        if code != 0 or not result.exists():
+            raise RunFailed(code, said)
+        return _read(result, wall_seconds=wall_seconds, others_cores=others_cores)
+
+    def remove(self, taken: Taken) -> None:
+        """Remove a result and its journals."""
+        for path in self.folder.glob(f"{taken.result.name.partition('.')[0]}.*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _command(self, variant: Variant, n_items: int, output: Path) -> list[str]:
+        launcher = (
+            [*self._launcher, "-n", str(variant.n_workers)] if self._launcher and variant.backend == "mpi" else []
+        )
+        options = ["-b", variant.backend, "-n", str(variant.n_workers), "--limit", str(n_items), "-o", str(output)]
+        # a failed item is a result to compare like any other
+        options += ["--quiet", "--here", "--allow-failures", str(n_items)]
+        return [*launcher, sys.executable, "-m", "fullrank", "run", str(self._config), *options]
+
+
+def _to_its_end(command: Sequence[str]) -> tuple[int, str]:
+    """Run a program in a session of its own; return its exit code and what it said last on standard error."""
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(
+            command,
+            env=stripped_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,  # Ctrl-C is for the comparison to hear
+        ) as process:
+            try:
+                code = process.wait()
+            except BaseException:
+                _end(process)
+                raise
+        said.seek(max(0, said.seek(0, os.SEEK_END) - 65536))
+        return code, _error_of(said.read().decode(errors="replace"))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a run: asked for it, it ends its workers and ranks itself; asked again, without waiting for their items."""
+    for grace_seconds in (ITEM_GRACE_SECONDS, GRACE_SECONDS):
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(grace_seconds)
+            return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _error_of(said: str) -> str:
+    """Return the error a run told of, else the last of what it said.
+
+    >>> _error_of("fullrank: 3 of 4 items were finished before, fullrank: error: no MPI library")
+    'no MPI library'
+    """
+    _, found, error = said.rpartition(_PREFIX)
+    return error.strip() if found else said.strip()[-2000:]
+
+
+def _read(path: Path, *, wall_seconds: float, others_cores: float) -> Taken:
+    with ResultFile(path) as file:
+        seconds = np.concatenate([block.seconds[block.status > 0] for block in file.blocks(block_size(file))])
+        if not seconds.size:
+            raise RunFailed(0, f"{path}: no item of the sample has an end")
+        return Taken(
+            path,
+            wall_seconds,
+            others_cores,
+            work(file.workers()),
+            tuple(map(float, seconds)),
+            file.summary.results_sha256,
+            file.provenance(),
+        )
+
+
+def launcher_of_ranks(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what has to start the ranks here: nothing where ``fullrank run -b mpi`` finds its mpiexec, else srun.
+
+    The mpiexec of the MPI library starts ranks on all nodes of a job by itself. Clusters whose own MPI comes without
+    one start ranks by srun. Raises BackendError, with the cure, where there is neither.
+    """
+    try:
+        find_mpiexec()
+    except BackendError:
+        srun = shutil.which("srun", path=environ.get("PATH", ""))
+        if srun is None or not environ.get("SLURM_JOB_ID"):
+            raise
+        return (srun, "--kill-on-bad-exit=1")
+    return ()

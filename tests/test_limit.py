@@ -1,0 +1,118 @@
+"""``run --limit N``: a fair sample first, which a full run keeps."""
+
+from math import gcd
+
+import numpy as np
+import pytest
+from studies import SLOW, Project
+
+from fullrank.schedule import Order, Todo, empty_bitmap, mark
+
+PARTIAL = "results/study.partial.h5"
+QUICK = "def f(x):\n    return x * x / 7\n"
+
+
+def first_of_the_spread_order(n_items: int, limit: int) -> set[int]:
+    """By the definition alone: multiples of a stride near N over the golden ratio that has no factor with N."""
+    wanted = n_items / ((1 + 5**0.5) / 2)
+    stride = min((s for s in range(1, n_items) if gcd(s, n_items) == 1), key=lambda s: abs(s - round(wanted)))
+    return {position * stride % n_items for position in range(limit)}
+
+
+def finished(project: Project, output: str = PARTIAL) -> set[int]:
+    return set(np.flatnonzero(project.read("status", output)).tolist())
+
+
+@pytest.mark.parametrize("args", [("-b", "serial"), ("-b", "threads", "-n", 3), ("-b", "processes", "-n", 2)])
+def test_limit_evaluates_the_first_items_of_the_spread_order(project: Project, args: tuple[object, ...]) -> None:
+    project.write(QUICK, grid="x = { range = 100 }")
+    done = project.run("--limit", 7, *args)
+    assert finished(project) == first_of_the_spread_order(100, 7)
+    assert "7 of 100 items are finished" in done.stdout
+    assert not project.output.exists()
+
+
+def test_limit_is_a_fair_sample_also_of_a_study_in_index_order(project: Project) -> None:
+    project.write(QUICK, grid="x = { range = 100 }", tail='[run]\norder = "index"')
+    project.run("--limit", 7, "-n", 2)
+    assert finished(project) == first_of_the_spread_order(100, 7)
+    project.run("-n", 2)
+    assert project.read("f").tolist() == [x * x / 7 for x in range(100)]
+
+
+def test_full_run_keeps_the_sample_and_removes_the_partial_file(project: Project) -> None:
+    (project.folder / "fast").touch()
+    project.write(SLOW, grid="x = { range = 30 }")
+    project.run("--limit", 5, "-n", 2)
+    sample = project.visits()
+    assert len(sample) == 5
+    project.run("-n", 2)
+    assert sorted(project.visits()) == list(range(30))
+    assert not (project.folder / PARTIAL).exists()
+    assert project.read("f").tolist() == [x * x / 7 for x in range(30)]
+
+
+def test_larger_limit_goes_on_from_a_smaller_one(project: Project) -> None:
+    (project.folder / "fast").touch()
+    project.write(SLOW, grid="x = { range = 30 }")
+    project.run("--limit", 5, "-n", 1, "-b", "serial")
+    project.run("--limit", 11, "-n", 2)
+    assert set(project.visits()) == first_of_the_spread_order(30, 11)
+    assert len(project.visits()) == 11
+
+
+def test_limit_reached_before_evaluates_nothing_and_writes_the_file_again(project: Project) -> None:
+    (project.folder / "fast").touch()
+    project.write(SLOW, grid="x = { range = 30 }")
+    project.run("--limit", 5, "-n", 2)
+    (project.folder / PARTIAL).unlink()
+    project.run("--limit", 3, "-n", 2)
+    assert len(project.visits()) == 5
+    assert finished(project) == set(project.visits())
+
+
+def test_limit_of_the_whole_sweep_and_beyond_is_the_whole_run(project: Project) -> None:
+    project.write(QUICK, grid="x = { range = 12 }")
+    project.run("--limit", 99, "-n", 2)
+    assert project.read("f").tolist() == [x * x / 7 for x in range(12)]
+
+
+@pytest.mark.mpi
+def test_limit_counts_for_all_ranks_together(mpi_project: Project) -> None:
+    mpi_project.write(QUICK, grid="x = { range = 100 }")
+    mpi_project.run("--limit", 9, n_ranks=3)
+    assert finished(mpi_project) == first_of_the_spread_order(100, 9)
+
+
+def test_failed_items_of_a_sample_are_told_by_the_exit_code(project: Project) -> None:
+    project.write("def f(x):\n    return 1 / (x % 2)\n", grid="x = { range = 100 }")
+    project.run("--limit", 9, "-n", 2, expect=3)
+    assert finished(project) == first_of_the_spread_order(100, 9)
+
+
+def test_limit_zero_is_refused(project: Project) -> None:
+    done = project.write(QUICK).run("--limit", 0, expect=2)
+    assert "--limit: expected an integer >= 1, got 0" in done.stderr
+
+
+def test_a_file_of_somebody_elses_at_the_partial_name_stays(project: Project) -> None:
+    project.write(QUICK)
+    (project.folder / "results").mkdir()
+    (project.folder / PARTIAL).write_text("mine")
+    done = project.run("--limit", 3, "-n", 1, "-b", "serial", expect=74)
+    assert "study.partial.h5: is there and is no partial result of this study" in done.stderr
+    assert (project.folder / PARTIAL).read_text() == "mine"
+
+
+@pytest.mark.parametrize("limit", [1, 8, 9, 50, 99, 100, 1000])
+@pytest.mark.parametrize("n_finished", [0, 1, 37, 100])
+def test_limit_counts_visiting_positions_finished_ones_among_them(limit: int, n_finished: int) -> None:
+    order, bitmap = Order.named("spread", 100), empty_bitmap(100)
+    done = np.random.default_rng(7).permutation(100)[:n_finished].tolist()
+    for position in done:
+        mark(bitmap, position)
+    todo = Todo(order, bitmap, limit=limit)
+    expected = [p * order.stride % 100 for p in range(min(limit, 100)) if p not in done]
+    assert todo.n_items == len(expected)
+    assert todo.n_unfinished == 100 - n_finished
+    assert todo.indices(range(todo.n_items)) == expected
