@@ -29,10 +29,12 @@ LAYERS = [
     "syntax codebase identity owner lock provenance metrics",
     "progress monitor workfolder",
     "report study",
+    "compare",
+    "plots",
     "commit standing",
     "driver partial launch",
-    "single compare",
-    "commands commands_compare",
+    "single compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
+    "commands commands_compare commands_pictures",
     "cli",
     "__main__",
 ]
@@ -42,7 +44,7 @@ STANDARD_LIBRARY_ONLY = ["sweep", "schedule", "journal", "encode", "evaluate", "
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
 STANDARD_LIBRARY_ONLY += ["backends.interpreters", "backends.guest"]
 STANDARD_LIBRARY_ONLY += ["workloads.ep", "workloads.mandelbrot", "workloads.lyapunov"]
-HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich"}
+HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich", "matplotlib"}
 
 
 def module_name(file: Path) -> str:

@@ -9,9 +9,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, TextIO
 
-from fullrank.errors import BackendError, FailedItems, OutputError, Stopped, UsageError
 from fullrank.commands_compare import MOST_WORKERS_ON_LOGIN_NODE, ask_for_here
 from fullrank.commands_compare import report as report_comparison
+from fullrank.commands_pictures import check_pictures, write_pictures
+from fullrank.errors import BackendError, FailedItems, OutputError, Stopped, UsageError
 from fullrank.launcher import launcher_from
 
 
@@ -232,15 +233,18 @@ def report(arguments: Namespace, _crew: Any) -> int:
     from fullrank.report import text
     from fullrank.store import is_comparison
 
+    check_pictures(arguments)
     if len(arguments.files) == 1 and is_comparison(arguments.files[0]):
-        report_comparison(arguments.files[0], as_json=arguments.json)
+        report_comparison(arguments)
         return 0
     reports = [make_report(_result_of(path)) for path in arguments.files]
+    written = write_pictures(arguments, reports[0])
     if arguments.json:
         shown = [made.to_dict() for made in reports]
         sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(text(made) for made in reports))
+        sys.stdout.write(written)
     return 0
 
 

@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from fullrank.commands_pictures import write_pictures
 from fullrank.errors import Stopped, UsageError
 from fullrank.launcher import launcher_from
 from fullrank.scheduler import submit_command_of_login_node
@@ -52,11 +53,15 @@ def _refuse_results(files: list[Path]) -> None:
         raise UsageError(f"compare: expected one study, a TOML file, got {named}{hint}")
 
 
-def report(path: Path, *, as_json: bool) -> None:
-    """Print the report of a comparison, made from its file alone."""
+def report(arguments: Namespace) -> None:
+    """Print the report of a comparison, made from its file alone, and draw what is asked for."""
     from fullrank.store import read_comparison
 
-    _show(read_comparison(path), as_json=as_json)
+    comparison = read_comparison(arguments.files[0])
+    written = write_pictures(arguments, comparison)
+    _show(comparison, as_json=arguments.json)
+    if not arguments.json:
+        sys.stdout.write(written)
 
 
 def _show(comparison: Any, *, as_json: bool) -> None:

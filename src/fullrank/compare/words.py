@@ -22,8 +22,14 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
 
     Paths and commands stay whole. Texts of the file cannot break lines or steer a terminal.
     """
+    parts = ["\n".join(map(printable, section)) for section in sections(comparison, width=width)]
+    return "\n\n".join(parts) + "\n"
+
+
+def sections(comparison: Comparison, *, width: int) -> list[list[str]]:
+    """Return the lines of each section of the report that has any."""
     judged = judge(comparison)
-    sections = (
+    found = (
         _heading(comparison, width),
         _verdicts(comparison, judged, width),
         _recommended(judged, width),
@@ -31,8 +37,7 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
         _cautions(judged, width),
         _machine(comparison, width),
     )
-    parts = ["\n".join(map(printable, section)) for section in sections]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return [lines for section in found if (lines := list(section))]
 
 
 def _heading(comparison: Comparison, width: int) -> Iterator[str]:
