@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "errors status files gil durations compare.records",
+    "errors status files account gil durations compare.records",
     "launcher scheduler",
     "axes",
     "sweep tables",

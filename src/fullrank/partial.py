@@ -63,7 +63,7 @@ def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
         )
     provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
     provenance["config_path"] = str(config.path)
-    commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance)
+    commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance, folder.closings())
     check_partial(folder.partial, identity)
     temporary = folder.path / f"partial.{os.getpid()}.tmp"
     summary = write_file(crew, survey, commit=commit, temporary=temporary)

@@ -23,6 +23,7 @@ from fullrank.report.layout import (
     without_empty_columns,
     wrapped,
 )
+from fullrank.report.words_of_account import account_section
 from fullrank.report.words_of_time import time_section, workers_section
 
 N_HOSTS_LISTED = 4
@@ -43,7 +44,8 @@ def text(found: Report, *, width: int = 100) -> str:
 
 def sections(found: Report, *, width: int = 100) -> Iterator[Iterator[str]]:
     """Yield the parts of the text, each as its lines; control characters are still in them."""
-    for section in (_heading, _facts, _results, _attempts, time_section, workers_section, _slowest, _failures):
+    times = (time_section, account_section, workers_section)
+    for section in (_heading, _facts, _results, _attempts, *times, _slowest, _failures):
         yield section(found, width)
 
 
