@@ -1,4 +1,4 @@
-"""The scripts that compare, on a laptop and in a Slurm job, with a fullrank that only writes down what is asked of it."""
+"""The scripts that compare, on a laptop and in a Slurm job; their fullrank only writes down what it is asked."""
 
 import os
 import shutil

@@ -86,7 +86,7 @@ def test_variant_that_fails_in_a_round_is_dropped_with_all_its_times() -> None:
 
 
 def test_baseline_that_fails_in_a_round_ends_the_comparison() -> None:
-    with pytest.raises(RunFailed, match="it broke"):
+    with pytest.raises(FullrankError, match="it broke"):
         list(rounds_of(FakeBench({(BASELINE, 2): 70})).take(3))
 
 
@@ -94,7 +94,7 @@ def test_baseline_that_fails_in_a_round_ends_the_comparison() -> None:
 def test_failure_of_the_serial_run_is_told_as_a_runs_own(code: int, kind: type[FullrankError]) -> None:
     bench: Any = FakeBench({(BASELINE, 1): code})
     with pytest.raises(kind, match="it broke") as raised:
-        tryout.baseline_run(bench, 1)
+        measure.run_variant(bench, BASELINE, 1)
     assert type(raised.value) is kind
 
 
