@@ -174,8 +174,8 @@ def report(raw: Raw) -> str:
         "loops at once are what the machine itself gives to two processes that share nothing. The whole command has "
         "start-up in it, and for fullrank a verified HDF5 file; peers keep their results in memory.",
         "Inside items: the time that items spent by their own clocks / (2 cores × makespan), in one run of one "
-        "program. It misses what items lose beside others (cache, memory, a busy host), and so it tells the program's own "
-        "cost on a machine whose speed changes from minute to minute.",
+        "program. It misses what items lose beside others (cache, memory, a busy host), and so it tells the program's "
+        "own cost on a machine whose speed changes from minute to minute.",
     ]
     for name, part in raw.items():
         text += [f"### {part['n_items']} {WORKLOADS[name]}", _table(part, ASKED[name]), _remarks(part)]

@@ -294,3 +294,11 @@ def test_interrupt_before_anything_was_measured_leaves_nothing(project: Project)
     assert done.returncode == 75
     assert "stopped before anything was measured" in done.stderr
     assert project.files() == before
+
+
+def test_killed_comparison_takes_its_run_with_it(project: Project) -> None:
+    project.write("import time\n\ndef f(x):\n    time.sleep(0.3)\n    return x\n", grid="x = { range = 20 }")
+    started = project.start("compare", "study.toml", "--backends", "processes", "-n", 2, "--budget", "1h")
+    project.until(lambda: project.descendants(started.pid), "a run has begun")
+    started.send(signal.SIGKILL)
+    started.end()  # the fixture sees to it that nothing else is left running
