@@ -15,7 +15,8 @@ from fullrank.launcher import Launched, launcher_from
 BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
 _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
 _EXIT_CODES = """\
-exit codes: 0 every item done; 3 finished, but more items failed than allowed; 2 wrong usage or config;
+exit codes: 0 every item done; 3 finished, but more items failed than allowed, or ways of running that are
+compared gave different results; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
 
 

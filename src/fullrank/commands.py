@@ -9,8 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, TextIO
 
-from fullrank.commands_compare import MOST_WORKERS_ON_LOGIN_NODE, ask_for_here
-from fullrank.commands_compare import report as report_comparison
+from fullrank.commands_compare import ask_for_here, is_report_of_comparison
 from fullrank.commands_pictures import check_pictures, write_pictures
 from fullrank.errors import BackendError, FailedItems, OutputError, Stopped, UsageError
 from fullrank.launcher import launcher_from
@@ -44,8 +43,7 @@ def run(arguments: Namespace, crew: Any) -> int:
         return _run_item(config, arguments.item)
     backend = arguments.backend or ("mpi" if crew is not None else "processes")
     _check_launch(arguments, backend, crew)
-    if _n_workers(arguments, backend, crew) > MOST_WORKERS_ON_LOGIN_NODE:
-        ask_for_here(arguments, what="run")
+    ask_for_here(arguments, n_workers=_n_workers(arguments, backend, crew))
     if backend == "mpi" and crew is None:
         return _run_under_mpiexec(arguments, config)
     return _run_here(arguments, config, backend=backend, crew=crew)
@@ -231,11 +229,9 @@ def report(arguments: Namespace, _crew: Any) -> int:
     """``fullrank report``."""
     from fullrank.report import report as make_report
     from fullrank.report import text
-    from fullrank.store import is_comparison
 
     check_pictures(arguments)
-    if len(arguments.files) == 1 and is_comparison(arguments.files[0]):
-        report_comparison(arguments)
+    if is_report_of_comparison(arguments):
         return 0
     reports = [make_report(_result_of(path)) for path in arguments.files]
     written = write_pictures(arguments, reports[0])

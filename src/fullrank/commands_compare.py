@@ -14,7 +14,7 @@ from fullrank.launcher import launcher_from
 from fullrank.scheduler import submit_command_of_login_node
 
 MOST_WORKERS_ON_LOGIN_NODE = 4
-"""Of a ``run`` that nobody is asked about."""
+"""Of a run that needs no leave."""
 
 
 def compare(arguments: Namespace, _crew: Any) -> int:
@@ -35,7 +35,7 @@ def compare(arguments: Namespace, _crew: Any) -> int:
     config = load(arguments.config[0])
     if (launched := launcher_from(os.environ)) is not None:
         raise UsageError(f"compare starts the ranks that it needs; start it once, without {launched.name}")
-    ask_for_here(arguments, what="compare")
+    ask_for_here(arguments)
     comparison = conduct.compare(config, choices, say=TerminalConsole(quiet=False).say)
     _show(comparison, as_json=arguments.json)
     if not arguments.json:
@@ -53,15 +53,20 @@ def _refuse_results(files: list[Path]) -> None:
         raise UsageError(f"compare: expected one study, a TOML file, got {named}{hint}")
 
 
-def report(arguments: Namespace) -> None:
-    """Print the report of a comparison, made from its file alone, and draw what is asked for."""
-    from fullrank.store import read_comparison
+def is_report_of_comparison(arguments: Namespace) -> bool:
+    """Print the reports that ``fullrank report`` is asked for if they are of comparisons, from their files alone."""
+    from fullrank.store import is_comparison, read_comparison
 
-    comparison = read_comparison(arguments.files[0])
-    written = write_pictures(arguments, comparison)
-    _show(comparison, as_json=arguments.json)
-    if not arguments.json:
-        sys.stdout.write(written)
+    are_comparisons = [is_comparison(path) for path in arguments.files]
+    if any(are_comparisons) and len(arguments.files) > 1:
+        raise UsageError("report: expected one comparison, or results; ask for the report of each comparison by itself")
+    if are_comparisons == [True]:
+        comparison = read_comparison(arguments.files[0])
+        written = write_pictures(arguments, comparison)
+        _show(comparison, as_json=arguments.json)
+        if not arguments.json:
+            sys.stdout.write(written)
+    return are_comparisons == [True]
 
 
 def _show(comparison: Any, *, as_json: bool) -> None:
@@ -75,14 +80,16 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
 
 
-def ask_for_here(arguments: Namespace, *, what: str) -> None:
-    """Refuse to compute for long where a batch system is and no job, unless the user says that it is right here.
+def ask_for_here(arguments: Namespace, *, n_workers: int | None = None) -> None:
+    """Refuse a comparison, or many workers, where a batch system is and no job, unless the user says ``--here``.
 
     Raises UsageError, with the cure.
     """
+    if arguments.here or (n_workers is not None and n_workers <= MOST_WORKERS_ON_LOGIN_NODE):
+        return
     command = submit_command_of_login_node(os.environ)
-    if command and not arguments.here:
+    if command:
         raise UsageError(
-            f"{what}: this looks like the login node of a cluster ({command} is on the PATH, and there is no job), "
+            f"this looks like the login node of a cluster ({command} is on the PATH, and there is no job), "
             f"which others work on too. Start it in a job, or add --here if it may run here"
         )

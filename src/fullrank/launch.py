@@ -103,7 +103,7 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
             env=environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_end_with(os.getpid()),
+            preexec_fn=end_with(os.getpid()),
         ) as process:
             asked_to_stop: list[int] = []
             before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
@@ -120,7 +120,7 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
         told.unlink()
 
 
-def _end_with(parent: int) -> Callable[[], None] | None:
+def end_with(parent: int) -> Callable[[], None] | None:
     """Return what makes the child end if this process is killed; None where the system has no such thing."""
     if sys.platform != "linux":
         return None

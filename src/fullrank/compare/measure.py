@@ -18,8 +18,9 @@ import numpy as np
 
 from fullrank.compare.others import watch
 from fullrank.compare.records import Variant
-from fullrank.errors import BackendError, FullrankError, OutputError
-from fullrank.launch import find_mpiexec
+from fullrank.compare.variants import BASELINE
+from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, UsageError
+from fullrank.launch import end_with, find_mpiexec
 from fullrank.launcher import stripped_environment
 from fullrank.metrics import Work, work
 from fullrank.store import ResultFile, block_size
@@ -119,6 +120,21 @@ class Bench:
         return [*launcher, sys.executable, "-m", "fullrank", "run", str(self._config), *options]
 
 
+def run_variant(bench: Bench, variant: Variant, n_items: int) -> Taken:
+    """Run a variant once.
+
+    Raises RunFailed if a variant other than the baseline fails: it may be left out. What makes the baseline fail is
+    the user's to mend, and raised as it would be of any run.
+    """
+    try:
+        return bench.run(variant, n_items)
+    except RunFailed as error:
+        if variant != BASELINE:
+            raise
+        kinds: dict[int, type[FullrankError]] = {2: UsageError, 3: FailedItems}
+        raise kinds.get(error.run_exit_code, FullrankError)(str(error) or error.reason) from None
+
+
 def _to_its_end(command: Sequence[str]) -> tuple[int, str]:
     """Run a program in a session of its own; return its exit code and what it said last on standard error."""
     with tempfile.TemporaryFile() as said:
@@ -129,6 +145,7 @@ def _to_its_end(command: Sequence[str]) -> tuple[int, str]:
             stdout=subprocess.DEVNULL,
             stderr=said,
             start_new_session=True,  # Ctrl-C is for the comparison to hear
+            preexec_fn=end_with(os.getpid()),
         ) as process:
             try:
                 code = process.wait()

@@ -60,7 +60,7 @@ class Comparison:
     not_possible: Mapping[Variant, str]
     """Variants that could not run, with the reason in one line."""
     startup_seconds: Mapping[Variant, tuple[float, ...]]
-    """Wall times of the runs of one item with which start-up and its spread were measured."""
+    """Of runs of one item, the wall time of the command less the makespan: start-up, file and end, and their spread."""
     machine: Mapping[str, str | int | float]
     """processor, usable_cores, physical_cores, gil (enabled, disabled, or enabled by NAME), python, mpi … """
     n_rounds_asked: int

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from fullrank.compare.agreement import Agreement
-from fullrank.compare.measure import Bench, RunFailed, Taken
+from fullrank.compare.measure import Bench, RunFailed, Taken, run_variant
 from fullrank.compare.records import Measurement, Variant
 
 
@@ -37,8 +37,8 @@ class Rounds:
     def take(self, n_rounds: int) -> Iterator[int]:
         """Measure round after round; yield the number of each that is whole.
 
-        Raises ResultsDiffer as soon as a variant's results are not those of the others, RunFailed if the baseline
-        fails, and KeyboardInterrupt when asked to stop; what was measured before stays.
+        Raises ResultsDiffer as soon as a variant's results are not those of the others, what the baseline fails with,
+        and KeyboardInterrupt when asked to stop; what was measured before stays.
         """
         for number in range(n_rounds):
             for place in order_of_round(len(self._variants), number, seed=self._seed):
@@ -49,10 +49,8 @@ class Rounds:
     def _measure(self, place: int, number: int) -> None:
         variant = self._variants[place]
         try:
-            taken = self._bench.run(variant, self._n_items)
+            taken = run_variant(self._bench, variant, self._n_items)
         except RunFailed as error:
-            if place == 0:
-                raise
             self.dropped[variant] = f"it failed in round {number + 1}: {error.reason}"
             return
         self._agreement.check(variant, taken)

@@ -7,13 +7,13 @@ from math import ceil
 from statistics import fmean, stdev
 
 from fullrank.compare.agreement import Agreement
-from fullrank.compare.measure import Bench, RunFailed, Taken
+from fullrank.compare.measure import Bench, RunFailed, Taken, run_variant
 from fullrank.compare.records import Variant
 from fullrank.compare.rounds import order_of_round
 from fullrank.compare.sample import Pilot
 from fullrank.compare.statistics import fewest_rounds
 from fullrank.compare.variants import BASELINE
-from fullrank.errors import FailedItems, FullrankError, UsageError
+from fullrank.errors import UsageError
 from fullrank.metrics import spelled_seconds
 
 MOST_STARTS, FEWEST_STARTS = 5, 2
@@ -67,7 +67,9 @@ def try_out(
     Raises what the baseline's run fails with, UsageError if the budget does not last for one item, ResultsDiffer if
     the variants' results do.
     """
-    first = baseline_run(bench, 1)  # its own start-up reads Python and its modules from the disk, and does not count
+    first = run_variant(
+        bench, BASELINE, 1
+    )  # its own start-up reads Python and its modules from the disk, and does not count
     budget = _Budget(budget_seconds, n_variants=len(variants), n_rounds=n_rounds or fewest_rounds(len(variants)))
     budget.check(len(variants) * first.work.makespan_seconds)
     tried = Tryout({variant: [] for variant in variants}, {})
@@ -110,17 +112,6 @@ class _Budget:
             )
 
 
-def baseline_run(bench: Bench, n_items: int) -> Taken:
-    """Run the baseline; what makes it fail is the user's to mend, and is told like that of any run."""
-    try:
-        return bench.run(BASELINE, n_items)
-    except RunFailed as error:
-        kinds: dict[int, type[FullrankError]] = {2: UsageError, 3: FailedItems}
-        raise kinds.get(error.run_exit_code, FullrankError)(
-            str(error) or f"the serial run of {n_items:,} items ended with exit code {error.run_exit_code}"
-        ) from None
-
-
 def _start(bench: Bench, variant: Variant, tried: Tryout) -> None:
     """Run one item."""
     if variant in tried.not_possible:
@@ -134,10 +125,8 @@ def _start(bench: Bench, variant: Variant, tried: Tryout) -> None:
 
 def _run(bench: Bench, variant: Variant, n_items: int, tried: Tryout) -> Taken | None:
     """Run a variant; one that cannot run is taken out, with the reason."""
-    if variant == BASELINE:
-        return baseline_run(bench, n_items)
     try:
-        return bench.run(variant, n_items)
+        return run_variant(bench, variant, n_items)
     except RunFailed as error:
         tried.not_possible[variant] = error.reason
         del tried.startup_seconds[variant]
@@ -147,11 +136,11 @@ def _run(bench: Bench, variant: Variant, n_items: int, tried: Tryout) -> Taken |
 def _time_items(bench: Bench, tried: Tryout, *, n_items: int, seconds: float) -> None:
     """Time items in serial runs of more and more of them, then run the other variants on as many."""
     n_tried = 1
-    taken = baseline_run(bench, n_tried)
+    taken = run_variant(bench, BASELINE, n_tried)
     while taken.work.compute_seconds < seconds and n_tried < n_items:
         bench.remove(taken)
         n_tried = _more(n_tried, taken.work.compute_seconds, wanted_seconds=seconds, n_items=n_items)
-        taken = baseline_run(bench, n_tried)
+        taken = run_variant(bench, BASELINE, n_tried)
     tried.timed = taken.item_seconds
     agreement = Agreement(bench)
     for variant in list(tried.startup_seconds):

@@ -1,0 +1,175 @@
+"""Rounds and measurements: what is kept, what is dropped, and that nothing of the user's is touched."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fullrank.compare import conduct, measure, tryout
+from fullrank.compare.measure import Bench, RunFailed, Taken
+from fullrank.compare.records import Variant
+from fullrank.compare.rounds import Rounds, order_of_round
+from fullrank.compare.variants import BASELINE, Plan
+from fullrank.errors import BackendError, FailedItems, FullrankError, UsageError
+from fullrank.metrics import work
+from fullrank.schema import WorkerRow
+
+THREADS, MPI = Variant("threads", 2), Variant("mpi", 2)
+VARIANTS = (BASELINE, THREADS, MPI)
+ROW = WorkerRow(
+    attempt=1,
+    worker=0,
+    host="node",
+    pid=1,
+    backend="serial",
+    n_items=4,
+    n_claims=2,
+    startup_seconds=0.2,
+    import_seconds=0.1,
+    compute_seconds=3.0,
+    claim_seconds=0.0,
+    journal_seconds=0.0,
+    elapsed_seconds=4.0,
+    cpu_seconds=2.5,
+)
+
+
+class FakeBench:
+    """Runs nothing; ``failing`` says which run of which variant ends with which exit code."""
+
+    def __init__(self, failing: dict[tuple[Variant, int], int] | None = None) -> None:
+        self.runs: list[tuple[Variant, int]] = []
+        self._failing = failing or {}
+
+    def run(self, variant: Variant, n_items: int) -> Taken:
+        self.runs.append((variant, n_items))
+        n_before = sum(run[0] == variant for run in self.runs)
+        if code := self._failing.get((variant, n_before)):
+            raise RunFailed(code, "it broke\nMend it")
+        rows = [replace(ROW, worker=number) for number in range(variant.n_workers)]
+        rows[-1] = replace(rows[-1], compute_seconds=1.0)
+        return Taken(Path("x.h5"), 5.0, 0.1, work(rows), (0.5, 0.75), "digest", {"python": "3"})
+
+    def remove(self, taken: Taken) -> None:
+        pass
+
+
+def rounds_of(bench: Any) -> Rounds:
+    return Rounds(bench, VARIANTS, n_items=40, seed=5)
+
+
+def test_every_variant_runs_the_same_sample_once_a_round_in_the_drawn_order() -> None:
+    bench = FakeBench()
+    assert list(rounds_of(bench).take(4)) == [0, 1, 2, 3]
+    drawn = [VARIANTS[place] for number in range(4) for place in order_of_round(3, number, seed=5)]
+    assert bench.runs == [(variant, 40) for variant in drawn]
+
+
+def test_measurement_keeps_the_figures_of_the_runs_own_account() -> None:
+    rounds = rounds_of(FakeBench())
+    list(rounds.take(1))
+    threads = next(taken for taken in rounds.measurements if taken.variant == 1)
+    assert (threads.wall_seconds, threads.makespan_seconds, threads.cpu_seconds) == (5.0, 4.0, 5.0)
+    assert (threads.compute_seconds, threads.longest_item_seconds, threads.others_cores) == (4.0, 0.75, 0.1)
+    assert threads.load_balance == pytest.approx((3 + 1) / 2 / 3)
+
+
+def test_variant_that_fails_in_a_round_is_dropped_with_all_its_times() -> None:
+    rounds = rounds_of(FakeBench({(THREADS, 2): 70}))
+    assert list(rounds.take(3)) == [0, 1, 2]
+    variants, kept = conduct.without_dropped(VARIANTS, rounds)
+    assert variants == (BASELINE, MPI)
+    assert sorted((taken.variant, taken.round) for taken in kept) == [(v, r) for v in (0, 1) for r in range(3)]
+    assert rounds.dropped == {THREADS: "it failed in round 2: it broke; Mend it"}
+
+
+def test_baseline_that_fails_in_a_round_ends_the_comparison() -> None:
+    with pytest.raises(FullrankError, match="it broke"):
+        list(rounds_of(FakeBench({(BASELINE, 2): 70})).take(3))
+
+
+@pytest.mark.parametrize(("code", "kind"), [(2, UsageError), (3, FailedItems), (70, FullrankError)])
+def test_failure_of_the_serial_run_is_told_as_a_runs_own(code: int, kind: type[FullrankError]) -> None:
+    bench: Any = FakeBench({(BASELINE, 1): code})
+    with pytest.raises(kind, match="it broke") as raised:
+        measure.run_variant(bench, BASELINE, 1)
+    assert type(raised.value) is kind
+
+
+def try_out(bench: Any, **options: Any) -> tryout.Tryout:
+    told: Callable[[str], None] = lambda _sentence: None  # noqa: E731
+    usual = {"n_items": 2, "budget_seconds": 1e4, "n_rounds": 7, "seed": 5, "say": told}
+    return tryout.try_out(bench, VARIANTS, **(usual | options))
+
+
+def test_variant_that_cannot_run_is_left_out_with_its_reason() -> None:
+    tried = try_out(FakeBench({(MPI, 1): 2}))
+    assert tried.not_possible == {MPI: "it broke; Mend it"}
+    assert list(tried.startup_seconds) == [BASELINE, THREADS]
+
+
+def test_start_up_is_what_a_run_of_one_item_takes_beside_the_item() -> None:
+    tried = try_out(FakeBench())
+    assert tried.startup_seconds == {variant: [1.0] * 5 for variant in VARIANTS}
+
+
+def test_budget_that_is_too_short_for_one_item_is_refused_after_one_run() -> None:
+    bench = FakeBench()
+    with pytest.raises(UsageError, match=r"--budget 30\.0 s is too short.*Try --budget 162s"):
+        try_out(bench, budget_seconds=30.0)
+    assert bench.runs == [(BASELINE, 1)]
+
+
+def test_missing_mpiexec_takes_mpi_alone_out_of_the_plan_and_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nothing() -> None:
+        raise BackendError("backend 'mpi' needs an MPI library: none\nInstall one with: pip install 'fullrank[mpich]'")
+
+    monkeypatch.setattr(measure, "find_mpiexec", nothing)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    launcher, planned = conduct._with_launcher(Plan(VARIANTS, {}))
+    assert launcher == ()
+    assert planned.variants == (BASELINE, THREADS)
+    assert "; Install one with: pip install 'fullrank[mpich]'" in planned.not_possible[MPI]
+    assert "\n" not in planned.not_possible[MPI]
+
+
+def test_in_a_slurm_job_without_mpiexec_srun_starts_the_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing() -> None:
+        raise BackendError("no mpiexec")
+
+    monkeypatch.setattr(measure, "find_mpiexec", nothing)
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    in_job = {"PATH": str(tmp_path), "SLURM_JOB_ID": "7"}
+    launcher = measure.launcher_of_ranks(in_job)
+    assert launcher == (str(tmp_path / "srun"), "--kill-on-bad-exit=1")
+    with pytest.raises(BackendError):
+        measure.launcher_of_ranks(in_job | {"SLURM_JOB_ID": ""})
+
+
+def test_launcher_starts_the_ranks_of_mpi_and_nothing_else(tmp_path: Path) -> None:
+    with Bench(Path("study.toml"), beside=tmp_path / "compare.h5", launcher=("srun", "--x")) as bench:
+        of_mpi = bench._command(MPI, 9, Path("out.h5"))
+        of_threads = bench._command(THREADS, 9, Path("out.h5"))
+    assert of_mpi[:4] == ["srun", "--x", "-n", "2"]
+    assert of_mpi[5:] == [word if word != "threads" else "mpi" for word in of_threads[1:]]
+    assert of_threads[1:5] == ["-m", "fullrank", "run", "study.toml"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_see_nothing_of_a_launcher_round_the_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
+    monkeypatch.setenv("OF_THE_USER", "kept")
+    seen = tmp_path / "seen"
+    assert measure._to_its_end(["/bin/sh", "-c", f"env >{seen}; echo 'fullrank: error: so what' >&2; exit 4"]) == (
+        4,
+        "so what",
+    )
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert "OF_THE_USER" in names
+    assert not names & {"PMI_RANK", "OMPI_COMM_WORLD_SIZE"}
