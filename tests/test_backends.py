@@ -18,11 +18,18 @@ import numpy as np
 import pytest
 
 from fullrank.axes import RangeAxis
-from fullrank.backends import processes, serial, threads
+from fullrank.backends import interpreters, processes, serial, threads
 from fullrank.backends.base import Backend, Handle, LocalCounter, Outcome, Tally, unwatched
-from fullrank.backends.cells import ProcessCounter, create_cells
+from fullrank.backends.cells import (
+    TOKEN_CELLS_BYTES,
+    ProcessCounter,
+    TokenCounter,
+    create_cells,
+    create_memory,
+    create_token,
+)
 from fullrank.encode import Naming
-from fullrank.errors import FunctionError, JournalError
+from fullrank.errors import BackendError, FunctionError, JournalError
 from fullrank.function import FunctionSource, Parameter
 from fullrank.interrupt import STOP_SIGNALS
 from fullrank.job import Job
@@ -35,6 +42,7 @@ BACKENDS: dict[str, tuple[Backend, int]] = {
     "serial": (serial.run, 1),
     "threads": (threads.run, 3),
     "processes": (processes.run, 2),
+    "interpreters": (interpreters.run, 2),
 }
 
 
@@ -116,6 +124,8 @@ def study_of(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves_nothing_running: None
 ) -> Iterator[Make]:
     """``study_of(body)``: a study whose function ``f(i)`` has this body; afterwards nothing of the run is left."""
+    if request.param == "interpreters":
+        _skip_without_interpreters()
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "fr_study", raising=False)
     backend, n_workers = BACKENDS[request.param]
@@ -152,6 +162,13 @@ def study_of(
     after = _surroundings()
     signal.setitimer(signal.ITIMER_REAL, *timer)
     assert after == before
+
+
+def _skip_without_interpreters() -> None:
+    try:
+        interpreters.interpreters_module()
+    except BackendError as error:
+        pytest.skip(str(error))
 
 
 def _surroundings() -> dict[str, Any]:
@@ -533,11 +550,15 @@ def counters(kind: str, n: int) -> Iterator[list[Any]]:
     if kind == "serial":
         yield [LocalCounter()] * n
         return
-    cells = create_cells()
-    try:
+    if kind == "processes":
+        cells = create_cells()
         yield [ProcessCounter(cells) for _ in range(n)]
-    finally:
         os.close(cells)
+        return
+    cells, token = create_memory(TOKEN_CELLS_BYTES), create_token()
+    yield [TokenCounter(cells, token) for _ in range(n)]
+    for fd in (cells, *token):
+        os.close(fd)
 
 
 @pytest.mark.parametrize("kind", BACKENDS)
@@ -557,10 +578,11 @@ def test_counters_hand_out_positions_and_stop(kind: str) -> None:
         assert one.stopped()
 
 
-def test_threads_that_claim_together_get_every_position_once() -> None:
+@pytest.mark.parametrize("kind", ["threads", "interpreters"])  # a token excludes any two who use it
+def test_threads_that_claim_together_get_every_position_once(kind: str) -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    with counters("threads", 4) as views:
+    with counters(kind, 4) as views:
         found: list[list[int]] = [[] for _ in views]
 
         def claim(number: int) -> None:

@@ -40,6 +40,7 @@ LAYERS = [
 
 STANDARD_LIBRARY_ONLY = ["sweep", "schedule", "journal", "encode", "evaluate", "worker", "survey", "contained", "crew"]
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
+STANDARD_LIBRARY_ONLY += ["backends.interpreters", "backends.guest"]
 STANDARD_LIBRARY_ONLY += ["workloads.ep", "workloads.mandelbrot", "workloads.lyapunov"]
 HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich"}
 

@@ -11,7 +11,7 @@ import fullrank
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.launcher import Launched, launcher_from
 
-BACKENDS = ("serial", "threads", "processes", "mpi")
+BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
 _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
 _EXIT_CODES = """\
 exit codes: 0 every item done; 3 finished, but more items failed than allowed; 2 wrong usage or config;

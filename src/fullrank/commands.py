@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any, TextIO
 
-from fullrank.errors import FailedItems, OutputError, Stopped, UsageError
+from fullrank.errors import BackendError, FailedItems, OutputError, Stopped, UsageError
 from fullrank.launcher import launcher_from
 
 
@@ -123,6 +123,8 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
 
     with interruptible():
         study = open_study(config)
+        if backend == "interpreters":
+            _check_interpreters(study)
     if crew is None:
         crew = LocalCrew(LocalTeam(importlib.import_module(f"fullrank.backends.{backend}").run))
     mpi_library = importlib.import_module("fullrank.backends.mpi").library() if backend == "mpi" else ""
@@ -146,6 +148,15 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         )
     ending = driver.run(study, choices, crew=crew, console=console)
     return _tell_ending(ending, config, arguments.allow_failures)
+
+
+def _check_interpreters(study: Any) -> None:
+    """Refuse a function that cannot be loaded in a sub-interpreter, before anything of the user's is touched."""
+    from fullrank.backends.interpreters import impossible
+
+    reason = impossible(study.job(backend="interpreters", n_workers=1, work_folder=Path()))
+    if reason is not None:
+        raise BackendError(reason)
 
 
 def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:

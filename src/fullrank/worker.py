@@ -90,8 +90,8 @@ class Keeper(threading.Thread):
     whose parent died: an orphan would compute what its successors compute again.
     """
 
-    def __init__(self, journals: Sequence[Lagging], *, parent: int | None = None) -> None:
-        super().__init__(name="fullrank-keeper", daemon=True)
+    def __init__(self, journals: Sequence[Lagging], *, parent: int | None = None, daemon: bool = True) -> None:
+        super().__init__(name="fullrank-keeper", daemon=daemon)
         self._journals = journals
         self._parent = parent
         self._end = threading.Event()

@@ -1,43 +1,40 @@
-"""The shared counter of ``processes``: a few integers in anonymous memory, under a lock the kernel keeps.
-
-A POSIX record lock belongs to a process and falls with it, so a worker killed inside a claim leaves no lock shut.
-"""
+"""The shared counters of ``processes`` and ``interpreters``: a few integers in anonymous memory, and a lock."""
 
 import fcntl
 import mmap
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from fullrank.backends.base import CELLS_BYTES, LocalCounter
+from fullrank.backends.base import CELLS_BYTES, N_CELLS, LocalCounter
 
 
-def create_cells() -> int:
-    """Return the descriptor of new, zeroed cells without a name; children inherit it."""
+def create_memory(n_bytes: int) -> int:
+    """Return the descriptor of new, zeroed memory without a name; children inherit it."""
     if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("fullrank-counter")
+        fd = os.memfd_create("fullrank")
     else:
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, CELLS_BYTES)
+    os.ftruncate(fd, n_bytes)
     return fd
 
 
-class ProcessCounter(LocalCounter):
-    """One process's view of the cells; for one thread of it. Reading needs no lock."""
+def create_cells() -> int:
+    """Return the descriptor of new, zeroed cells."""
+    return create_memory(CELLS_BYTES)
+
+
+class MappedCounter(LocalCounter):
+    """One worker's view of cells in shared memory; for one thread. Reading needs no lock."""
 
     def __init__(self, fd: int) -> None:
-        super().__init__(memoryview(mmap.mmap(fd, CELLS_BYTES)).cast("q"))
-        self._fd = fd
+        super().__init__(memoryview(mmap.mmap(fd, 0)).cast("q"))
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        fcntl.lockf(self._fd, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN)
+    def _alone(self) -> AbstractContextManager[None]:
+        """Return a context in which no other worker changes the cells."""
+        raise NotImplementedError
 
     def begin(self, size: int) -> None:
         """Fetch the position and add ``size`` to it."""
@@ -53,3 +50,63 @@ class ProcessCounter(LocalCounter):
         """Let every later claim find nothing."""
         with self._alone():
             super().stop()
+
+
+class ProcessCounter(MappedCounter):
+    """A counter for processes, under a POSIX record lock.
+
+    The lock belongs to a process and falls with it, so a worker killed inside a claim leaves no lock shut.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._fd = fd
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        fcntl.lockf(self._fd, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN)
+
+
+TOKEN_CELLS_BYTES = CELLS_BYTES + 8
+_ABANDON = N_CELLS
+Token = tuple[int, int]
+"""Descriptors to read and to write a pipe with one byte in it; who has taken it out may change the cells."""
+
+
+def create_token() -> Token:
+    """Return a new pipe with the byte in it."""
+    readable, writable = os.pipe()
+    os.write(writable, b"!")
+    return readable, writable
+
+
+class TokenCounter(MappedCounter):
+    """A counter for interpreters of one process, under a token.
+
+    They share no object, so no lock of Python's; a record lock keeps out other processes alone. Whoever finds the pipe
+    empty sleeps in the kernel. Beside the cells is one that tells workers to abandon their items.
+    """
+
+    def __init__(self, fd: int, token: Token) -> None:
+        super().__init__(fd)
+        self._readable, self._writable = token
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        byte = os.read(self._readable, 1)
+        try:
+            yield
+        finally:
+            os.write(self._writable, byte)
+
+    def abandon(self) -> None:
+        """Tell all workers to abandon the items they run."""
+        self.cells[_ABANDON] = 1
+
+    def abandoned(self) -> bool:
+        """Return whether running items are to be abandoned."""
+        return self.cells[_ABANDON] != 0

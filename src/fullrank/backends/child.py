@@ -1,17 +1,17 @@
 """The child of the ``processes`` backend: ``python -m fullrank.backends.child COUNTER_FD ANSWERS_FD``.
 
 It reads the pickled job from its standard input, answers ``ready``, and computes once a byte arrives. The pipes are
-its parent's and its own; nothing else is unpickled.
+its parent's and its own.
 """
 
 import os
 import pickle
 import signal
 import sys
-import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
+from fullrank.backends.answers import DONE, READY, tell_error
 from fullrank.backends.cells import ProcessCounter
 from fullrank.errors import FullrankError
 from fullrank.interrupt import MainThreadInterrupts
@@ -20,7 +20,6 @@ from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 from fullrank.schedule import Todo
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
-READY, DONE = b"ready", b"done"
 FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
 """What the terminal or a scheduler sends to all is for the parent to judge. It starts children with these blocked."""
 
@@ -36,8 +35,7 @@ def main() -> int:
         _work(job, number, counter=counter, finished=finished, answers=answers)
     except BaseException as error:
         counter.stop()
-        known = isinstance(error, FullrankError)
-        os.write(answers, pickle.dumps(error if known else traceback.format_exc()[-8192:]))
+        tell_error(answers, error)
         return error.exit_code if isinstance(error, FullrankError) else 70
     os.write(answers, DONE)
     return 0

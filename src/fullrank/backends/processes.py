@@ -2,18 +2,17 @@
 
 import os
 import pickle
-import select
 import signal
 import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
 
+from fullrank.backends.answers import Answers, wait_for_answers
 from fullrank.backends.base import Death, Outcome, Watch
 from fullrank.backends.cells import ProcessCounter, create_cells
-from fullrank.backends.child import DONE, FOR_PARENT, READY
+from fullrank.backends.child import FOR_PARENT
 from fullrank.contained import describe_death
-from fullrank.errors import FullrankError
 from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment, thread_limits
@@ -27,20 +26,19 @@ class _Child:
 
     def __init__(self, job: Job, number: int, *, cells: int, finished: bytes | None) -> None:
         self.number = number
-        self._answers, writable = os.pipe()
+        self.answers = Answers(number)
         environment = stripped_environment(os.environ)
         blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_PARENT)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fullrank.backends.child", str(cells), str(writable)],
+                [sys.executable, "-m", "fullrank.backends.child", str(cells), str(self.answers.writable)],
                 stdin=subprocess.PIPE,
                 env=environment | thread_limits(environment),
-                pass_fds=[cells, writable],
+                pass_fds=[cells, self.answers.writable],
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
-            os.close(writable)
-        self._received = b""
+            os.close(self.answers.writable)
         self._message = pickle.dumps((job, number, finished))
         self.ended = False
 
@@ -58,46 +56,19 @@ class _Child:
             except BrokenPipeError:
                 return
 
-    @property
-    def answers(self) -> int:
-        """Descriptor that becomes readable when the child says something or ends."""
-        return self._answers
-
     def hear(self) -> None:
         """Read what the child says; ``ended`` once it has closed its end."""
-        data = os.read(self._answers, 1 << 16)
-        self._received += data
-        if not data:
+        if not self.answers.hear():
             self.ended = True
             self.process.wait()
-
-    @property
-    def ready(self) -> bool:
-        """Whether the child waits for the common start, or is past it."""
-        return self._received.startswith(READY)
-
-    @property
-    def _told(self) -> bytes:
-        """What it said after it was ready: that it is done, or an error."""
-        return self._received.removeprefix(READY)
 
     def go(self) -> None:
         """Let it compute."""
         self._write(b"!")
 
-    def error(self) -> FullrankError | None:
-        """Return what the child raised outside any item, if it could tell."""
-        message = self._told
-        if not message or message == DONE:
-            return None
-        error = pickle.loads(message)
-        if isinstance(error, FullrankError):
-            return error
-        return FullrankError(f"worker {self.number} ended outside any item:\n{error}")
-
     def death(self) -> Death | None:
         """Return how it died, if it did without telling."""
-        if self._told:
+        if self.answers.told:
             return None
         code = self.process.returncode
         return Death(self.number, os.uname().nodename, describe_death(code))
@@ -110,7 +81,7 @@ class _Child:
         if self.process.stdin is not None:
             with suppress(BrokenPipeError):
                 self.process.stdin.close()
-        os.close(self._answers)
+        os.close(self.answers.readable)
 
 
 def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
@@ -128,14 +99,14 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
             children.append(child)
         for child in children:
             child.send_job()
-        while not all(child.ready or child.ended for child in children) and not signals.requested:
+        while not all(child.answers.ready or child.ended for child in children) and not signals.requested:
             _hear(children)
         with watch(counter):
             for child in children:
                 child.go()
             _supervise(children, counter, signals)
     for child in children:
-        if (error := child.error()) is not None:
+        if (error := child.answers.error()) is not None:
             raise error
     deaths = tuple(death for child in children if (death := child.death()) is not None)
     return Outcome(stopped=signals.requested, deaths=deaths)
@@ -145,14 +116,11 @@ def _hear(children: list[_Child]) -> None:
     """Sleep until a child says something or ends, at most for a moment."""
     living = {child.answers: child for child in children if not child.ended}
     exited = [child for child in living.values() if child.process.poll() is not None]
-    poll = select.poll()  # select() ends at 1,024 descriptors
-    for answers in living:
-        poll.register(answers, select.POLLIN)
-    readable = [answers for answers, _ in poll.poll(0 if exited else 1000 * _LOOK_SECONDS)]
-    for answers in readable:
+    speaking = wait_for_answers(living, 0 if exited else _LOOK_SECONDS)
+    for answers in speaking:
         living[answers].hear()
     for child in exited:  # a process that its items had forked may hold the pipe open and never end
-        child.ended = child.ended or child.answers not in readable
+        child.ended = child.ended or child.answers not in speaking
 
 
 def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSignals) -> None:

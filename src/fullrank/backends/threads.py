@@ -6,13 +6,14 @@ With the GIL they share one core for pure-Python items: the variant to compare t
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from fullrank.backends.base import LocalCounter, Outcome, Watch
-from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
-from fullrank.interrupt import KILL_SECONDS, RunningItem, StopSignals, tick_seconds
+from fullrank.backends.guard import Guard, ThreadInterrupts
+from fullrank.evaluate import IDLE
+from fullrank.interrupt import KILL_SECONDS, StopSignals, tick_seconds
 from fullrank.job import Job
 from fullrank.output import ItemLog, ThreadStreams, streams_replaced
 from fullrank.schedule import Todo
@@ -59,44 +60,6 @@ class ThreadCounter:
         return self.shared.stopped()
 
 
-def _raise_in_thread(identity: int, exception: type[BaseException] | None) -> None:
-    """Have CPython raise ``exception`` in another thread, or take back what has not been raised yet (None)."""
-    import ctypes
-
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(identity), ctypes.py_object(exception) if exception else None
-    )
-
-
-@dataclass
-class ThreadInterrupts(Interrupts):
-    """Interruptions sent by the main thread; :meth:`settle` takes back one that comes too late."""
-
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _identity: int = 0
-    _sent: bool = False
-
-    def attach(self) -> None:
-        """Let interruptions go to the calling thread."""
-        self._identity = threading.get_ident()
-
-    def send(self, running: Cell, index: int) -> None:
-        """Interrupt the attached thread if it still runs item ``index``."""
-        with self._lock:
-            if self._identity and running[0] == index:
-                if self.stop:
-                    self.abandoned.add(index)
-                self._sent = True
-                _raise_in_thread(self._identity, ItemInterrupted)
-
-    def settle(self) -> None:
-        """Take back what was sent and has not arrived."""
-        with self._lock:
-            if self._sent:
-                _raise_in_thread(self._identity, None)
-                self._sent = False
-
-
 class _Thread(threading.Thread):
     """One worker."""
 
@@ -105,7 +68,7 @@ class _Thread(threading.Thread):
         stem = Path(job.work_folder, file_stem(job.attempt, number))
         self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
         self.interrupts = ThreadInterrupts()
-        self.item = RunningItem(self.running)
+        self.guard = Guard(self.running, self.interrupts, item_time_limit_seconds=job.item_time_limit_seconds)
         self.error: BaseException | None = None
         self._log = ItemLog(stem.with_suffix(LOG_SUFFIX), self.running)
         self._streams = streams
@@ -165,7 +128,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         stack.enter_context(watch(counter))
         for thread in threads:
             thread.begin(todo, keeper)
-        _supervise(threads, counter, signals=signals, item_time_limit_seconds=job.item_time_limit_seconds)
+        _supervise(threads, counter, signals=signals, tick=tick_seconds(job.item_time_limit_seconds))
     for thread in threads:
         if thread.error is not None:
             raise thread.error
@@ -177,10 +140,9 @@ def _supervise(
     counter: LockedCounter,
     *,
     signals: StopSignals,
-    item_time_limit_seconds: float | None,
+    tick: float,
 ) -> None:
     """Sleep until all threads have ended; interrupt items that are over their limit or in the way of a stop."""
-    tick = tick_seconds(item_time_limit_seconds)
     while any(thread.is_alive() for thread in threads):
         for thread in threads:
             thread.join(tick / len(threads))
@@ -190,12 +152,4 @@ def _supervise(
         if now >= signals.abandon_at + KILL_SECONDS:
             return  # they are in C code, or asleep; as daemons they end with the process
         for thread in threads:
-            index, seconds = thread.item.look(now)
-            if index == IDLE:
-                continue
-            thread.interrupts.stop = now >= signals.abandon_at
-            overdue = item_time_limit_seconds is not None and seconds >= item_time_limit_seconds
-            if overdue:
-                thread.interrupts.overdue.add(index)
-            if overdue or thread.interrupts.stop:
-                thread.interrupts.send(thread.running, index)
+            thread.guard.look(now, abandon=now >= signals.abandon_at)

@@ -1,0 +1,223 @@
+"""N sub-interpreters of this process, each with a GIL of its own; the main thread sleeps and supervises.
+
+Each computes in an OS thread that is started here; :mod:`fullrank.backends.guest` is what runs inside. What ends a
+process, a signal that kills it or a crash of C code, ends all workers.
+"""
+
+import atexit
+import mmap
+import os
+import pickle
+import sys
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from fullrank.backends.answers import Answers, wait_for_answers
+from fullrank.backends.base import Outcome, Watch
+from fullrank.backends.cells import TOKEN_CELLS_BYTES, TokenCounter, create_memory, create_token
+from fullrank.errors import BackendError, FullrankError, Stopped
+from fullrank.interrupt import KILL_SECONDS, StopSignals
+from fullrank.job import Job
+from fullrank.schedule import Todo
+
+_LOOK_SECONDS = 0.2
+_PARTING_SECONDS = 1.0
+
+
+def impossible(job: Job) -> str | None:
+    """Return in one sentence why this job cannot run in sub-interpreters here; None if it can.
+
+    Its function is loaded in one to find out. Whatever else may be wrong with it is for :func:`run` to raise.
+    """
+    try:
+        interpreters = interpreters_module()
+    except BackendError as error:
+        return str(error)
+    message = _in_memory(pickle.dumps((job, None)))
+    guest = _Guest(0, interpreters.create(), "try_to_load", message=message)
+    guest.start()
+    try:
+        while not guest.ended:
+            guest.hear()
+    finally:
+        if not _part([guest]):
+            _leave_behind()
+    os.close(message)
+    return str(guest.error) if isinstance(guest.error, BackendError) else None
+
+
+def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
+    """Evaluate all items in sub-interpreters; see :class:`fullrank.backends.base.Backend`.
+
+    Raises BackendError if this Python has none, or if an extension that the function needs does not load in one.
+    """
+    interpreters = interpreters_module()
+    shared = _Shared(job, todo.finished)
+    signals = StopSignals()
+    # made one after the other and by the main thread: several at once have crashed
+    guests = [
+        _Guest(number, interpreters.create(), "work", number=number, **shared.descriptors)
+        for number in range(job.n_workers)
+    ]
+    try:
+        with signals.installed():
+            for guest in guests:
+                guest.start()
+            while not all(guest.answers.ready or guest.ended for guest in guests) and not signals.requested:
+                _hear(guests)
+            with watch(shared.counter):
+                shared.start()
+                _supervise(guests, shared.counter, signals)
+    finally:
+        shared.counter.stop()
+        shared.start()
+        if _part(guests):
+            shared.close()
+        else:
+            _leave_behind()
+    for guest in guests:
+        if guest.error is not None:
+            raise guest.error
+    return Outcome(stopped=signals.requested)
+
+
+def interpreters_module() -> ModuleType:
+    """Return the module that makes sub-interpreters. Raises BackendError if this Python has none that is safe."""
+    if sys.version_info >= (3, 13):  # with 3.12 they crash
+        for name in ("concurrent.interpreters", "interpreters_backport.interpreters"):
+            with suppress(ImportError):
+                return import_module(name)
+    version = ".".join(map(str, sys.version_info[:3]))
+    cure = "pip install 'fullrank[interpreters]', or try" if sys.version_info[:2] == (3, 13) else "Try"
+    raise BackendError(
+        f"backend 'interpreters' needs Python 3.14, or 3.13 with interpreters-pep-734; this is {version}. "
+        f"{cure} -b processes"
+    )
+
+
+def _in_memory(data: bytes) -> int:
+    """Return the descriptor of memory that holds ``data``."""
+    fd = create_memory(len(data))
+    with mmap.mmap(fd, len(data)) as memory:
+        memory[:] = data
+    return fd
+
+
+class _Shared:
+    """What all interpreters of a run use: memory and pipes, which they know by their descriptors."""
+
+    def __init__(self, job: Job, finished: bytes | None) -> None:
+        self._message = _in_memory(pickle.dumps((job, finished)))
+        self._cells = create_memory(TOKEN_CELLS_BYTES)
+        self._token = create_token()
+        self._waiting, self._start = os.pipe()
+        self._started = False
+        self.counter = TokenCounter(self._cells, self._token)
+
+    @property
+    def descriptors(self) -> dict[str, Any]:
+        """What :func:`fullrank.backends.guest.work` is told."""
+        return {"message": self._message, "cells": self._cells, "token": self._token, "start": self._waiting}
+
+    def start(self) -> None:
+        """Let all begin to compute, if they have not."""
+        if not self._started:
+            self._started = True
+            os.close(self._start)  # all read its end
+
+    def close(self) -> None:
+        """Free the descriptors; when nobody uses them any more, for their numbers will be others'."""
+        for fd in (self._message, self._cells, *self._token, self._waiting):
+            os.close(fd)
+
+
+class _Guest(threading.Thread):
+    """One sub-interpreter, and the thread that computes in it."""
+
+    def __init__(self, number: int, interpreter: Any, function: str, /, **arguments: Any) -> None:
+        super().__init__(name=f"fullrank-worker-{number}", daemon=True)
+        self.answers = Answers(number)
+        self.ended = False
+        self._number = number
+        self._interpreter = interpreter
+        self._program = _call(function, answers=self.answers.writable, **arguments)
+        self._failure = ""
+
+    def run(self) -> None:
+        """Be in the interpreter until its function returns, then end it."""
+        try:
+            self._interpreter.exec(self._program)
+        except Exception as error:  # what the function raises is told by itself
+            self._failure = str(error)
+        finally:
+            with suppress(Exception):  # threads that user code left there
+                self._interpreter.close()
+            os.close(self.answers.writable)
+
+    def hear(self) -> None:
+        """Read what it says; ``ended`` once its thread is done."""
+        self.ended = not self.answers.hear()
+
+    @property
+    def error(self) -> FullrankError | None:
+        """What ended it outside any item."""
+        if self._failure:
+            return FullrankError(f"worker {self._number} ended outside any item:\n{self._failure}")
+        return self.answers.error()
+
+
+def _call(function: str, **arguments: Any) -> str:
+    """Return the program that calls a function of :mod:`fullrank.backends.guest`."""
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return (
+        f"import sys\nsys.path[:] = {sys.path!r}\nfrom fullrank.backends.guest import {function}\n{function}({given})\n"
+    )
+
+
+def _hear(guests: list[_Guest]) -> None:
+    """Sleep until a guest says something or ends, at most for a moment."""
+    living = {guest.answers: guest for guest in guests if not guest.ended}
+    for answers in wait_for_answers(living, _LOOK_SECONDS):
+        living[answers].hear()
+
+
+def _supervise(guests: list[_Guest], counter: TokenCounter, signals: StopSignals) -> None:
+    """Sleep until all guests have ended; pass on a request to stop, ever more firmly."""
+    while not all(guest.ended for guest in guests):
+        _hear(guests)
+        now = time.monotonic()
+        if signals.requested and not counter.stopped():
+            counter.stop()
+        if now >= signals.abandon_at:
+            counter.abandon()
+        if now >= signals.abandon_at + KILL_SECONDS:
+            return  # they are in C code, or asleep
+
+
+def _part(guests: list[_Guest]) -> bool:
+    """Wait for the guests' threads and free their pipes; return whether all have ended."""
+    for guest in guests:
+        guest.join(_PARTING_SECONDS)
+    if any(guest.is_alive() for guest in guests):
+        return False
+    for guest in guests:
+        os.close(guest.answers.readable)
+    return True
+
+
+def _leave_behind() -> None:
+    """Have this process end in spite of guests that do not: Python would wait for them, for ever if need be.
+
+    They keep their descriptors until then. Only a run that is stopped leaves guests behind.
+    """
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(Stopped.exit_code)
+
+    atexit.register(leave)
