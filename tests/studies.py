@@ -14,6 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
+from fullrank.backends.interpreters import interpreters_module
+from fullrank.errors import BackendError
+
 LIMIT_SECONDS = 60.0
 OUTPUT = "results/study.h5"
 
@@ -46,6 +49,19 @@ def f(x):
     return x * x / 7
 """
 """The same, but after 12 to 30 items nothing ends until there is a file `fast`: the run cannot end too early."""
+
+
+def _why_no_interpreters() -> str:
+    try:
+        interpreters_module()
+    except BackendError as error:
+        return str(error)
+    return ""
+
+
+needs_interpreters = pytest.mark.skipif(bool(_why_no_interpreters()), reason=_why_no_interpreters())
+INTERPRETERS = pytest.param("interpreters", marks=needs_interpreters)
+"""The backend among others, where this Python has it."""
 
 
 class Started:

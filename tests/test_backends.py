@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from studies import INTERPRETERS
 
 from fullrank.axes import RangeAxis
 from fullrank.backends import interpreters, processes, serial, threads
@@ -29,7 +30,7 @@ from fullrank.backends.cells import (
     create_token,
 )
 from fullrank.encode import Naming
-from fullrank.errors import BackendError, FunctionError, JournalError
+from fullrank.errors import FunctionError, JournalError
 from fullrank.function import FunctionSource, Parameter
 from fullrank.interrupt import STOP_SIGNALS
 from fullrank.job import Job
@@ -119,13 +120,11 @@ def _little_to_collect() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[INTERPRETERS if name == "interpreters" else name for name in BACKENDS])
 def study_of(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves_nothing_running: None
 ) -> Iterator[Make]:
     """``study_of(body)``: a study whose function ``f(i)`` has this body; afterwards nothing of the run is left."""
-    if request.param == "interpreters":
-        _skip_without_interpreters()
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "fr_study", raising=False)
     backend, n_workers = BACKENDS[request.param]
@@ -162,13 +161,6 @@ def study_of(
     after = _surroundings()
     signal.setitimer(signal.ITIMER_REAL, *timer)
     assert after == before
-
-
-def _skip_without_interpreters() -> None:
-    try:
-        interpreters.interpreters_module()
-    except BackendError as error:
-        pytest.skip(str(error))
 
 
 def _surroundings() -> dict[str, Any]:
@@ -578,11 +570,10 @@ def test_counters_hand_out_positions_and_stop(kind: str) -> None:
         assert one.stopped()
 
 
-@pytest.mark.parametrize("kind", ["threads", "interpreters"])  # a token excludes any two who use it
-def test_threads_that_claim_together_get_every_position_once(kind: str) -> None:
+def test_threads_that_claim_together_get_every_position_once() -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    with counters(kind, 4) as views:
+    with counters("threads", 4) as views:
         found: list[list[int]] = [[] for _ in views]
 
         def claim(number: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import SLOW, STUCK, VISITED, Project
+from studies import INTERPRETERS, SLOW, STUCK, VISITED, Project, needs_interpreters
 
 N_ITEMS = 300
 GRID = f"x = {{ range = {N_ITEMS} }}"
@@ -30,6 +30,8 @@ def assert_undisturbed(project: Project, finished: set[int]) -> None:
         (("-b", "serial"), ("-b", "processes", "-n", 3), "static"),
         (("-b", "threads", "-n", 3), ("-b", "serial"), "guided"),
         (("-b", "processes", "-n", 2), ("-b", "threads", "-n", 2), "static"),
+        pytest.param(("-b", "interpreters", "-n", 2), ("-b", "processes", "-n", 2), "guided", marks=needs_interpreters),
+        pytest.param(("-b", "serial"), ("-b", "interpreters", "-n", 2), "static", marks=needs_interpreters),
     ],
 )
 def test_killed_run_goes_on_with_other_workers_and_finished_items_are_not_done_again(
@@ -113,7 +115,7 @@ def test_any_number_of_deadly_items_costs_those_items_only(project: Project) -> 
     assert np.flatnonzero(project.read("status") == 4).tolist() == list(range(1, 24, 3))
 
 
-@pytest.mark.parametrize("backend", ["serial", "threads"])
+@pytest.mark.parametrize("backend", ["serial", "threads", INTERPRETERS])
 def test_item_that_kills_the_only_process_is_crashed_after_the_same_command_again(
     project: Project, backend: str
 ) -> None:

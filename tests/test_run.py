@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from studies import VISITED, Project
+from studies import INTERPRETERS, VISITED, Project, needs_interpreters
 
 LOGISTIC = """\
 import math
@@ -43,7 +43,10 @@ def looped(project: Project, *axes: list[object]) -> list[object]:
     return list(itertools.starmap(project.call(), itertools.product(*axes)))
 
 
-@pytest.mark.parametrize(("backend", "n_workers", "schedule", "order"), WAYS)
+@pytest.mark.parametrize(
+    ("backend", "n_workers", "schedule", "order"),
+    [*WAYS, pytest.param("interpreters", 2, "guided", "spread", marks=needs_interpreters)],
+)
 def test_results_are_those_of_a_plain_loop(
     project: Project, backend: str, n_workers: int, schedule: str, order: str
 ) -> None:
@@ -66,7 +69,7 @@ def test_results_have_one_digest_whatever_computes_them(project: Project) -> Non
     assert project.fullrank("diff", "0.h5", "2.h5").returncode == 0
 
 
-@pytest.mark.parametrize("backend", ["threads", "processes"])
+@pytest.mark.parametrize("backend", ["threads", "processes", INTERPRETERS])
 def test_many_tiny_items_are_each_evaluated_and_stored_once(project: Project, backend: str) -> None:
     project.write("def f(x):\n    return x * x", grid="x = { range = 50000 }").run("-b", backend, "-n", 3)
     np.testing.assert_array_equal(project.read("f"), np.arange(50000) ** 2)
@@ -80,7 +83,7 @@ def test_workers_without_an_item_are_no_trouble(project: Project, schedule: str)
 
 
 @pytest.mark.parametrize("schedule", ["guided", "static"])
-@pytest.mark.parametrize("backend", ["threads", "processes"])
+@pytest.mark.parametrize("backend", ["threads", "processes", INTERPRETERS])
 def test_every_worker_computes(project: Project, backend: str, schedule: str) -> None:
     # each of the first three items waits until all three have begun
     code = f"""\
@@ -351,7 +354,7 @@ def test_python_does_not_randomize_hashes_even_where_the_command_itself_computes
     assert set(project.read("f").tolist()) == {0}
 
 
-@pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes", INTERPRETERS])
 def test_what_the_function_prints_goes_to_a_log_under_the_items_heading(project: Project, backend: str) -> None:
     code = """\
 import os, sys

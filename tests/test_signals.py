@@ -8,11 +8,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from studies import SLOW, VISITED, Project, Started
+from studies import INTERPRETERS, SLOW, VISITED, Project, Started
 
 from fullrank.interrupt import GRACE_SECONDS
 
-LOCAL = ("serial", "threads", "processes")
+LOCAL = ("serial", "threads", "processes", INTERPRETERS)
 ENDLESS = f"""\
 {VISITED}
 def f(x):
