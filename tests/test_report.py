@@ -318,6 +318,19 @@ def test_threads_that_wait_for_each_other_are_not_called_efficient(path: Path) -
     assert "threads of one Python take turns" in text(report(path))
 
 
+def test_the_module_that_makes_threads_take_turns_is_named(path: Path) -> None:
+    threads = [worker(n, busy=4.0, elapsed=4.0, cpu=2.0, backend="threads") for n in range(2)]
+    write(path, {"e": np.ones(12)}, workers=threads, provenance=PROVENANCE | {"gil": "enabled by yaml._yaml"})
+    shown = " ".join(text(report(path)).split())
+    assert "threads of one Python take turns since yaml._yaml switched the GIL on" in shown
+    assert "yaml._yaml switched the GIL on" in shown.partition("Time")[0]
+
+
+def test_threads_without_a_lock_are_told(path: Path) -> None:
+    write(path, {"e": np.ones(12)}, provenance=PROVENANCE | {"gil": "disabled"})
+    assert "Python 3.11.7 without GIL" in text(report(path))
+
+
 def test_items_that_wait_are_not_blamed_on_threads_without_a_lock(path: Path) -> None:
     threads = [worker(n, busy=4.0, elapsed=4.0, cpu=2.0, backend="threads") for n in range(2)]
     write(path, {"e": np.ones(12)}, workers=threads, provenance=PROVENANCE | {"gil": "disabled"})

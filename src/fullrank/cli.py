@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import fullrank
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
+from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from
 
 BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
@@ -27,6 +28,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return the exit code. Under a launcher this is root; see :func:`_as_root`."""
+    watch_gil()  # before any extension module is imported
     launched = launcher_from(os.environ)
     if argv[:1] == ["run"] and launched is not None and (launched.size > 1 or not _names_backend(argv)):
         return _as_root(argv, launched)

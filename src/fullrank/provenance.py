@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from fullrank.cores import usable_cores
+from fullrank.gil import gil_state
 from fullrank.scheduler import job_from
 
 Facts = dict[str, str | int | float]
@@ -62,12 +63,6 @@ def versions() -> Facts:
         if isinstance(version, str):
             found[package] = version
     return found
-
-
-def gil_state() -> str:
-    """Return ``enabled`` or ``disabled``; an extension module can switch it on when imported."""
-    is_enabled = getattr(sys, "_is_gil_enabled", lambda: True)
-    return "enabled" if is_enabled() else "disabled"
 
 
 def machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> Facts:

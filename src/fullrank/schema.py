@@ -84,7 +84,7 @@ class WorkerRow:
     elapsed_seconds: float
     """From the attempt's common start to the end of this worker's last item."""
     cpu_seconds: float
-    """CPU time of the worker's process (thread, in ``threads``) over ``elapsed_seconds``."""
+    """CPU time of the worker's process (thread, in ``threads`` and ``interpreters``) over ``elapsed_seconds``."""
     platform: str = ""
     """C library, CPU model and a checksum of the CPU's features: what the bits of a result may depend on."""
 

@@ -143,9 +143,17 @@ def _joined(provenance: Mapping[str, Any], names: Sequence[str], *, n_cores: str
 
 def _software(provenance: Mapping[str, Any]) -> str:
     names = {"fullrank": "fullrank", "python": "Python", "numpy": "numpy", "h5py": "h5py"}
-    parts = [f"{name} {provenance[key]}" for key, name in names.items() if key in provenance]
+    parts = [f"{name} {provenance[key]}{_gil(provenance, key)}" for key, name in names.items() if key in provenance]
     parts += [str(provenance[key]) for key in ("mpi_library", "libc") if key in provenance]
     return ", ".join(parts)
+
+
+def _gil(provenance: Mapping[str, Any], key: str) -> str:
+    """Return what is to be said of Python's lock where it is not as usual."""
+    gil = str(provenance.get("gil", ""))
+    if key != "python" or gil in ("", "enabled"):
+        return ""
+    return " without GIL" if gil == "disabled" else f" ({gil.removeprefix('enabled by ')} switched the GIL on)"
 
 
 def _code(provenance: Mapping[str, Any]) -> str:

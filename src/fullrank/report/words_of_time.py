@@ -109,9 +109,12 @@ def _core_notes(found: Report) -> Iterator[str]:
     elif known.cpu_seconds < WAITING_SHARE * known.compute_seconds:
         busy = spelled_share(known.cpu_seconds / known.compute_seconds)
         share = f"Inside items a core was busy {busy}"
-        if found.workers[0].backend == "threads" and found.provenance.get("gil") != "disabled":
+        gil = str(found.provenance.get("gil", "enabled"))
+        if found.workers[0].backend == "threads" and gil != "disabled":
+            module = gil.removeprefix("enabled").removeprefix(" by ")
+            since = f" since {module} switched the GIL on" if module else ""
             yield (
-                f"{share} of the time: threads of one Python take turns, and the efficiency counts "
+                f"{share} of the time: threads of one Python take turns{since}, and the efficiency counts "
                 "their waiting as work. Try -b processes."
             )
         else:
