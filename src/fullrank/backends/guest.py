@@ -1,7 +1,8 @@
 """What runs inside a sub-interpreter of the ``interpreters`` backend: one worker, in a thread of the process.
 
 It shares descriptors and mapped memory with the interpreter that made it, and no object. Signals reach the main
-interpreter alone, and C extensions that do not know of sub-interpreters refuse to be loaded.
+interpreter alone; there are no daemon threads and no ``os.fork`` (``subprocess`` works); C extensions that do not know
+of sub-interpreters refuse to be loaded.
 """
 
 import io

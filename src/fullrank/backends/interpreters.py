@@ -58,13 +58,11 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     interpreters = interpreters_module()
     shared = _Shared(job, todo.finished)
     signals = StopSignals()
-    # made one after the other and by the main thread: several at once have crashed
-    guests = [
-        _Guest(number, interpreters.create(), "work", number=number, **shared.descriptors)
-        for number in range(job.n_workers)
-    ]
+    guests: list[_Guest] = []
     try:
         with signals.installed():
+            for number in range(job.n_workers):  # one after the other, by the main thread: at once they have crashed
+                guests.append(_Guest(number, interpreters.create(), "work", number=number, **shared.descriptors))
             for guest in guests:
                 guest.start()
             while not all(guest.answers.ready or guest.ended for guest in guests) and not signals.requested:
@@ -199,9 +197,11 @@ def _supervise(guests: list[_Guest], counter: TokenCounter, signals: StopSignals
 
 
 def _part(guests: list[_Guest]) -> bool:
-    """Wait for the guests' threads and free their pipes; return whether all have ended."""
+    """Wait a moment for the guests' threads and free their pipes; return whether all have ended."""
+    until = time.monotonic() + _PARTING_SECONDS
     for guest in guests:
-        guest.join(_PARTING_SECONDS)
+        if guest.is_alive():
+            guest.join(max(0.0, until - time.monotonic()))
     if any(guest.is_alive() for guest in guests):
         return False
     for guest in guests:
