@@ -6,15 +6,41 @@ from textwrap import wrap
 from fullrank.report.facts import Value
 
 
-def table(rows: Sequence[Sequence[str]], *, left: Sequence[int], indent: int = 2) -> Iterator[str]:
-    """Align columns, to the right but for those in ``left``."""
+class TableLine(str):
+    """A line of a table that still knows its cells, for those who align them in another way."""
+
+    __slots__ = ("cells", "is_head", "left", "number")
+    cells: Sequence[str]
+    left: Sequence[int]
+    """Columns that begin at the left."""
+    number: int
+    """Of the line in its table."""
+    is_head: bool
+
+
+class WrappedLine(str):
+    """A line of some words that still knows all of them, and what stands before them."""
+
+    __slots__ = ("head", "number", "words")
+    head: str
+    words: str
+    number: int
+    """Of the line; on all but line 0 the words go on."""
+
+
+def table(
+    rows: Sequence[Sequence[str]], *, left: Sequence[int], indent: int = 2, has_head: bool = False
+) -> Iterator[str]:
+    """Align columns, to the right but for those in ``left``; ``has_head`` if the first row names the columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
+    for number, row in enumerate(rows):
         cells = [
             cell.ljust(size) if number in left else cell.rjust(size)
             for number, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
-        yield " " * indent + "  ".join(cells).rstrip()
+        line = TableLine(" " * indent + "  ".join(cells).rstrip())
+        line.cells, line.left, line.number, line.is_head = row, left, number, has_head and number == 0
+        yield line
 
 
 def without_empty_columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -27,8 +53,10 @@ def wrapped(head: str, words: str, width: int) -> Iterator[str]:
     """Yield ``words`` beside ``head``, on as many lines as they need."""
     room = max(20, width - len(head))
     lines = wrap(words, room, break_on_hyphens=False)
-    for number, line in enumerate(lines):
-        yield (head if number == 0 else " " * len(head)) + line
+    for number, part in enumerate(lines):
+        line = WrappedLine((head if number == 0 else " " * len(head)) + part)
+        line.head, line.words, line.number = head, words, number
+        yield line
 
 
 def shortened(line: str, width: int) -> str:

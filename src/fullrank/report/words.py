@@ -37,9 +37,14 @@ def text(found: Report, *, width: int = 100) -> str:
 
     Paths and commands stay whole. Texts of the file cannot break lines or steer a terminal.
     """
-    sections = (_heading, _facts, _results, _attempts, time_section, workers_section, _slowest, _failures)
-    parts = ["\n".join(map(printable, section(found, width))) for section in sections]
+    parts = ["\n".join(map(printable, section)) for section in sections(found, width=width)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def sections(found: Report, *, width: int = 100) -> Iterator[Iterator[str]]:
+    """Yield the parts of the text, each as its lines; control characters are still in them."""
+    for section in (_heading, _facts, _results, _attempts, time_section, workers_section, _slowest, _failures):
+        yield section(found, width)
 
 
 def brief(found: Report, *, width: int = 100) -> str:
@@ -161,7 +166,7 @@ def _results(found: Report, width: int) -> Iterator[str]:
     yield f"Results, over the {counted(found.items.n_ok, 'ok item')}"
     header = ("", "unit", "sum", "mean", "least", "greatest", "NaN items", "infinities")
     rows = [row for result in found.results for row in _result_rows(result)]
-    yield from table(without_empty_columns([header, *rows]), left=(0,))
+    yield from table(without_empty_columns([header, *rows]), left=(0,), has_head=True)
 
 
 def _result_rows(result: ResultFacts) -> Iterator[tuple[str, ...]]:
@@ -180,7 +185,7 @@ def _attempts(found: Report, width: int) -> Iterator[str]:
         return
     yield "Attempts"
     header = ("", "start", "end", "backend", "workers", "items", "wall time", "ended by")
-    yield from table([header, *map(_attempt_row, found.attempts)], left=(1, 2, 3, 7))
+    yield from table([header, *map(_attempt_row, found.attempts)], left=(1, 2, 3, 7), has_head=True)
     for sentence in _done_again(found):
         yield from wrapped("  ", sentence, width)
 

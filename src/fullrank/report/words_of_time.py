@@ -138,12 +138,12 @@ def workers_section(found: Report, width: int) -> Iterator[str]:
     yield "Workers, times in s"
     if len(found.workers) > N_WORKERS_LISTED:
         rows = [("", *columns), *_worker_summary(columns)]
-        yield from table(rows, left=(0,))
+        yield from table(rows, left=(0,), has_head=True)
     else:
         heads = [(str(row.worker), row.host) for row in found.workers]
         spelled = [_column(name, values) for name, values in columns.items()]
         rows = [(*head, *cells) for head, *cells in zip(heads, *spelled, strict=True)]
-        yield from table([("worker", "host", *columns), *rows], left=(1,))
+        yield from table([("worker", "host", *columns), *rows], left=(1,), has_head=True)
 
 
 def _worker_summary(columns: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
