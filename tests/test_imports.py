@@ -29,6 +29,8 @@ LAYERS = [
     "syntax codebase identity owner lock provenance metrics",
     "progress monitor workfolder",
     "report study",
+    "compare",
+    "plots",
     "commit standing",
     "driver partial launch",
     "single",
@@ -41,7 +43,7 @@ LAYERS = [
 STANDARD_LIBRARY_ONLY = ["sweep", "schedule", "journal", "encode", "evaluate", "worker", "survey", "contained", "crew"]
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
 STANDARD_LIBRARY_ONLY += ["workloads.ep", "workloads.mandelbrot", "workloads.lyapunov"]
-HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich"}
+HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich", "matplotlib"}
 
 
 def module_name(file: Path) -> str:

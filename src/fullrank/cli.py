@@ -174,6 +174,8 @@ def _parser() -> argparse.ArgumentParser:
         example="report results/study.h5",
     )
     report.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    report.add_argument("--plot", type=Path, metavar="IMAGE", help="also draw it, as .png, .pdf or .svg")
+    report.add_argument("--html", type=Path, metavar="PAGE", help="also write it, with its figures, as one web page")
     gather = _command(
         subparsers, "gather", "write what is finished to a file", commands.gather, example="gather study.toml --partial"
     )

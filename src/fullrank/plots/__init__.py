@@ -3,18 +3,25 @@
 matplotlib, the optional extra ``plot``, is loaded when the first figure is asked for.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fullrank.plots.library import check_figure_path, require_matplotlib, save, style
-from fullrank.report.facts import Report
+from fullrank.plots.library import check_figure_path, check_page_path, require_matplotlib, save, save_text, style
+from fullrank.report import Report, sections
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fullrank.compare.records import Comparison
 
-__all__ = ["check_figure_path", "comparison_figure", "result_figure", "save"]
+__all__ = [
+    "check_figure_path",
+    "check_page_path",
+    "comparison_figure",
+    "page",
+    "result_figure",
+    "save",
+    "save_text",
+]
 
 
 def result_figure(found: Report) -> "Figure":
@@ -30,3 +37,36 @@ def result_figure(found: Report) -> "Figure":
 
     with style():
         return whole_figure(pictures(found), found)
+
+
+def comparison_figure(comparison: "Comparison") -> "Figure":
+    """Draw a comparison: speed-up against workers, and how many cores each way kept busy.
+
+    Raises:
+        UsageError: matplotlib is not there.
+    """
+    require_matplotlib()
+    from fullrank.plots.comparison import draw
+
+    with style():
+        return draw(comparison)
+
+
+def page(found: Report) -> str:
+    """Return the report of a file as one web page: all that the text says, and the figures.
+
+    Raises:
+        UsageError: matplotlib is not there.
+        OutputError: the file is damaged, or no longer there.
+    """
+    require_matplotlib()
+    from fullrank.plots.figure import results_figure, times_figure
+    from fullrank.plots.page import html_page
+    from fullrank.plots.scan import pictures
+
+    with style():
+        seen = pictures(found)
+        results = results_figure(seen, found)
+        drawn = [(results, f"The results: {', '.join(p.view.label for p in seen.results)}.")] if results else []
+        drawn.append((times_figure(seen, found), "How long items took, and what each worker's time went into."))
+        return html_page(sections(found, width=10_000), drawn)

@@ -25,8 +25,7 @@ class Cells:
         n_cells = self._counts.size
         counts = np.bincount(cells, minlength=n_cells)
         touched = np.flatnonzero(counts)
-        means = np.bincount(cells, values, minlength=n_cells)
-        means[touched] /= counts[touched]
+        means = np.bincount(cells, values, minlength=n_cells) / np.maximum(counts, 1)
         squares = np.bincount(cells, (values - means[cells]) ** 2, minlength=n_cells)
         old, new = self._counts[touched], counts[touched]
         both, step = old + new, means[touched] - self._means[touched]

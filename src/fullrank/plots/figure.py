@@ -28,7 +28,7 @@ def whole_figure(pictures: Pictures, found: Report) -> Figure:
     rows = _rows(pictures.results)
     heights = [*map(_height, rows), _times_height(found)]
     figure = _framed(plain(found.title, 90), caption, heights)
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    parts = _stacked(figure, heights)
     _draw_rows(rows, parts[:-1])
     _draw_times(pictures, found, parts[-1])
     return figure
@@ -41,7 +41,7 @@ def results_figure(pictures: Pictures, found: Report) -> Figure | None:
         return None
     heights = [*map(_height, rows)]
     figure = _framed("", wrapped_caption(caption_sentences(pictures, found)), heights)
-    _draw_rows(rows, figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+    _draw_rows(rows, _stacked(figure, heights))
     return figure
 
 
@@ -49,7 +49,7 @@ def times_figure(pictures: Pictures, found: Report) -> Figure:
     """Draw the times alone."""
     height = _times_height(found)
     figure = _framed("", "", [height])
-    _draw_times(pictures, found, figure.subfigures(1, 1))
+    _draw_times(pictures, found, _stacked(figure, [height])[0])
     return figure
 
 
@@ -115,6 +115,10 @@ def _framed(title: str, caption: str, heights: Sequence[float]) -> Figure:
     if caption:
         figure.supxlabel(caption, x=0.01, ha="left", size=8.0, color="0.3")
     return figure
+
+
+def _stacked(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    return list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
 
 
 def _draw_rows(rows: Sequence[Sequence[Picture]], parts: Sequence[SubFigure]) -> None:

@@ -17,10 +17,10 @@ SYMBOL_LENGTH = 3
 
 
 def plain(text: str, width: int = LABEL_WIDTH) -> str:
-    """Return one line that matplotlib shows as it is: to it, dollars enclose formulas.
+    r"""Return one line that matplotlib shows as it is: to it, dollars enclose formulas.
 
-    >>> plain("from $a\\n to b$")
-    'from \\\\$a to b\\\\$'
+    >>> print(plain("from $a$ to b"))
+    from \$a\$ to b
     """
     return shortened(printable(" ".join(text.split())), width).replace("$", r"\$")
 

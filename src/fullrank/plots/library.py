@@ -2,10 +2,10 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fullrank.errors import OutputError, UsageError
 
@@ -22,7 +22,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 NO_VALUE = "0.8"
 """Grey of cells without a value."""
 
-STYLE = {
+STYLE: Mapping[Any, Any] = {
     "font.size": 8.0,
     "axes.labelsize": 8.0,
     "axes.titlesize": 8.0,
@@ -57,6 +57,14 @@ def check_figure_path(path: Path) -> None:
     if path.suffix[1:].lower() not in FORMATS:
         expected = ", ".join(f".{name}" for name in FORMATS)
         raise UsageError(f"--plot {path}: expected a name that ends in {expected}, got {path.suffix or 'no ending'}")
+    check_folder(path)
+    require_matplotlib()
+
+
+def check_page_path(path: Path) -> None:
+    """Raise UsageError unless a web page of that name can be written, and matplotlib is there for its figures."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--html {path}: expected a name that ends in .html, got {path.suffix or 'no ending'}")
     check_folder(path)
     require_matplotlib()
 
@@ -111,7 +119,7 @@ def save_text(text: str, path: Path) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    _replace(path, lambda temporary: temporary.write_text(text, "utf-8"))
+    _replace(path, lambda temporary: temporary.write_text(text, "utf-8", "backslashreplace"))
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

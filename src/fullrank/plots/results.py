@@ -88,7 +88,8 @@ def _mark_gaps(axes: "Axes", places: NDArray[np.float64], colour: str) -> None:
 def _alone(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which points have no neighbour: a line would not show them."""
     is_gap = np.concatenate([[True], ~np.isfinite(values), [True]])
-    return ~is_gap[1:-1] & is_gap[:-2] & is_gap[2:]
+    alone: NDArray[np.bool_] = ~is_gap[1:-1] & is_gap[:-2] & is_gap[2:]
+    return alone
 
 
 def _scale_values(axes: "Axes", picture: Picture) -> None:
@@ -126,20 +127,18 @@ def _make_room(axes: "Axes", side: Side) -> None:
 
 def _draw_image(picture: Picture, figure: "SubFigure") -> None:
     view, axes = picture.view, figure.subplots()
-    assert view.y is not None  # noqa: S101
+    side = view.y or view.x  # an image has both
     values = np.ma.masked_invalid(picture.cells.means)
-    mesh = axes.pcolormesh(
-        _edges(view.x), _edges(view.y), values, norm=_norm(values), cmap=_colours(), rasterized=True
-    )
+    mesh = axes.pcolormesh(_edges(view.x), _edges(side), values, norm=_norm(values), cmap=_colours(), rasterized=True)
     _label_side(axes, view.x, "x")
-    _label_side(axes, view.y, "y")
+    _label_side(axes, side, "y")
     axes.spines[["top", "right"]].set_visible(True)
     bar = figure.colorbar(mesh, ax=axes, label=view.label, pad=0.02, aspect=25)
     if view.field.is_bool:
         bar.set_ticks([0, 1], labels=["false", "true"])
     if isinstance(mesh.norm, LogNorm | SymLogNorm):
         plain_numbers(bar.ax.yaxis, (values[values > 0].min(), values.max()))
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.4)
 
 
 def _colours() -> Any:

@@ -34,7 +34,7 @@ PARTS: tuple[Part, ...] = (
 )
 """What a worker's time is made of, in this order from the left, with its colour; waiting at the end comes last."""
 WAITING = ("idle at the end", "0.87")
-WITHOUT_RESULT = PALETTE[1]
+NO_RESULT = ("items without a result", PALETTE[1])
 
 
 def _other(row: WorkerRow) -> float:
@@ -51,7 +51,7 @@ def draw_histogram(pictures: Pictures, found: Report, axes: "Axes") -> None:
     edges, whole = histogram.edges / factor, histogram.ok + histogram.others
     axes.stairs(histogram.ok, edges, fill=True, color=PALETTE[0])
     if histogram.others.any():
-        axes.stairs(whole, edges, baseline=histogram.ok, fill=True, color=WITHOUT_RESULT, label="items without a result")
+        axes.stairs(whole, edges, baseline=histogram.ok, fill=True, color=NO_RESULT[1], label=NO_RESULT[0])
     axes.set_xlabel(f"time of an item ({unit})")
     axes.set_ylabel("items")
     if pictures.histogram_is_log:
@@ -80,9 +80,7 @@ def draw_workers(found: Report, axes: "Axes") -> None:
     _number_workers(found, axes)
 
 
-def _bars(
-    axes: "Axes", left: NDArray[np.float64], widths: NDArray[np.float64], *, label: str, colour: str
-) -> None:
+def _bars(axes: "Axes", left: NDArray[np.float64], widths: NDArray[np.float64], *, label: str, colour: str) -> None:
     places = np.arange(len(widths))
     if len(places) <= N_BARS:
         axes.barh(places, widths, left=left, height=0.8, color=colour, label=label)
