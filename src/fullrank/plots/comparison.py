@@ -7,8 +7,8 @@ from statistics import median
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.metrics import cores_busy
@@ -25,7 +25,7 @@ MARKERS = {"threads": "s", "processes": "o", "mpi": "^", "interpreters": "D"}
 SERIAL_COLOUR = "0.35"
 WIDE = 16
 """From so many workers on, scales are logarithmic to the base 2."""
-BESIDE = 0.06
+BESIDE = 0.03
 """Distance between backends at the same number of workers, as a part of it: intervals do not cover each other."""
 
 
@@ -90,16 +90,21 @@ def draw(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(WIDTH_INCHES, height + 0.35 + 0.14 * (caption.count("\n") + 1)), layout="constrained")
     figure.suptitle(plain(comparison.title, 90), x=0.01, ha="left", weight="bold")
     figure.supxlabel(caption, x=0.01, ha="left", size=8.0, color="0.3")
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    part: SubFigure = figure.subfigures(1, 1, squeeze=False)[0, 0]
+    left, right = part.subplots(1, 2, width_ratios=[3, 2])
     _draw_speedups(comparison, found, left)
     _draw_cores(comparison, bars, right)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=6, columnspacing=1.2)
+    part.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=6, columnspacing=1.2)
     return figure
 
 
-def ideal_speedup(n_workers: int, n_cores: float) -> float:
-    """Return the speed-up that cores allow: hyper-threads of one core share it."""
-    return min(float(n_workers), n_cores)
+def ideal_speedup(n_workers: float, n_cores: float) -> float:
+    """Return the speed-up that cores allow; hyper-threads of one core share it.
+
+    >>> [ideal_speedup(n, 4) for n in (1, 4, 8)]
+    [1, 4, 4]
+    """
+    return min(n_workers, n_cores)
 
 
 def _draw_speedups(comparison: Comparison, found: Sequence[Point], axes: Axes) -> None:
@@ -114,12 +119,12 @@ def _draw_speedups(comparison: Comparison, found: Sequence[Point], axes: Axes) -
     if counts[-1] >= WIDE:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
-        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_major_formatter("{x:g}")
     else:
         axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(FixedLocator(_ticks(counts)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("workers")
     axes.set_ylabel("speed-up over serial")
 
@@ -138,15 +143,15 @@ def _draw_ideal(comparison: Comparison, counts: Sequence[int], axes: Axes) -> No
     ends = [1.0, float(max(counts[-1], 2))]
     if ends[0] < n_cores < ends[1]:
         ends.insert(1, n_cores)
-    label = "ideal" if n_cores >= ends[-1] else f"ideal on {counted(int(n_cores), 'core')}"
-    axes.plot(ends, [min(end, n_cores) for end in ends], color="0.6", linewidth=0.8, label=label, zorder=1)
+    label = "ideal" if n_cores >= ends[-1] else f"ideal on {counted(int(n_cores), 'physical core')}"
+    axes.plot(ends, [ideal_speedup(end, n_cores) for end in ends], color="0.6", linewidth=0.8, label=label, zorder=1)
 
 
 def _n_cores(comparison: Comparison) -> int:
     """Return how many cores there are: physical ones where the machine tells, else usable ones; 2^31 if unknown."""
     machine = comparison.machine
-    known = [machine[name] for name in ("physical_cores", "usable_cores") if name in machine]
-    return min((int(n) for n in known if isinstance(n, int | float) and n >= 1), default=1 << 31)
+    known = (machine.get(name) for name in ("physical_cores", "usable_cores"))
+    return min((n for n in known if isinstance(n, int) and n >= 1), default=1 << 31)
 
 
 def _draw_backend(shown: Sequence[Point], axes: Axes, backend: str, *, shift: float) -> None:

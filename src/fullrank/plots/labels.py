@@ -78,7 +78,7 @@ def _ends(items: Items) -> str:
     ends = {"failed": items.n_failed, "timed out": items.n_timed_out, "crashed": items.n_crashed}
     ends["not done yet"] = items.n_missing
     others = ", ".join(f"{n:,} {end}" for end, n in ends.items() if n)
-    return f"{items.n_ok:,} ok, {others}: gaps" if others else "all ok"
+    return f"{items.n_ok:,} ok, {others}, shown as gaps" if others else "all ok"
 
 
 def _n_nan(found: Report) -> int:

@@ -29,7 +29,7 @@ th, td { text-align: right; padding: 0.2rem 0.9rem 0.2rem 0; border-bottom: 1px 
 th { font-weight: 600; color: var(--quiet); }
 .left { text-align: left; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; margin: 0.4rem 0; }
-dt { color: var(--quiet); white-space: pre; font-variant-numeric: tabular-nums; }
+dt { color: var(--quiet); display: flex; justify-content: space-between; gap: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 pre { margin: 0.2rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.9em; }
 @media print {
@@ -39,6 +39,8 @@ pre { margin: 0.2rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font-siz
   h2 { break-after: avoid; }
 }
 """
+COMMAND_INDENT = "    "
+"""What sets commands off in the text."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page may load, should a text ever slip through unescaped: nothing."""
 
@@ -88,8 +90,10 @@ def _blocks(lines: Sequence[str]) -> Iterator[str]:
             for line in group:
                 if isinstance(line, WrappedLine) and line.number == 0:
                     yield f"<p>{_text(line.words)}</p>"
-        else:
+        elif kind == "commands":
             yield "<pre>" + "\n".join(_text(line.strip()) for line in group) + "</pre>"
+        else:
+            yield from (f"<p>{_text(line.strip())}</p>" for line in group)
 
 
 def _kind(line: str) -> str:
@@ -97,7 +101,7 @@ def _kind(line: str) -> str:
         return "table"
     if isinstance(line, WrappedLine):
         return "terms" if line.head.strip() else "sentences"
-    return "lines"
+    return "commands" if line.startswith(COMMAND_INDENT) else "lines"
 
 
 def _tables(lines: Sequence[TableLine]) -> Iterator[str]:
@@ -115,8 +119,13 @@ def _row(line: TableLine) -> str:
 
 
 def _terms(lines: Sequence[WrappedLine]) -> Iterator[str]:
-    pairs = [f"<dt>{_text(line.head.strip())}</dt><dd>{_text(line.words)}</dd>" for line in lines]
-    yield "<dl>\n" + "\n".join(pairs) + "\n</dl>"
+    yield "<dl>\n" + "\n".join(map(_term, lines)) + "\n</dl>"
+
+
+def _term(line: WrappedLine) -> str:
+    name, _, figure = line.head.strip().partition("  ")
+    value = f" <span>{_text(figure.strip())}</span>" if figure else ""
+    return f"<dt>{_text(name)}{value}</dt><dd>{_text(line.words)}</dd>"
 
 
 def _figure(figure: "Figure", shows: str) -> str:
