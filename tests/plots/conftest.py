@@ -1,0 +1,6 @@
+"""What tests of figures share with those of the store."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
