@@ -247,7 +247,7 @@ def _write_pictures(arguments: Namespace, found: Any) -> dict[str, Path]:
         plots.save(plots.result_figure(found), arguments.plot)
         written["Figure"] = arguments.plot
     if arguments.html is not None:
-        plots.save_text(plots.page(found), arguments.html)
+        plots.save_text(plots.result_page(found), arguments.html)
         written["Page"] = arguments.html
     return written
 

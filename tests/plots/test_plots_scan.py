@@ -10,7 +10,7 @@ from store_samples import Study, grid_study, info, numbers_study, sweep_of
 
 import fullrank.plots.scan
 import fullrank.plots.views
-from fullrank.axes import LogAxis, LinearAxis, ListAxis, RangeAxis
+from fullrank.axes import LinearAxis, ListAxis, LogAxis, RangeAxis
 from fullrank.plots.scan import Picture, Pictures, pictures
 from fullrank.report import report
 from fullrank.schema import Field

@@ -17,8 +17,8 @@ __all__ = [
     "check_figure_path",
     "check_page_path",
     "comparison_figure",
-    "page",
     "result_figure",
+    "result_page",
     "save",
     "save_text",
 ]
@@ -52,7 +52,7 @@ def comparison_figure(comparison: "Comparison") -> "Figure":
         return draw(comparison)
 
 
-def page(found: Report) -> str:
+def result_page(found: Report) -> str:
     """Return the report of a file as one web page: all that the text says, and the figures.
 
     Raises:
@@ -61,8 +61,8 @@ def page(found: Report) -> str:
     """
     require_matplotlib()
     from fullrank.plots.figure import results_figure, times_figure
-    from fullrank.plots.page import html_page
     from fullrank.plots.scan import pictures
+    from fullrank.plots.webpage import html_page
 
     with style():
         seen = pictures(found)
