@@ -1,5 +1,6 @@
 """What every measurement shares: interleaved rounds, medians with intervals, verdicts, tables."""
 
+import random
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -97,10 +98,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def take_rounds(programs: Mapping[str, Callable[[], Sample]], n_rounds: int, *, tell: Callable[[str], None]) -> Raw:
-    """Return one sample a round of each program, and what disturbed them; rounds go A B C, B C A, C A B.
+    """Return one sample a round of each program, and what disturbed them.
 
-    Each begins with another program, so that none always follows the same one. A program that fails is started once
-    more, and that is kept.
+    The order of a round is drawn anew, with a seed of its own, as the intervals ask for (docs/method.md). A program
+    that fails is started once more, and that is kept.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     restarts: list[str] = []
@@ -108,8 +109,7 @@ def take_rounds(programs: Mapping[str, Callable[[], Sample]], n_rounds: int, *, 
     names = list(programs)
     with neighbours(raw):
         for number in range(n_rounds):
-            first = number % len(names)
-            for name in names[first:] + names[:first]:
+            for name in random.Random(f"round {number}").sample(names, len(names)):
                 tell(f"round {number + 1} of {n_rounds}: {name}")
                 try:
                     sample = programs[name]()

@@ -1,0 +1,99 @@
+"""The report as a web page: the same as the text, and nothing of a file's texts is taken for markup."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from store_samples import ATTEMPT, WORKER, Study, info, numbers_study, sweep_of
+
+from fullrank import plots
+from fullrank.report import report, text
+from fullrank.schema import Failure, Tables
+
+HOSTILE = "</pre></title><script>alert(\"1\")</script><img src=x onerror='a()'> & &lt; \x1b[2J"
+FAILED = 2
+
+
+class Reader(HTMLParser):
+    """What a browser makes of a page: its elements, with their attributes, and the words that are seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "img"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "head" not in self._open:
+            self.words += data.split()
+
+
+def hostile_study() -> Study:
+    study = numbers_study(sweep_of((12,)))
+    study.title = HOSTILE
+    study.infos["energy"] = info(units=HOSTILE, long_name=HOSTILE)
+    study.status[5] = FAILED
+    failure = Failure(5, FAILED, '{"axis0": 5}', f"ValueError: {HOSTILE}", HOSTILE, HOSTILE, 0)
+    provenance = {"command": HOSTILE, "cpu_model": HOSTILE, "host": HOSTILE}
+    return replace(study, tables=Tables((failure,), (replace(WORKER, host=HOSTILE),), (ATTEMPT,), provenance))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "study.h5"
+
+
+def read(study: Study, path: Path) -> Reader:
+    study.write(path)
+    reader = Reader()
+    reader.feed(plots.result_page(report(path)))
+    reader.close()
+    return reader
+
+
+def test_page_says_all_that_the_text_says(path: Path) -> None:
+    study = numbers_study(sweep_of((12,))).with_ends({3: FAILED, 4: FAILED})
+    page = read(study, path)
+    assert sorted(page.words) == sorted(text(report(path)).split())
+
+
+def test_texts_of_the_file_are_never_markup(path: Path) -> None:
+    page = read(hostile_study(), path)
+    harmless = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "figure", "img", "div"}
+    harmless |= {"table", "tr", "th", "td", "dl", "dt", "dd", "span", "pre"}
+    assert {tag for tag, _ in page.elements} <= harmless
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert "\x1b" not in plots.result_page(report(path))
+    assert sorted(page.words) == sorted(text(report(path), width=10_000).split())
+
+
+def test_page_needs_no_other_file(path: Path) -> None:
+    page = read(hostile_study(), path)
+    attributes = [(name, value) for _, found in page.elements for name, value in found.items()]
+    sources = [value or "" for name, value in attributes if name in ("src", "href", "srcset", "action")]
+    assert len(sources) == 2
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert any(name == "content" and (value or "").startswith("default-src 'none'") for name, value in attributes)
+
+
+def test_each_figure_says_what_it_shows(path: Path) -> None:
+    images = [found for tag, found in read(numbers_study(sweep_of((12,))), path).elements if tag == "img"]
+    assert [image["alt"] for image in images] == [
+        "The results: energy.",
+        "How long items took, and what each worker's time went into.",
+    ]
+
+
+def test_headings_of_tables_are_marked_as_such(path: Path) -> None:
+    page = read(numbers_study(sweep_of((12,))), path)
+    assert len([tag for tag, _ in page.elements if tag == "table"]) == 4
+    assert len([tag for tag, _ in page.elements if tag == "th"]) >= 3 * 3
