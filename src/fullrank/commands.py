@@ -230,58 +230,18 @@ def report(arguments: Namespace, _crew: Any) -> int:
     from fullrank.report import report as make_report
     from fullrank.report import text
 
-<<<<<<< HEAD
     check_pictures(arguments)
     if is_report_of_comparison(arguments):
         return 0
     reports = [make_report(_result_of(path)) for path in arguments.files]
     written = write_pictures(arguments, reports[0])
-=======
-    _check_pictures(arguments)
-    reports = [make_report(_result_of(path)) for path in arguments.files]
-    written = _write_pictures(arguments, reports[0])
->>>>>>> figures
     if arguments.json:
         shown = [made.to_dict() for made in reports]
         sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(text(made) for made in reports))
-<<<<<<< HEAD
         sys.stdout.write(written)
-=======
-        sys.stdout.write("".join(f"\n{kind}: {path.absolute()}\n" for kind, path in written.items()))
->>>>>>> figures
     return 0
-
-
-def _check_pictures(arguments: Namespace) -> None:
-    """Refuse what cannot be drawn before a large file is read for nothing."""
-    for option, path in (("--plot", arguments.plot), ("--html", arguments.html)):
-        if path is not None and len(arguments.files) > 1:
-            raise UsageError(f"{option} {path}: expected one FILE to show, got {len(arguments.files)}")
-    if arguments.plot is not None or arguments.html is not None:
-        from fullrank import plots
-
-        if arguments.plot is not None:
-            plots.check_figure_path(arguments.plot)
-        if arguments.html is not None:
-            plots.check_page_path(arguments.html)
-
-
-def _write_pictures(arguments: Namespace, found: Any) -> dict[str, Path]:
-    """Write the figure and the page that are asked for; return where they are."""
-    if arguments.plot is None and arguments.html is None:
-        return {}
-    from fullrank import plots
-
-    written: dict[str, Path] = {}
-    if arguments.plot is not None:
-        plots.save(plots.result_figure(found), arguments.plot)
-        written["Figure"] = arguments.plot
-    if arguments.html is not None:
-        plots.save_text(plots.result_page(found), arguments.html)
-        written["Page"] = arguments.html
-    return written
 
 
 def _result_of(path: Path) -> Path:

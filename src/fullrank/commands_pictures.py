@@ -36,6 +36,6 @@ def write_pictures(arguments: Namespace, found: Any) -> str:
         plots.save(plots.comparison_figure(found) if compares else plots.result_figure(found), arguments.plot)
         told += f"\nFigure: {arguments.plot.absolute()}\n"
     if arguments.html is not None:
-        plots.save_text(plots.comparison_page(found) if compares else plots.page(found), arguments.html)
+        plots.save_text(plots.comparison_page(found) if compares else plots.result_page(found), arguments.html)
         told += f"\nPage: {arguments.html.absolute()}\n"
     return told

@@ -17,14 +17,9 @@ __all__ = [
     "check_figure_path",
     "check_page_path",
     "comparison_figure",
-<<<<<<< HEAD
     "comparison_page",
-    "page",
-    "result_figure",
-=======
     "result_figure",
     "result_page",
->>>>>>> figures
     "save",
     "save_text",
 ]
@@ -58,11 +53,7 @@ def comparison_figure(comparison: "Comparison") -> "Figure":
         return draw(comparison)
 
 
-<<<<<<< HEAD
-def page(found: Report) -> str:
-=======
 def result_page(found: Report) -> str:
->>>>>>> figures
     """Return the report of a file as one web page: all that the text says, and the figures.
 
     Raises:
@@ -71,13 +62,8 @@ def result_page(found: Report) -> str:
     """
     require_matplotlib()
     from fullrank.plots.figure import results_figure, times_figure
-<<<<<<< HEAD
-    from fullrank.plots.page import html_page
-    from fullrank.plots.scan import pictures
-=======
     from fullrank.plots.scan import pictures
     from fullrank.plots.webpage import html_page
->>>>>>> figures
 
     with style():
         seen = pictures(found)
@@ -85,7 +71,6 @@ def result_page(found: Report) -> str:
         drawn = [(results, f"The results: {', '.join(p.view.label for p in seen.results)}.")] if results else []
         drawn.append((times_figure(seen, found), "How long items took, and what each worker's time went into."))
         return html_page(sections(found, width=10_000), drawn)
-<<<<<<< HEAD
 
 
 def comparison_page(comparison: "Comparison") -> str:
@@ -96,10 +81,8 @@ def comparison_page(comparison: "Comparison") -> str:
     """
     figure = comparison_figure(comparison)
     from fullrank.compare import words
-    from fullrank.plots.page import html_page
+    from fullrank.plots.webpage import html_page
 
     shows = "Speed-up over the serial run against the number of workers, and how many cores each way kept busy."
     with style():
         return html_page(words.sections(comparison, width=10_000), [(figure, shows)])
-=======
->>>>>>> figures

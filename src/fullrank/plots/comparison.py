@@ -2,36 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-<<<<<<< HEAD
 from math import isnan
-=======
-from math import comb, isnan, nan
-from statistics import median
->>>>>>> figures
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-<<<<<<< HEAD
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import summaries
-=======
-from fullrank.compare.records import Comparison, Measurement, Variant
-from fullrank.metrics import cores_busy
->>>>>>> figures
 from fullrank.plots.labels import plain, wrapped_caption
 from fullrank.plots.library import PALETTE, WIDTH_INCHES
 from fullrank.report.layout import counted
 
 HEIGHT_INCHES = 3.3
 BAR_INCHES = 0.17
-<<<<<<< HEAD
-=======
-ERROR = 0.05
-"""What the intervals of a figure may miss, all together."""
->>>>>>> figures
 COLOURS = {"threads": PALETTE[1], "processes": PALETTE[0], "mpi": PALETTE[2], "interpreters": PALETTE[3]}
 MARKERS = {"threads": "s", "processes": "o", "mpi": "^", "interpreters": "D"}
 SERIAL_COLOUR = "0.35"
@@ -58,50 +43,12 @@ def points(comparison: Comparison) -> tuple[Point, ...]:
 
     The speed-up is the median of the baseline's makespan / the variant's, taken within each round.
     """
-<<<<<<< HEAD
     return tuple(
         Point(summary.variant, summary.speedup.median, summary.speedup.interval, summary.cores_busy)
         for summary in summaries(comparison)
     )
 
 
-=======
-    rounds: list[dict[int, Measurement]] = [{} for _ in comparison.variants]
-    for measured in comparison.measurements:
-        rounds[measured.variant][measured.round] = measured
-    return tuple(
-        _point(variant, rounds[0], own, n_intervals=max(1, len(comparison.variants) - 1))
-        for variant, own in zip(comparison.variants, rounds, strict=True)
-    )
-
-
-def _point(
-    variant: Variant, baseline: dict[int, Measurement], own: dict[int, Measurement], *, n_intervals: int
-) -> Point:
-    both = sorted(baseline.keys() & own.keys())
-    ratios = [baseline[k].makespan_seconds / own[k].makespan_seconds for k in both if own[k].makespan_seconds]
-    busy = [cores_busy(m.cpu_seconds, m.makespan_seconds) for m in own.values()]
-    known = [value for value in busy if not isnan(value)]
-    interval = median_interval(ratios, ERROR / n_intervals)
-    return Point(variant, median(ratios) if ratios else nan, interval, median(known) if known else nan)
-
-
-def median_interval(values: Sequence[float], error: float) -> tuple[float, float] | None:
-    """Return the order statistics between which the median lies but for this error; None if there are too few.
-
-    >>> median_interval([1, 2, 3, 4, 5, 6, 7, 8, 9], 0.05), median_interval([1, 2, 3, 4, 5], 0.05)
-    ((2, 8), None)
-    """
-    n, ordered, found, n_outside = len(values), sorted(values), None, 0
-    for k in range(n // 2):
-        n_outside += comb(n, k)
-        if 2 * n_outside > error * 2**n:
-            break
-        found = ordered[k], ordered[n - 1 - k]
-    return found
-
-
->>>>>>> figures
 def draw(comparison: Comparison) -> Figure:
     """Draw a comparison."""
     found = points(comparison)

@@ -5,10 +5,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
-<<<<<<< HEAD
-=======
 from matplotlib.ticker import MaxNLocator
->>>>>>> figures
 from numpy.typing import NDArray
 
 from fullrank.plots.labels import durations, plain, time_unit
@@ -63,12 +60,9 @@ def draw_histogram(pictures: Pictures, found: Report, axes: "Axes") -> None:
     if whole[whole > 0].min() * RARE < whole.max():
         log_scale(axes, "y", (0.7, 1.5 * whole.max()))
         axes.set_ylim(0.7, 1.5 * whole.max())
-<<<<<<< HEAD
-=======
     else:
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
->>>>>>> figures
 
 
 def draw_workers(found: Report, axes: "Axes") -> None:

@@ -44,12 +44,8 @@ def text(found: Report, *, width: int = 100) -> str:
 
 def sections(found: Report, *, width: int = 100) -> Iterator[Iterator[str]]:
     """Yield the parts of the text, each as its lines; control characters are still in them."""
-<<<<<<< HEAD
     times = (time_section, account_section, workers_section)
     for section in (_heading, _facts, _results, _attempts, *times, _slowest, _failures):
-=======
-    for section in (_heading, _facts, _results, _attempts, time_section, workers_section, _slowest, _failures):
->>>>>>> figures
         yield section(found, width)
 
 
