@@ -11,6 +11,8 @@ from fullrank.metrics import spelled_seconds, spelled_share
 
 WIDE_SPREAD_SHARE = 0.10
 """Of the median: the middle half of the rounds; a quiet machine has some per cent."""
+BUSY_SHARE = 0.10
+"""Of the usable cores, taken by other programs."""
 FEW_ITEMS_PER_WORKER = 4
 
 
@@ -56,7 +58,7 @@ def _spread(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
 def _neighbours(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
     others = max((summary.others_cores for summary in found if summary.others_cores > 0), default=0.0)
     n_cores = setting.n_cores(setting.baseline.variant)
-    if others > WIDE_SPREAD_SHARE * (n_cores or 1):
+    if others > BUSY_SHARE * (n_cores or 1):
         of = f" of {n_cores}" if n_cores else ""
         yield f"Other programs kept {others:.1f}{of} cores busy meanwhile: gains come out smaller than they are."
 

@@ -14,7 +14,7 @@ from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 from fullrank.metrics import spelled_seconds
 from fullrank.report.layout import counted, printable, shortened, table, wrapped
 
-TABLE_FIGURES = ("command", "makespan", "around it", "CPU", "balance", "items/s", "whole study")
+_HEADS = ("command", "makespan", "around it", "CPU", "balance", "items/s", "whole study")
 
 
 def text(comparison: Comparison, *, width: int = 100) -> str:
@@ -129,7 +129,7 @@ def _measured(judged: Judgement, width: int) -> Iterator[str]:
     if not rows:
         return
     yield "Medians of one run of the sample, and what they predict"
-    for line in table([("way", *TABLE_FIGURES), *rows], left=(0,)):
+    for line in table([("way", *_HEADS), *rows], left=(0,)):
         yield shortened(line, width)
 
 
