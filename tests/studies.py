@@ -165,9 +165,11 @@ class Project:
         path = self.folder / "visits"
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
-    def until(self, condition: Callable[[], object], what: str = "it happens") -> None:
+    def until(
+        self, condition: Callable[[], object], what: str = "it happens", *, limit_seconds: float = LIMIT_SECONDS / 2
+    ) -> None:
         """Wait for something; a test whose condition never comes true fails."""
-        end = time.monotonic() + LIMIT_SECONDS / 2
+        end = time.monotonic() + limit_seconds
         while not condition():
             if time.monotonic() > end:
                 pytest.fail(f"waited in vain until {what}")

@@ -271,7 +271,8 @@ def test_interrupt_keeps_what_was_measured_as_partial(project: Project) -> None:
     started = project.start(
         "compare", "study.toml", "--backends", "processes", "-n", 2, "--rounds", 500, "--budget", "5h"
     )
-    project.until(lambda: "round 2 of 500 is done" in started.stderr, "two rounds are done")
+    told = "round 2 of 500 is done"
+    project.until(lambda: told in started.stderr, "two rounds are done", limit_seconds=LIMIT_SECONDS)
     started.send(signal.SIGINT)
     done = started.end()
     assert done.returncode == 75, done.stderr
@@ -288,7 +289,7 @@ def test_interrupt_before_anything_was_measured_leaves_nothing(project: Project)
     project.write("import time\n\ndef f(x):\n    time.sleep(0.3)\n    return x\n", grid="x = { range = 20 }")
     before = project.files()
     started = project.start("compare", "study.toml", "--backends", "threads", "-n", 2, "--budget", "1h")
-    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured")
+    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
     started.send(signal.SIGTERM)
     done = started.end()
     assert done.returncode == 75

@@ -1,8 +1,13 @@
 """Rounds and measurements: what is kept, what is dropped, and that nothing of the user's is touched."""
 
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,6 +16,7 @@ from fullrank.compare import conduct, measure, tryout
 from fullrank.compare.measure import Bench, RunFailed, Taken
 from fullrank.compare.records import Variant
 from fullrank.compare.rounds import Rounds, order_of_round
+from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE, Plan
 from fullrank.errors import BackendError, FailedItems, FullrankError, UsageError
 from fullrank.metrics import work
@@ -152,7 +158,9 @@ def test_in_a_slurm_job_without_mpiexec_srun_starts_the_ranks(tmp_path: Path, mo
 
 
 def test_launcher_starts_the_ranks_of_mpi_and_nothing_else(tmp_path: Path) -> None:
-    with Bench(Path("study.toml"), beside=tmp_path / "compare.h5", launcher=("srun", "--x")) as bench:
+    with Bench(
+        Path("study.toml"), beside=tmp_path / "compare.h5", stop=StopRequest(), launcher=("srun", "--x")
+    ) as bench:
         of_mpi = bench._command(MPI, 9, Path("out.h5"))
         of_threads = bench._command(THREADS, 9, Path("out.h5"))
     assert of_mpi[:4] == ["srun", "--x", "-n", "2"]
@@ -166,10 +174,43 @@ def test_runs_see_nothing_of_a_launcher_round_the_comparison(tmp_path: Path, mon
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
     monkeypatch.setenv("OF_THE_USER", "kept")
     seen = tmp_path / "seen"
-    assert measure._to_its_end(["/bin/sh", "-c", f"env >{seen}; echo 'fullrank: error: so what' >&2; exit 4"]) == (
+    assert measure._to_its_end(
+        ["/bin/sh", "-c", f"env >{seen}; echo 'fullrank: error: so what' >&2; exit 4"], StopRequest()
+    ) == (
         4,
         "so what",
     )
     names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
     assert "OF_THE_USER" in names
     assert not names & {"PMI_RANK", "OMPI_COMM_WORLD_SIZE"}
+
+
+SLEEPER = "import os, signal, time; signal.signal(signal.SIGTERM, {}); open({!r}, 'w').close(); time.sleep(60)"
+
+
+def ask_to_stop(times: int, ready: Path) -> None:
+    """Send the signals that a user sends, as soon as the run is there, to this process."""
+    while not ready.exists():
+        time.sleep(0.01)
+    for _ in range(times):
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(("handler", "n_signals", "code"), [("signal.SIG_DFL", 1, -15), ("signal.SIG_IGN", 3, -9)])
+def test_run_is_told_to_stop_and_killed_if_it_does_not(tmp_path: Path, handler: str, n_signals: int, code: int) -> None:
+    ready = tmp_path / "ready"
+    program = [sys.executable, "-c", SLEEPER.format(handler, str(ready))]
+    with StopRequest() as stop:
+        user = Thread(target=ask_to_stop, args=(n_signals, ready))
+        user.start()
+        assert measure._to_its_end(program, stop)[0] == code
+        user.join()
+        with pytest.raises(KeyboardInterrupt):
+            stop.check()
+
+
+def test_request_to_stop_while_a_run_is_started_reaches_it(tmp_path: Path) -> None:
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert measure._to_its_end([sys.executable, "-c", "import time; time.sleep(60)"], stop)[0] == -15

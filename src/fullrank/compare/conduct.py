@@ -12,12 +12,12 @@ from fullrank.compare.measure import Bench, launcher_of_ranks
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.rounds import Rounds
 from fullrank.compare.sample import Sample, choose
+from fullrank.compare.stopping import StopRequest
 from fullrank.compare.tryout import Tryout, try_out
 from fullrank.compare.variants import Place, Plan, plan
 from fullrank.config import Config
 from fullrank.cores import physical_cores, usable_cores
 from fullrank.errors import BackendError, OutputError, ResultsDiffer, Stopped
-from fullrank.interrupt import interruptible
 from fullrank.metrics import spelled_seconds
 from fullrank.scheduler import job_from
 from fullrank.store import is_comparison, write_comparison
@@ -53,7 +53,7 @@ def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> 
     planned = plan(choices.backends, choices.counts, place)
     launcher, planned = _with_launcher(planned)
     try:
-        with interruptible(), Bench(config.path, beside=choices.output, launcher=launcher) as bench:
+        with StopRequest() as stop, Bench(config.path, beside=choices.output, stop=stop, launcher=launcher) as bench:
             return _Conduct(config, choices, place, bench=bench, say=say).go(planned)
     except KeyboardInterrupt:
         raise Stopped("stopped before anything was measured; nothing is kept") from None

@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +16,7 @@ import numpy as np
 
 from fullrank.compare.others import watch
 from fullrank.compare.records import Variant
+from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE
 from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, UsageError
 from fullrank.launch import end_with, find_mpiexec
@@ -26,8 +25,6 @@ from fullrank.metrics import Work, work
 from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
 
-ITEM_GRACE_SECONDS, GRACE_SECONDS = 1.0, 10.0
-"""For the running items of a run that is stopped, and for the run itself; then it is killed."""
 _PREFIX = "fullrank: error: "
 
 
@@ -68,9 +65,10 @@ class Bench:
     beside the comparison's file, on the disk where results would go.
     """
 
-    def __init__(self, config: Path, *, beside: Path, launcher: Sequence[str] = ()) -> None:
+    def __init__(self, config: Path, *, beside: Path, stop: StopRequest, launcher: Sequence[str] = ()) -> None:
         """``launcher`` starts the ranks of mpi where ``fullrank run -b mpi`` does not do so itself; -n N follows."""
         self._config = config
+        self._stop = stop
         self._launcher = tuple(launcher)
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
@@ -90,15 +88,17 @@ class Bench:
     def run(self, variant: Variant, n_items: int) -> Taken:
         """Run the first ``n_items`` of the sweep's spread order once.
 
-        Raises RunFailed if the run does, and KeyboardInterrupt when the run has ended that it interrupted.
+        Raises RunFailed if the run does, and KeyboardInterrupt if a stop was asked for, when the run has ended.
         """
+        self._stop.check()
         self._n_runs += 1
         output = self.folder / f"{self._n_runs:04d}.h5"
         others = watch()
         begun = time.perf_counter()
-        code, said = _to_its_end(self._command(variant, n_items, output))
+        code, said = _to_its_end(self._command(variant, n_items, output), self._stop)
         wall_seconds = time.perf_counter() - begun
         others_cores = others(wall_seconds)
+        self._stop.check()
         partial = WorkFolder(output).partial
         result = partial if partial.exists() else output
         if code != 0 or not result.exists():
@@ -135,7 +135,7 @@ def run_variant(bench: Bench, variant: Variant, n_items: int) -> Taken:
         raise kinds.get(error.run_exit_code, FullrankError)(str(error) or error.reason) from None
 
 
-def _to_its_end(command: Sequence[str]) -> tuple[int, str]:
+def _to_its_end(command: Sequence[str], stop: StopRequest) -> tuple[int, str]:
     """Run a program in a session of its own; return its exit code and what it said last on standard error."""
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(
@@ -147,25 +147,9 @@ def _to_its_end(command: Sequence[str]) -> tuple[int, str]:
             start_new_session=True,  # Ctrl-C is for the comparison to hear
             preexec_fn=end_with(os.getpid()),
         ) as process:
-            try:
-                code = process.wait()
-            except BaseException:
-                _end(process)
-                raise
+            code = stop.wait(process)
         said.seek(max(0, said.seek(0, os.SEEK_END) - 65536))
         return code, _error_of(said.read().decode(errors="replace"))
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a run: asked for it, it ends its workers and ranks itself; asked again, without waiting for their items."""
-    for grace_seconds in (ITEM_GRACE_SECONDS, GRACE_SECONDS):
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_seconds)
-            return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _error_of(said: str) -> str:
