@@ -95,5 +95,5 @@ def test_each_figure_says_what_it_shows(path: Path) -> None:
 
 def test_headings_of_tables_are_marked_as_such(path: Path) -> None:
     page = read(numbers_study(sweep_of((12,))), path)
-    assert len([tag for tag, _ in page.elements if tag == "table"]) == 4
+    assert len([tag for tag, _ in page.elements if tag == "table"]) == 5
     assert len([tag for tag, _ in page.elements if tag == "th"]) >= 3 * 3
