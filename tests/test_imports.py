@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "errors status files",
+    "errors status files account",
     "launcher scheduler",
     "axes",
     "sweep tables",

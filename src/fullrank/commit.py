@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+from fullrank.account import Closing, Phases
 from fullrank.config import Config
 from fullrank.crew import Crew, shipped_streams
 from fullrank.errors import OutputError
@@ -32,6 +34,10 @@ class Commit:
     interrupted: tuple[tuple[int, int], ...]
     """Attempt and index of each item that was running when a worker died."""
     provenance: Mapping[str, str | int | float]
+    closings: Mapping[int, Closing]
+    """How the account of each attempt was closed that had an end."""
+    goes_on: int | None = None
+    """The attempt whose workers wait for the file: its account is closed when the account is written."""
 
 
 def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -> FileSummary:
@@ -40,10 +46,11 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
     Raises OutputError or StorageError; then nothing is left of the temporary file.
     """
     sweep = commit.config.sweep
+    phases = Phases(perf_counter(), ("gather", "write"))
     schema = decide_schema(survey, sweep.n_items)
     _check_names(schema, frozenset(sweep.dims) | {axis.name for axis in sweep.axes})
-    workers = _worker_rows(survey, schema)
-    noted = _Noted([row.attempt for row in workers], commit.interrupted)
+    noted = _Noted(_attempts_of_workers(survey, schema), commit.interrupted)
+    phases.close("gather", perf_counter())
     try:
         with FileWriter(
             temporary,
@@ -52,13 +59,19 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
             variables=commit.config.results.variables,
             title=commit.config.title,
         ) as writer:
+            phases.close("write", perf_counter())
             for block in blocks(schema, _buckets(crew, survey, schema, temporary.parent)):
+                phases.close("gather", perf_counter())
                 noted.note(block)
                 writer.write(block)
+                phases.close("write", perf_counter())
+            failures = _failures(crew, schema, noted.failed, commit.config)
+            phases.close("gather", perf_counter())
+            closings = _closed_now(commit, phases)
             tables = Tables(
-                failures=_failures(crew, schema, noted.failed, commit.config),
-                workers=workers,
-                attempts=tuple(noted.completed(attempt) for attempt in commit.attempts),
+                failures=failures,
+                workers=_worker_rows(survey, schema, closings),
+                attempts=tuple(noted.completed(_closed(row, closings)) for row in commit.attempts),
                 provenance=commit.provenance,
                 config=commit.config.text,
                 identity=commit.identity,
@@ -68,6 +81,27 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _closed_now(commit: Commit, phases: Phases) -> Mapping[int, Closing]:
+    """Return the closings, of the attempt that goes on with what it took to gather and write."""
+    closings = dict(commit.closings)
+    if commit.goes_on in closings:
+        before = closings[commit.goes_on]
+        closings[commit.goes_on] = replace(
+            before,
+            noted=perf_counter(),
+            gather_seconds=before.gather_seconds + phases.seconds["gather"],
+            write_seconds=before.write_seconds + phases.seconds["write"],
+        )
+    return closings
+
+
+def _closed(row: AttemptRow, closings: Mapping[int, Closing]) -> AttemptRow:
+    closing = closings.get(row.attempt)
+    if closing is None:
+        return row
+    return replace(row, gather_seconds=closing.gather_seconds, write_seconds=closing.write_seconds)
 
 
 def _check_names(schema: Schema, taken: frozenset[str]) -> None:
@@ -123,16 +157,30 @@ class _Noted:
         return replace(attempt, n_done_again=len(seconds), done_again_seconds=sum(seconds))
 
 
-def _worker_rows(survey: Survey, schema: Schema) -> tuple[WorkerRow, ...]:
+def _journals_by_row(survey: Survey, schema: Schema) -> list[JournalInfo]:
     journals = {Path(info.path).name: info for info in survey.journals}
-    return tuple(_worker_row(journals[name]) for name in sorted(schema.worker_rows, key=schema.worker_rows.__getitem__))
+    return [journals[name] for name in sorted(schema.worker_rows, key=schema.worker_rows.__getitem__)]
 
 
-def _worker_row(info: JournalInfo) -> WorkerRow:
+def _attempts_of_workers(survey: Survey, schema: Schema) -> list[int]:
+    return [info.header["attempt"] for info in _journals_by_row(survey, schema)]
+
+
+def _worker_rows(survey: Survey, schema: Schema, closings: Mapping[int, Closing]) -> tuple[WorkerRow, ...]:
+    return tuple(_worker_row(info, closings.get(info.header["attempt"])) for info in _journals_by_row(survey, schema))
+
+
+def _worker_row(info: JournalInfo, closing: Closing | None) -> WorkerRow:
     header, account = info.header, info.account or {}
     seconds = {
         name: account.get(name, _UNKNOWN) for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")
     }
+    end_wait_seconds = after_seconds = _UNKNOWN
+    if closing is not None:
+        end_wait_seconds = closing.of_worker(header["worker"]) - account.get("ended", _UNKNOWN)
+        after_seconds = closing.after_seconds
+    seconds["end_wait_seconds"] = end_wait_seconds
+    seconds["account_seconds"] += end_wait_seconds + after_seconds
     return WorkerRow(
         attempt=header["attempt"],
         worker=header["worker"],

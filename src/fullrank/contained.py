@@ -22,7 +22,6 @@ DEATHS_UNTIL_CRASHED = 2
 _FROM_OUTSIDE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
 _STARTED = b"!"
 """What the child sends first, before the pickled evaluation."""
-_ABANDONED = Evaluation([], 0, 0, 0.0, abandoned=True)
 
 
 def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Interrupts) -> Evaluation:
@@ -47,7 +46,7 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
         limit = job.item_time_limit_seconds or 0.0
         return _without_result(index, begun, Status.TIMED_OUT, f"time limit of {limit:g} s exceeded")
     if interrupted or -code in _FROM_OUTSIDE:
-        return _ABANDONED
+        return Evaluation([], 0, 0, 0.0, abandoned=True)
     return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(code)}")
 
 
@@ -65,7 +64,7 @@ def describe_death(code: int) -> str:
 def _without_result(index: int, begun: float, status: Status, exception: str) -> Evaluation:
     seconds = time.perf_counter() - begun
     frame = failures_frame([(index, seconds, status, {"exception": exception})])
-    return Evaluation([frame], 1, 1, seconds)
+    return Evaluation([frame], 1, 1, seconds, begun=begun)
 
 
 def _tries(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None]:

@@ -6,7 +6,9 @@ Under MPI each rank is a member; every other backend has one member, root itself
 import io
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,7 +79,8 @@ class Member:
         """Run the workers until nothing is left or the run is stopped."""
         if self._todo is None:
             raise OutputError("the journals were not read before the work began")
-        return self._team.run(job, self._todo, self.watch)
+        outcome = self._team.run(job, self._todo, self.watch)
+        return replace(outcome, ended=time.perf_counter())
 
     def add_journals(self, journals: Sequence[str]) -> Survey:
         """Add the attempt's journals that this member holds, and return the survey of all it holds.

@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol
 
+from fullrank.account import Closing, process_age_seconds, process_start_seconds, system_seconds
 from fullrank.backends.base import Death, Handle, Outcome
 from fullrank.commit import Commit, is_partial_of, put_in_place, write_file
 from fullrank.crew import Crew
@@ -22,7 +24,7 @@ from fullrank.progress import Display
 from fullrank.store import FileSummary, ResultFile, is_ours
 from fullrank.study import Study
 from fullrank.survey import Survey
-from fullrank.worker import attempt_stem, file_stem, process_age_seconds
+from fullrank.worker import attempt_stem, file_stem
 from fullrank.workfolder import (
     REASON_ALL_FAILED,
     REASON_COMPLETE,
@@ -170,6 +172,9 @@ class _Run:
         self._console = console
         self._lock = lock
         self._survey = Survey()
+        self._account_start_seconds = process_start_seconds()
+        self._attempt_number: int | None = None
+        """Of the last attempt of this very process."""
 
     def go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
@@ -233,6 +238,7 @@ class _Run:
             job,
             attempt=folder.next_attempt(),
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
+            account_start_seconds=self._account_start_seconds if crew.size == 1 else None,
         )
         self._survey = _joined(crew.call("read_earlier", job, [str(path) for path in folder.journals()]))
         for damage in self._survey.damages:
@@ -266,14 +272,18 @@ class _Run:
             return monitors[0]
 
         crew.member.watch = watch
-        reason = "error"
+        reason, closing = "error", None
+        self._attempt_number = job.attempt
         try:
             with _ended(display):
                 outcomes: list[Outcome] = crew.call("work", job)
             n_left = n_todo - self._n_finished(job)
+            closing = _closing(outcomes)
             reason = REASON_ALL_FAILED if self._failed_altogether else _reason(outcomes, monitors, n_left)
         finally:
-            self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=process_age_seconds())
+            wall_seconds = process_age_seconds()
+            self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=wall_seconds, closing=closing)
+            self._account_start_seconds = system_seconds()
         self._tell_deaths(outcomes)
         if monitors and monitors[0].error is not None:
             raise monitors[0].error
@@ -306,6 +316,8 @@ class _Run:
             folder.attempts(),
             folder.interrupted(),
             choices.provenance or {},
+            folder.closings(),
+            goes_on=self._attempt_number,
         )
         temporary = folder.path / f"result.{os.getpid()}.tmp"
         summary = write_file(crew, self._survey, commit=commit, temporary=temporary)
@@ -353,6 +365,13 @@ def _joined(surveys: Sequence[Survey]) -> Survey:
     for part in surveys:
         survey.join(part)
     return survey
+
+
+def _closing(outcomes: Sequence[Outcome]) -> Closing:
+    """Close the account of an attempt whose journals have been read."""
+    ended = tuple(outcome.ended for outcome in outcomes)
+    noted = perf_counter()
+    return Closing(ended, noted, gather_seconds=noted - ended[0])
 
 
 def _reason(outcomes: Sequence[Outcome], monitors: Sequence[Monitor], n_left: int) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
+from math import inf, nan
 from operator import sub
 from typing import Any, NoReturn, Protocol
 
@@ -66,6 +67,8 @@ class Evaluation:
     busy_seconds: float
     abandoned: bool = False
     """The run is to stop: the running item was interrupted and the rest of the claim left alone."""
+    begun: float = nan
+    """Moment when the first item began, on the host's clock; NaN where none did."""
 
 
 def load_constants(job: Job) -> dict[str, Any]:
@@ -234,7 +237,7 @@ class Evaluator:
             frames.append(failures_frame(failures))
         busy_seconds = sum(claim.seconds) + sum(seconds for _, seconds, _, _ in claim.failures)
         n_finished = len(claim.values) + len(claim.failures)
-        return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned)
+        return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned, claim.begun)
 
 
 def _leave_fork(error: BaseException | None) -> NoReturn:
@@ -266,6 +269,7 @@ class _Claim:
         self.current: tuple[int, tuple[Any, ...]] = (IDLE, ())
         self.current_has_ended = False
         self.abandoned = False
+        self.begun = inf
         self._failed_seconds = 0.0
         self._lock = threading.Lock()
         self._live: tuple[float, list[Any], list[float]] | None = None
@@ -282,6 +286,7 @@ class _Claim:
         error: BaseException | None = None
         index, arguments = self.current
         start = clock()
+        self.begun = min(self.begun, start)
         self._live = (start, values, ends)
         try:
             try:

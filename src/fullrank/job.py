@@ -41,6 +41,9 @@ class Job:
     item_time_limit_seconds: float | None = None
     journal_interval_seconds: float = 0.0
     """Shortest time between two writes of a worker to its journal: 0 on a local disk."""
+    account_start_seconds: float | None = None
+    """When the account of the attempt's time begins, as :func:`fullrank.account.system_seconds` tells time on root's
+    host; None: with each worker's process."""
     suspects: frozenset[int] = frozenset()
     """Items that were running when a worker of an earlier attempt died."""
 

@@ -63,7 +63,7 @@ def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
         )
     provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
     provenance["config_path"] = str(config.path)
-    commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance)
+    commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance, folder.closings())
     if folder.partial.exists() and not is_partial_of(folder.partial, identity):
         raise OutputError(f"{folder.partial}: is there and is no partial result of this study; move it away first")
     temporary = folder.path / f"partial.{os.getpid()}.tmp"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,23 @@ class WorkerRow:
     """CPU time of the worker's process (thread, in ``threads``) over ``elapsed_seconds``."""
     platform: str = ""
     """C library, CPU model and a checksum of the CPU's features: what the bits of a result may depend on."""
+    launch_seconds: float = nan
+    """From the start of root's process, or the end of the attempt before in the same command, to the start of the
+    worker's; 0 where that is root's, and under MPI."""
+    start_wait_seconds: float = nan
+    """From the end of import and setup to the attempt's common start."""
+    prepare_seconds: float = nan
+    """Between a claim and its first item: looking items up, arguments, seeds."""
+    encode_seconds: float = nan
+    """From results to bytes, and describing failures."""
+    count_seconds: float = nan
+    """Telling the shared counter what is finished."""
+    end_wait_seconds: float = nan
+    """From the end of the worker's last item until all workers had ended."""
+    account_seconds: float = nan
+    """From the start of ``launch_seconds`` until root wrote the account, by the clock alone. It is
+    launch + startup + import + start_wait + elapsed + end_wait, and of the attempt gather + write, but for what these
+    leave unexplained."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +128,10 @@ class AttemptRow:
     done_again_seconds: float = 0.0
     """What these items took then: an upper bound of the compute their deaths cost, but for items of the same claims
     that had ended and were not yet in a journal: at most 20 ms a worker, 1 s on a shared file system."""
+    gather_seconds: float = nan
+    """After the workers had ended: root read what journals hold, and their records were sorted and brought to it."""
+    write_seconds: float = nan
+    """After that: root wrote the items into the file, until it wrote the account."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from math import isnan
 from pathlib import Path
 from typing import Protocol
 
+from fullrank.account import WORKER_PHASES, Arrival, Phases
 from fullrank.errors import JournalError
 from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts
 from fullrank.features import platform_features
@@ -61,16 +63,6 @@ def running_cell(path: Path) -> Cell:
             return memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
     except OSError:
         return [IDLE]
-
-
-def process_age_seconds() -> float:
-    """Return how long ago this process was started, in s, to 10 ms; 0 where /proc does not tell."""
-    try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
-    except (OSError, AttributeError, ValueError):
-        return 0.0
 
 
 class Lagging(Protocol):
@@ -137,16 +129,17 @@ class Worker:
         interrupts: Interrupts,
         last_output: Callable[[int], str] = lambda _index: "",
         stop_requested: Callable[[], bool] = lambda: False,
+        arrival: Arrival | None = None,
     ) -> None:
         self._job = job
         self.number = number
         self._interrupts = interrupts
         self._stop_requested = stop_requested
         self._running = running
-        self._startup_seconds = process_age_seconds()
-        begun = time.perf_counter()
+        self._arrival = arrival or Arrival.now(job.account_start_seconds)
+        self._phases = Phases(self._arrival.moment, WORKER_PHASES)
         self._evaluator = Evaluator(job, running=running, interrupts=interrupts, last_output=last_output)
-        self._import_seconds = time.perf_counter() - begun
+        self._phases.close("import", time.perf_counter())
         header = {
             "attempt": job.attempt,
             "worker": number,
@@ -164,8 +157,6 @@ class Worker:
         )
         self._recording = threading.Lock()
         self._pace = Pace()
-        self._claim_seconds = 0.0
-        self._journal_seconds = 0.0
         self._n_claims = 0
 
     def run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
@@ -173,12 +164,13 @@ class Worker:
 
         Raises JournalError if the journal cannot be written; what was written before stays.
         """
-        clock = time.perf_counter
+        clock, phases = time.perf_counter, self._phases
         begun, cpu_begun = clock(), time.thread_time()
         ended = begun
+        phases.close("start_wait", begun)
         for positions in self._claims(counter, todo):
             claimed = clock()
-            self._claim_seconds += claimed - ended
+            phases.close("claim", claimed)
             self._n_claims += 1
             abandoned, busy_before = False, self._pace.busy_seconds
             for evaluation in self._evaluations(todo.indices(positions)):
@@ -188,21 +180,25 @@ class Worker:
                 )
                 abandoned = evaluation.abandoned
             before, ended = ended, clock()
+            phases.close("count", ended)
             self._pace.add_overhead(ended - before - (self._pace.busy_seconds - busy_before))
             if keeper.error is not None:
                 raise keeper.error
             if abandoned or self._stop_requested():
                 counter.stop()
                 break
-        self._close(elapsed_seconds=ended - begun, cpu_seconds=time.thread_time() - cpu_begun)
+        self._close(begun, ended, cpu_seconds=time.thread_time() - cpu_begun)
 
     def _record(self, evaluation: Evaluation, *, since: float) -> None:
         """Write down what became of a claim that began at ``since``."""
-        evaluated = time.perf_counter()
+        evaluated, phases = time.perf_counter(), self._phases
+        if not isnan(evaluation.begun):
+            phases.close("prepare", evaluation.begun)
+        phases.close_two("compute", "encode", seconds=evaluation.busy_seconds, now=evaluated)
         with self._recording:
             if evaluation.frames:
                 self.journal.append(b"".join(evaluation.frames), since=since, now=evaluated)
-        self._journal_seconds += time.perf_counter() - evaluated
+        phases.close("journal", time.perf_counter())
         self._pace.add_items(evaluation.n_finished, evaluation.busy_seconds)
 
     def flush(self) -> None:
@@ -252,17 +248,19 @@ class Worker:
             if evaluation.abandoned:
                 return
 
-    def _close(self, *, elapsed_seconds: float, cpu_seconds: float) -> None:
+    def _close(self, begun: float, ended: float, *, cpu_seconds: float) -> None:
+        arrival = self._arrival
         account = {
             "n_items": self._pace.n_items,
             "n_claims": self._n_claims,
-            "startup_seconds": self._startup_seconds,
-            "import_seconds": self._import_seconds,
-            "compute_seconds": self._pace.busy_seconds,
-            "claim_seconds": self._claim_seconds,
-            "journal_seconds": self._journal_seconds,
-            "elapsed_seconds": elapsed_seconds,
+            "launch_seconds": arrival.launch_seconds,
+            "startup_seconds": arrival.startup_seconds,
+            **{f"{phase}_seconds": seconds for phase, seconds in self._phases.seconds.items()},
+            "elapsed_seconds": ended - begun,
             "cpu_seconds": cpu_seconds,
+            # two moments far apart, so that what no phase has shows
+            "account_seconds": arrival.launch_seconds + arrival.startup_seconds + ended - arrival.moment,
+            "ended": ended,
         }
         now = time.perf_counter()
         self.journal.append(pack(Kind.ACCOUNT, 0, meta=json.dumps(account).encode()), since=now, now=now)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fullrank.account import Closing
 from fullrank.errors import OutputError, StorageError
 from fullrank.evaluate import IDLE
 from fullrank.schema import AttemptRow
@@ -18,6 +19,7 @@ from fullrank.worker import JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
 REASON_FAILURES, REASON_ALL_FAILED, REASON_KILLED = "too many failures", "all failed", "killed"
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
+_CLOSING = "closing"
 _PATHS = "surrogateescape"
 """Names of files need not be UTF-8."""
 
@@ -135,9 +137,10 @@ class WorkFolder:
         """Note that an attempt begins."""
         self._note(vars(start) | {"started": _now()})
 
-    def end_attempt(self, attempt: int, *, reason: str, wall_seconds: float) -> None:
-        """Note how an attempt ended."""
-        self._note({"attempt": attempt, "ended": _now(), "reason": reason, "wall_seconds": wall_seconds})
+    def end_attempt(self, attempt: int, *, reason: str, wall_seconds: float, closing: Closing | None = None) -> None:
+        """Note how an attempt ended, and the closing of its account if it came to that."""
+        entry = {"attempt": attempt, "ended": _now(), "reason": reason, "wall_seconds": wall_seconds}
+        self._note(entry | {_CLOSING: vars(closing)} if closing is not None else entry)
 
     def _note(self, entry: dict[str, Any]) -> None:
         path = self.path / _ATTEMPTS
@@ -157,11 +160,19 @@ class WorkFolder:
             except ValueError:  # a torn line of an attempt that was killed while it wrote
                 continue
 
-    def attempts(self) -> tuple[AttemptRow, ...]:
-        """Return what is known of all attempts; one without an end was killed, or goes on."""
+    def _entries_by_attempt(self) -> dict[int, dict[str, Any]]:
         entries: dict[int, dict[str, Any]] = {}
         for entry in self._attempt_entries():
             entries.setdefault(entry["attempt"], {}).update(entry)
+        return entries
+
+    def closings(self) -> dict[int, Closing]:
+        """Return how the accounts of those attempts were closed that had an end."""
+        entries = self._entries_by_attempt().items()
+        return {attempt: Closing(**entry[_CLOSING]) for attempt, entry in entries if _CLOSING in entry}
+
+    def attempts(self) -> tuple[AttemptRow, ...]:
+        """Return what is known of all attempts; one without an end was killed, or goes on."""
         unknown: dict[str, Any] = {
             "started": "",
             "ended": "",
@@ -171,7 +182,8 @@ class WorkFolder:
             "order": "",
         }
         unknown |= {"reason": REASON_KILLED, "wall_seconds": float("nan")}
-        return tuple(AttemptRow(**(unknown | entry)) for _, entry in sorted(entries.items()))
+        rows = [unknown | entry for _, entry in sorted(self._entries_by_attempt().items())]
+        return tuple(AttemptRow(**{name: row[name] for name in row if name != _CLOSING}) for row in rows)
 
     def move_contents_aside(self, pattern: str = "*") -> Path | None:
         """Move what has such a name, but the lock, to a folder beside this one; return that, None if nothing has."""

@@ -26,6 +26,13 @@ WORKER = WorkerRow(
     journal_seconds=0.0625,
     elapsed_seconds=4.0,
     cpu_seconds=3.5,
+    launch_seconds=0.0,
+    start_wait_seconds=0.03125,
+    prepare_seconds=0.125,
+    encode_seconds=0.25,
+    count_seconds=0.0625,
+    end_wait_seconds=0.5,
+    account_seconds=5.25,
 )
 ATTEMPT = AttemptRow(
     attempt=0,
@@ -37,6 +44,8 @@ ATTEMPT = AttemptRow(
     order="spread",
     reason="complete",
     wall_seconds=4.5,
+    gather_seconds=0.25,
+    write_seconds=0.0625,
 )
 
 

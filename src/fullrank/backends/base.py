@@ -8,6 +8,7 @@ does not keep the others from going on, and is told; a call of ``stop`` ends the
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from math import nan
 from typing import Protocol
 
 from fullrank.job import Job
@@ -57,6 +58,8 @@ class Outcome:
     stopped: bool
     """A signal asked for it."""
     deaths: tuple[Death, ...] = ()
+    ended: float = nan
+    """Moment when all workers had ended, on the clock of the member that tells."""
 
 
 class Handle(Protocol):

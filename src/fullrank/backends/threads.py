@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from fullrank.account import Arrival
 from fullrank.backends.base import LocalCounter, Outcome, Watch
 from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
 from fullrank.interrupt import KILL_SECONDS, RunningItem, StopSignals, tick_seconds
@@ -116,7 +117,7 @@ class _Thread(threading.Thread):
         self._todo: Todo | None = None
         self._keeper: Keeper | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, arrival: Arrival) -> None:
         """Import the function, in the calling thread: the first import is nobody's compute."""
         self.worker = Worker(
             self._job,
@@ -124,6 +125,7 @@ class _Thread(threading.Thread):
             running=self.running,
             interrupts=self.interrupts,
             last_output=self._log.last_output,
+            arrival=arrival,
         )
 
     def begin(self, todo: Todo, keeper: Keeper) -> None:
@@ -156,8 +158,9 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         streams = ThreadStreams(main_log)
         stack.enter_context(streams_replaced(streams))
         threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]
+        arrival = Arrival.now(job.account_start_seconds)  # of all: each waits for what is imported for the others
         for thread in threads:
-            thread.prepare()
+            thread.prepare(arrival)
         keeper = Keeper([cast(Worker, thread.worker) for thread in threads])
         keeper.start()
         stack.callback(keeper.end)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from math import isnan
 from typing import Any, TypeVar
 
 import h5py
@@ -47,6 +48,13 @@ LONG_NAMES: dict[str, dict[str, str]] = {
         "journal_seconds": "time writing the journal",
         "elapsed_seconds": "from the attempt's common start to the end of the worker's last item",
         "cpu_seconds": "CPU time over elapsed_seconds",
+        "launch_seconds": "from the start of the command's root to the start of the process",
+        "start_wait_seconds": "from the end of import and setup to the attempt's common start",
+        "prepare_seconds": "between a claim and its first item",
+        "encode_seconds": "from results to bytes, and describing failures",
+        "count_seconds": "telling the shared counter what is finished",
+        "end_wait_seconds": "from the end of the worker's last item until all workers had ended",
+        "account_seconds": "from the start of launch_seconds until root wrote this account",
     },
     "attempts": {
         "attempt": "number of the attempt",
@@ -60,6 +68,8 @@ LONG_NAMES: dict[str, dict[str, str]] = {
         "wall_seconds": "from the start of the command to the end of the attempt",
         "n_done_again": "items that were running when workers died, and were evaluated again",
         "done_again_seconds": "time inside these items when they were evaluated again",
+        "gather_seconds": "after the workers had ended: reading journals, sorting and bringing records",
+        "write_seconds": "after that: writing items into this file, until the account was written",
     },
 }
 
@@ -123,16 +133,24 @@ def _column_attributes(group: str, column: str) -> dict[str, Any]:
 
 
 def read_rows(objects: Objects, name: str, row_type: type[Row]) -> tuple[Row, ...]:
-    """Return a group's rows.
+    """Return a group's rows; columns that are NaN by default may be missing, for the first files had none of them.
 
     Raises:
-        LookupError, ValueError: a column is missing or not as long as the others.
+        LookupError, ValueError: another column is missing, or one is not as long as the others.
     """
-    columns = {field.name: _read_column(objects, f"/{name}/{field.name}") for field in fields(row_type)}
+    columns = {
+        field.name: _read_column(objects, f"/{name}/{field.name}")
+        for field in fields(row_type)
+        if not (_is_nan(field.default) and f"/{name}/{field.name}" not in objects)
+    }
     lengths = {column: len(values) for column, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns differ in length: {lengths}")
-    return tuple(row_type(*values) for values in zip(*columns.values(), strict=True))
+    return tuple(row_type(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and isnan(value)
 
 
 def _read_column(objects: Objects, name: str) -> list[Any]:
