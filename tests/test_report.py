@@ -272,7 +272,7 @@ def test_figures_of_a_good_run(path: Path) -> None:
     assert found.hosts == {"node01": 2}
     shown = text(found)
     assert re.search(r"makespan +4\.00 s", shown)
-    assert re.search(r"efficiency +62\.5 %", shown)
+    assert re.search(r"busy share +62\.5 %", shown)
     assert re.search(r"load balance +83\.3 %", shown)
     assert re.search(r"cores busy +1\.50", shown)
 
@@ -299,7 +299,7 @@ def test_workers_that_were_killed_are_said_to_be_left_out(path: Path) -> None:
     write(path, {"e": np.ones(12)}, workers=(worker(0), killed_worker(1)))
     shown = text(report(path))
     assert "1 of 2 workers left no account of the time (killed)" in shown
-    assert re.search(r"efficiency +75\.0 %", shown)
+    assert re.search(r"busy share +75\.0 %", shown)
     assert re.search(r"1 +node01 +6 +- +- +- +- +-", shown)
 
 
@@ -309,7 +309,7 @@ def test_run_whose_workers_were_all_killed_has_no_figures_and_says_so(path: Path
     shown = text(report(path))
     assert "This file is partial; go on with: fullrank run '/home/ann/my study/configs/study.toml'" in shown
     assert "no figures" in shown
-    assert "efficiency" not in shown
+    assert "busy share" not in shown
 
 
 def test_threads_that_wait_for_each_other_are_not_called_efficient(path: Path) -> None:

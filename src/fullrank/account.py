@@ -6,9 +6,12 @@ start of a process is read from the system, to 10 ms.
 
 import os
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
+from typing import Any
 
 WORKER_PHASES = ("import", "start_wait", "claim", "prepare", "compute", "encode", "journal", "count")
 """What a worker divides its time among, from the moment it could receive its job to the end of its last item."""
@@ -34,6 +37,20 @@ def process_age_seconds() -> float:
     return age if age > 0 else 0.0
 
 
+_imports: list[tuple[float, float]] = []
+"""First and last moment of each import of user code in this process."""
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Remember that user code is imported meanwhile."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        _imports.append((begun, time.perf_counter()))
+
+
 @dataclass(frozen=True)
 class Arrival:
     """When a worker could receive its job, and what went before."""
@@ -43,6 +60,8 @@ class Arrival:
     """From the start of its account to the start of its process."""
     startup_seconds: float
     """From there until it could receive its job."""
+    root_import_seconds: float
+    """Of that, import of user code: root imports the function to check the study, its own workers find it loaded."""
 
     @classmethod
     def now(cls, account_start_seconds: float | None) -> "Arrival":
@@ -53,10 +72,17 @@ class Arrival:
         """
         moment, now, start = time.perf_counter(), system_seconds(), process_start_seconds()
         if isnan(now - start):
-            return cls(moment, 0.0, 0.0)
+            return cls(moment, 0.0, 0.0, 0.0)
         # root's own process is older than the account of any attempt but its first
         origin = start if account_start_seconds is None else account_start_seconds
-        return cls(moment, max(start - origin, 0.0), now - max(start, origin))
+        startup_seconds = now - max(start, origin)
+        import_seconds = sum(end - begun for begun, end in _imports if begun > moment - startup_seconds)
+        return cls(moment, max(start - origin, 0.0), startup_seconds, import_seconds)
+
+    @property
+    def account_seconds(self) -> float:
+        """From the start of the account to this moment."""
+        return self.launch_seconds + self.startup_seconds
 
 
 class Phases:
@@ -96,6 +122,11 @@ class Closing:
     gather_seconds: float
     """What root, and all workers with it, spent on it between the two."""
     write_seconds: float = 0.0
+
+    @classmethod
+    def from_noted(cls, entry: Mapping[str, Any]) -> "Closing":
+        """Return what :func:`vars` of a closing had become as JSON."""
+        return cls(**(dict(entry) | {"ended": tuple(entry["ended"])}))
 
     def of_worker(self, worker: int) -> float:
         """Return when all workers had ended, on the clock of the host of one of them."""

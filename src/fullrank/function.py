@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from fullrank.account import importing
 from fullrank.errors import FunctionError
 
 Function = Callable[..., Any]
@@ -47,7 +48,8 @@ class FunctionSource:
         for folder in reversed(self.folders):
             if folder not in sys.path:
                 sys.path.insert(0, folder)
-        module = self._module()
+        with importing():
+            module = self._module()
         found: Any = module
         for part in self.name.split("."):
             found = getattr(found, part, None)

@@ -15,7 +15,7 @@ from math import ceil, floor, fsum, isnan, nan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it imports numpy
-    from fullrank.schema import WorkerRow
+    from fullrank.schema import AttemptRow, WorkerRow
 
 
 def speedup(serial_seconds: float, parallel_seconds: float) -> float:
@@ -146,6 +146,76 @@ def work(workers: Sequence["WorkerRow"]) -> Work:
         idle_share=idle_share,
         other_share=max(other_share, 0.0),  # NaN stays, for it comes first
     )
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where core-seconds went: of one worker, or of several together. In s; all NaN if there is no account."""
+
+    total_seconds: float
+    """From the start of its process, or of root's where root started it, until root wrote the account."""
+    startup_seconds: float
+    """Until the worker could receive its job: Python, MPI, and root reading the study and earlier journals."""
+    import_seconds: float
+    start_wait_seconds: float
+    """For the slowest worker's import."""
+    prepare_seconds: float
+    compute_seconds: float
+    encode_seconds: float
+    claim_seconds: float
+    """Asking the shared counter, and telling it what is finished."""
+    journal_seconds: float
+    idle_seconds: float
+    """While others still computed; ``close_seconds``: from there until all workers had ended."""
+    close_seconds: float
+    gather_seconds: float
+    write_seconds: float
+    unexplained_seconds: float
+
+    def phases(self) -> dict[str, float]:
+        """Return the seconds of each phase, by name, in about the order of time; they add up to the total."""
+        return {name.removesuffix("_seconds"): seconds for name, seconds in vars(self).items() if name != _TOTAL}
+
+    def shares(self) -> dict[str, float]:
+        """Return each phase as a part of the total."""
+        return {name: _ratio(seconds, self.total_seconds) for name, seconds in self.phases().items()}
+
+
+_TOTAL = "total_seconds"
+
+
+def accounts(workers: Sequence["WorkerRow"], attempt: "AttemptRow") -> tuple[Account, ...]:
+    """Return the account of each worker of an attempt."""
+    span = makespan(row.elapsed_seconds for row in workers)
+    return tuple(_account(row, attempt, span) for row in workers)
+
+
+def _account(row: "WorkerRow", attempt: "AttemptRow", makespan_seconds: float) -> Account:
+    idle_seconds = min(row.end_wait_seconds, makespan_seconds - row.elapsed_seconds)
+    phases = {
+        "startup_seconds": row.launch_seconds + row.startup_seconds - row.root_import_seconds,
+        "import_seconds": row.root_import_seconds + row.import_seconds,
+        "start_wait_seconds": row.start_wait_seconds,
+        "prepare_seconds": row.prepare_seconds,
+        "compute_seconds": row.compute_seconds,
+        "encode_seconds": row.encode_seconds,
+        "claim_seconds": row.claim_seconds + row.count_seconds,
+        "journal_seconds": row.journal_seconds,
+        "idle_seconds": idle_seconds,
+        "close_seconds": row.end_wait_seconds - idle_seconds,
+        "gather_seconds": attempt.gather_seconds,
+        "write_seconds": attempt.write_seconds,
+    }
+    rest = row.account_seconds - fsum(phases.values())
+    if isnan(rest):
+        return Account(*[nan] * len(Account.__dataclass_fields__))
+    return Account(total_seconds=row.account_seconds, **phases, unexplained_seconds=rest)
+
+
+def summed(parts: Iterable[Account]) -> Account:
+    """Return the account of several workers together; those without one do not count."""
+    known = [part for part in parts if not isnan(part.total_seconds)]
+    return Account(*(_sum(getattr(part, name) for part in known) for name in Account.__dataclass_fields__))
 
 
 def _startup(row: "WorkerRow") -> float:

@@ -91,10 +91,12 @@ class WorkerRow:
     launch_seconds: float = nan
     """From the start of root's process, or the end of the attempt before in the same command, to the start of the
     worker's; 0 where that is root's, and under MPI."""
+    root_import_seconds: float = nan
+    """Of ``startup_seconds``, import of the user's module by root, in whose process the worker found it loaded."""
     start_wait_seconds: float = nan
     """From the end of import and setup to the attempt's common start."""
     prepare_seconds: float = nan
-    """Between a claim and its first item: looking items up, arguments, seeds."""
+    """Between a claim and its first item: items looked up, arguments, seeds; a suspect's child process started."""
     encode_seconds: float = nan
     """From results to bytes, and describing failures."""
     count_seconds: float = nan

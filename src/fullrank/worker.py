@@ -255,11 +255,12 @@ class Worker:
             "n_claims": self._n_claims,
             "launch_seconds": arrival.launch_seconds,
             "startup_seconds": arrival.startup_seconds,
+            "root_import_seconds": arrival.root_import_seconds,
             **{f"{phase}_seconds": seconds for phase, seconds in self._phases.seconds.items()},
             "elapsed_seconds": ended - begun,
             "cpu_seconds": cpu_seconds,
             # two moments far apart, so that what no phase has shows
-            "account_seconds": arrival.launch_seconds + arrival.startup_seconds + ended - arrival.moment,
+            "account_seconds": arrival.account_seconds + ended - arrival.moment,
             "ended": ended,
         }
         now = time.perf_counter()

@@ -169,7 +169,7 @@ class WorkFolder:
     def closings(self) -> dict[int, Closing]:
         """Return how the accounts of those attempts were closed that had an end."""
         entries = self._entries_by_attempt().items()
-        return {attempt: Closing(**entry[_CLOSING]) for attempt, entry in entries if _CLOSING in entry}
+        return {attempt: Closing.from_noted(entry[_CLOSING]) for attempt, entry in entries if _CLOSING in entry}
 
     def attempts(self) -> tuple[AttemptRow, ...]:
         """Return what is known of all attempts; one without an end was killed, or goes on."""

@@ -27,6 +27,7 @@ WORKER = WorkerRow(
     elapsed_seconds=4.0,
     cpu_seconds=3.5,
     launch_seconds=0.0,
+    root_import_seconds=0.03125,
     start_wait_seconds=0.03125,
     prepare_seconds=0.125,
     encode_seconds=0.25,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
 from typing import Any
 
-from fullrank.metrics import Work
+from fullrank.metrics import Account, Work
 from fullrank.schema import AttemptRow, WorkerRow
 
 Value = int | float | str | bool
@@ -120,7 +120,7 @@ class Report:
     provenance: Mapping[str, str | int | float]
     attempts: tuple[Attempt, ...]
     attempt: int
-    """The last one that did any items: ``hosts``, ``work`` and ``workers`` are of it alone."""
+    """The last one that did any items: ``hosts``, ``work``, ``workers`` and ``accounts`` are of it alone."""
     hosts: Mapping[str, int]
     """Number of workers on each."""
     platforms: Mapping[str, int]
@@ -128,6 +128,12 @@ class Report:
     work: Work
     shortest_makespan_seconds: float
     workers: tuple[WorkerRow, ...]
+    accounts: tuple[Account, ...]
+    """Where the time of each of ``workers`` went."""
+    account: Account
+    """The same of all that left one, together."""
+    shares: Mapping[str, float]
+    """Of ``account``."""
     slowest: tuple[SlowItem, ...]
     failures: tuple[FailedItem, ...]
     """The first ones."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fullrank.metrics import shortest_makespan, work
+from fullrank.metrics import Account, accounts, shortest_makespan, summed, work
 from fullrank.report.facts import (
     Attempt,
     AxisFacts,
@@ -48,6 +48,9 @@ def report(path: Path) -> Report:
         failures = sorted(file.failures(), key=lambda failure: failure.index)
         provenance = file.provenance()
         config_path = _config_path(provenance)
+        attempts = file.attempts()
+        each = _accounts(own, attempts)
+        together = summed(each)
         known = work(own)
         n_known = known.n_workers - known.n_killed
         return Report(
@@ -63,7 +66,7 @@ def report(path: Path) -> Report:
             results_sha256=file.summary.results_sha256,
             results=scan.results(file),
             provenance=provenance,
-            attempts=tuple(_attempt(row, workers) for row in file.attempts()),
+            attempts=tuple(_attempt(row, workers) for row in attempts),
             attempt=attempt,
             hosts=Counter(row.host for row in own),
             platforms=Counter(row.platform for row in workers if row.platform),
@@ -72,6 +75,9 @@ def report(path: Path) -> Report:
                 known.compute_seconds, scan.longest_of_attempt, n_workers=n_known
             ),
             workers=own,
+            accounts=each,
+            account=together,
+            shares=together.shares(),
             slowest=scan.slowest(file),
             failures=tuple(_failed(failure, config_path) for failure in failures[:N_FAILURES]),
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
@@ -80,6 +86,12 @@ def report(path: Path) -> Report:
 
 def _measured_attempt(workers: Sequence[WorkerRow]) -> int:
     return max((row.attempt for row in workers if row.n_items), default=0)
+
+
+def _accounts(workers: Sequence[WorkerRow], attempts: Sequence[AttemptRow]) -> tuple[Account, ...]:
+    """Return the account of each worker of one attempt."""
+    own = [row for row in attempts if workers and row.attempt == workers[0].attempt]
+    return accounts(workers, own[0]) if own else ()
 
 
 def _attempt(row: AttemptRow, workers: Sequence[WorkerRow]) -> Attempt:

@@ -23,6 +23,7 @@ from fullrank.report.layout import (
     without_empty_columns,
     wrapped,
 )
+from fullrank.report.words_of_account import account_section
 from fullrank.report.words_of_time import time_section, workers_section
 
 N_HOSTS_LISTED = 4
@@ -37,7 +38,8 @@ def text(found: Report, *, width: int = 100) -> str:
 
     Paths and commands stay whole. Texts of the file cannot break lines or steer a terminal.
     """
-    sections = (_heading, _facts, _results, _attempts, time_section, workers_section, _slowest, _failures)
+    times = (time_section, account_section, workers_section)
+    sections = (_heading, _facts, _results, _attempts, *times, _slowest, _failures)
     parts = ["\n".join(map(printable, section(found, width))) for section in sections]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -36,12 +36,6 @@ def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
     """Return name, figure and explanation of each."""
     known = found.work
     n_workers = counted(known.n_workers - known.n_killed, "worker")
-    rest = {
-        "asking": known.claim_share,
-        "writing": known.journal_share,
-        "idle at the end": known.idle_share,
-        "other": known.other_share,
-    }
     return (
         (
             "makespan",
@@ -59,27 +53,42 @@ def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
             "before that: Python, your module and its setup; of the slowest worker",
         ),
         (
-            "efficiency",
-            spelled_share(known.busy_share),
-            "of the workers' time went into items; it is speedup / workers if no item takes longer "
-            "beside others than alone, which one run cannot tell",
-        ),
-        (
-            "the rest",
-            spelled_share(1.0 - known.busy_share),
-            ", ".join(f"{name} {spelled_share(share)}" for name, share in rest.items()),
-        ),
-        (
             "load balance",
             spelled_share(known.load_balance),
-            "the mean of the workers' times inside items / the longest",
+            "POP's: the mean of the workers' times inside items / the longest",
         ),
+        (
+            "communication efficiency",
+            spelled_share(known.communication_efficiency),
+            "POP's: the longest of these times / makespan",
+        ),
+        (
+            "busy share",
+            spelled_share(known.busy_share),
+            "both multiplied: what of the workers' time went into items. It is the parallel efficiency, "
+            "speedup / workers, if no item takes longer beside others than alone, which one run cannot tell",
+        ),
+        *_rest(found),
         (
             "cores busy",
             "unknown" if isnan(known.cores_busy) else f"{known.cores_busy:.2f}",
             f"CPU time / makespan; there were {n_workers}",
         ),
     )
+
+
+def _rest(found: Report) -> Iterator[tuple[str, str, str]]:
+    """Say where the rest went, in a file of an earlier version: others have an account."""
+    known = found.work
+    rest = {
+        "asking": known.claim_share,
+        "writing": known.journal_share,
+        "idle at the end": known.idle_share,
+        "other": known.other_share,
+    }
+    if isnan(found.account.total_seconds):
+        words = ", ".join(f"{name} {spelled_share(share)}" for name, share in rest.items())
+        yield "the rest", spelled_share(1.0 - known.busy_share), words
 
 
 def _scope_notes(found: Report) -> Iterator[str]:
@@ -105,13 +114,13 @@ def _core_notes(found: Report) -> Iterator[str]:
     if isinstance(n_cores, int) and n_here > n_cores:
         cores = counted(n_cores, "usable core")
         # the clock of an item runs on while the core is another worker's
-        yield f"{n_here:,} workers shared {cores}: the efficiency counts their waiting as work."
+        yield f"{n_here:,} workers shared {cores}: the busy share counts their waiting as work."
     elif known.cpu_seconds < WAITING_SHARE * known.compute_seconds:
         busy = spelled_share(known.cpu_seconds / known.compute_seconds)
         share = f"Inside items a core was busy {busy}"
         if found.workers[0].backend == "threads" and found.provenance.get("gil") != "disabled":
             yield (
-                f"{share} of the time: threads of one Python take turns, and the efficiency counts "
+                f"{share} of the time: threads of one Python take turns, and the busy share counts "
                 "their waiting as work. Try -b processes."
             )
         else:

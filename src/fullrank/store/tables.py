@@ -49,6 +49,7 @@ LONG_NAMES: dict[str, dict[str, str]] = {
         "elapsed_seconds": "from the attempt's common start to the end of the worker's last item",
         "cpu_seconds": "CPU time over elapsed_seconds",
         "launch_seconds": "from the start of the command's root to the start of the process",
+        "root_import_seconds": "part of startup_seconds: import of the user's module by root, whose process it is",
         "start_wait_seconds": "from the end of import and setup to the attempt's common start",
         "prepare_seconds": "between a claim and its first item",
         "encode_seconds": "from results to bytes, and describing failures",
