@@ -3,13 +3,14 @@
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fullrank import metrics
-from fullrank.schema import WorkerRow
+from fullrank.schema import AttemptRow, WorkerRow
 
 NAN = math.nan
 seconds = st.floats(0.001, 1e6)
@@ -124,6 +125,58 @@ def test_figures_are_unknown_and_no_error_where_there_is_no_account(rows: list[W
     assert math.isnan(known.busy_share)
     assert math.isnan(known.other_share)
     assert math.isnan(known.cores_busy)
+
+
+ATTEMPT = AttemptRow(
+    1, "", "", "processes", 2, "guided", "spread", "complete", 9.0, gather_seconds=0.5, write_seconds=1
+)
+EARLY = replace(
+    worker(0, busy=3.0, elapsed=4.0, claim=0.25),
+    launch_seconds=0.5,
+    root_import_seconds=0.0,
+    start_wait_seconds=0.125,
+    prepare_seconds=0.25,
+    encode_seconds=0.375,
+    count_seconds=0.125,
+    end_wait_seconds=3.0,
+    account_seconds=9.625,
+)
+"""A worker that ended at 4 s, had to wait for 3 s more, and whose account lacks 0.2 s; figures are exact in binary."""
+LATE = replace(EARLY, worker=1, compute_seconds=5.0, elapsed_seconds=6.0, end_wait_seconds=1.0)
+
+
+def test_account_names_every_second_between_the_start_and_the_writing_of_the_account() -> None:
+    early, late = metrics.accounts([EARLY, LATE], ATTEMPT)
+    assert (early.startup_seconds, early.import_seconds, early.start_wait_seconds) == (0.7, 0.1, 0.125)
+    assert (early.prepare_seconds, early.compute_seconds, early.encode_seconds) == (0.25, 3.0, 0.375)
+    assert (early.claim_seconds, early.journal_seconds) == (0.375, 0.0)
+    assert (early.idle_seconds, early.close_seconds) == (2.0, 1.0)
+    assert (late.idle_seconds, late.close_seconds) == (0.0, 1.0)
+    assert (early.gather_seconds, early.write_seconds) == (0.5, 1.0)
+    assert early.unexplained_seconds == pytest.approx(0.2)
+
+
+def test_import_by_root_is_import_and_no_start_up() -> None:
+    (account,) = metrics.accounts([replace(EARLY, launch_seconds=0.0, root_import_seconds=0.15)], ATTEMPT)
+    assert (account.startup_seconds, account.import_seconds) == (pytest.approx(0.05), 0.25)
+
+
+@given(st.lists(st.floats(0.001, 1e4), min_size=13, max_size=13), st.integers(1, 5))
+def test_phases_of_an_account_add_up_to_its_total_and_shares_to_one(numbers: list[float], n_workers: int) -> None:
+    names = [name for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")]
+    row = replace(EARLY, **dict(zip(names[2:], numbers, strict=True)), startup_seconds=2e4, import_seconds=0.0)
+    together = metrics.summed(metrics.accounts([row] * n_workers, ATTEMPT))
+    assert together.total_seconds == pytest.approx(n_workers * row.account_seconds)
+    assert math.fsum(together.phases().values()) == pytest.approx(together.total_seconds, abs=1e-6)
+    assert math.fsum(together.shares().values()) == pytest.approx(1.0)
+
+
+def test_workers_without_an_account_do_not_count_in_the_sum() -> None:
+    parts = metrics.accounts([EARLY, killed(1), worker(2, busy=3.0, elapsed=4.0)], ATTEMPT)
+    assert [math.isnan(part.total_seconds) for part in parts] == [False, True, True]
+    assert metrics.summed(parts) == parts[0]
+    assert math.isnan(metrics.summed(parts[1:]).total_seconds)
+    assert all(math.isnan(share) for share in metrics.summed([]).shares().values())
 
 
 @pytest.mark.parametrize(

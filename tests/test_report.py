@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 import fullrank.report.reading
 from fullrank.axes import ListAxis, RangeAxis
 from fullrank.errors import OutputError
-from fullrank.report import Report, report, text
+from fullrank.metrics import summed
+from fullrank.report import Report, report, text, words_of_account
 from fullrank.schema import AttemptRow, Block, Failure, Field, Tables, WorkerRow
 from fullrank.status import Status
 from fullrank.store import FileWriter
@@ -335,6 +337,71 @@ def test_busy_cores_raise_no_remark(path: Path) -> None:
     assert not re.search("shared|take turns|items wait", text(report(path)))
 
 
+def accounted(row: WorkerRow, *, end_wait: float = 1.0, total: float = 8.0) -> WorkerRow:
+    """A worker of the same times as ``row``, with an account; without 1.5 s to gather and write the rest is unknown."""
+    return replace(
+        row,
+        launch_seconds=0.0,
+        root_import_seconds=0.0,
+        start_wait_seconds=0.25,
+        prepare_seconds=0.0,
+        encode_seconds=0.25,
+        count_seconds=0.0,
+        end_wait_seconds=end_wait,
+        account_seconds=total,
+    )
+
+
+WRITTEN = replace(attempt(), gather_seconds=1.0, write_seconds=0.5)
+
+
+def test_account_shows_seconds_and_share_of_every_phase(path: Path) -> None:
+    workers = accounted(worker(0, busy=3.0, elapsed=4.0)), accounted(worker(1, busy=2.0, elapsed=3.0), end_wait=2.0)
+    write(path, {"e": np.ones(12)}, workers=workers, attempts=[WRITTEN])
+    found = report(path)
+    assert found.shares["compute"] == 5 / 16
+    shown = text(found)
+    assert "Core-seconds: 2 workers × 8.00 s = 16.000 s" in shown
+    assert re.search(r"start-up +0\.500 +3\.1 %", shown)
+    assert re.search(r"items +5\.000 +31\.2 %", shown)
+    assert re.search(r"idle +1\.000 +6\.2 %", shown)
+    assert re.search(r"closing +2\.000 +12\.5 %", shown)
+    assert re.search(r"HDF5 +1\.000 +6\.2 %", shown)
+    assert re.search(r"unexplained +1\.500 +9\.4 %", shown)
+    assert found.to_dict()["accounts"][1]["idle_seconds"] == 1.0
+    assert found.to_dict()["account"]["total_seconds"] == 16.0
+
+
+def test_each_worker_has_a_bar_whose_parts_are_in_scale(path: Path) -> None:
+    workers = accounted(worker(0, busy=3.0)), accounted(worker(1, busy=1.5), total=6.5), killed_worker(2)
+    write(path, {"e": np.ones(12)}, workers=workers, attempts=[WRITTEN])
+    bars = re.findall(r"^  worker \d  (.+)$", text(report(path)), re.MULTILINE)
+    assert [len(line) for line in bars[:2]] == [64, 52]
+    assert [line.count("█") for line in bars[:2]] == [24, 12]
+    assert bars[2] == "left no account (killed)"
+
+
+def test_many_workers_have_the_bars_of_three_of_them(path: Path) -> None:
+    workers = [accounted(worker(n, busy=n / 64 * 3)) for n in range(65)]
+    write(path, {"e": np.ones(12)}, workers=workers, attempts=[WRITTEN])
+    bars = dict(re.findall(r"^  +(least busy|median|busiest)  (\S+)$", text(report(path)), re.MULTILINE))
+    assert {name: line.count("█") for name, line in bars.items()} == {"least busy": 0, "median": 12, "busiest": 24}
+
+
+def test_every_phase_of_an_account_has_a_sign_of_its_own_and_a_name() -> None:
+    nothing = summed([])
+    assert list(words_of_account.PHASES) == list(nothing.phases())
+    assert len({sign for sign, _, _ in words_of_account.PHASES.values()}) == len(words_of_account.PHASES)
+
+
+def test_file_of_an_earlier_version_shows_what_it_has() -> None:
+    found = report(Path(__file__).parent / "data" / "before-the-account.h5")
+    shown = text(found)
+    assert "Core-seconds" not in shown
+    assert re.search(r"the rest +54\.1 %", shown)
+    assert found.to_dict()["account"]["total_seconds"] is None
+
+
 def test_many_workers_are_summarized(path: Path) -> None:
     workers = [worker(n, n_items=n, busy=float(n), elapsed=64.0, host=f"node{n // 8:02}") for n in range(64)]
     write(path, {"e": np.ones(12)}, workers=workers)
@@ -349,7 +416,7 @@ def test_many_workers_are_summarized(path: Path) -> None:
 # ---- the whole --------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["good", "failures", "partial", "killed", "resumed", "many", "bare"])
+@pytest.fixture(params=["good", "failures", "partial", "killed", "resumed", "many", "accounted", "bare"])
 def sample(request: pytest.FixtureRequest, path: Path) -> Path:
     """A file of each kind."""
     long = failure(1, "ValueError: " + "very " * 50 + "long\nand two lines")
@@ -360,7 +427,8 @@ def sample(request: pytest.FixtureRequest, path: Path) -> Path:
         "partial": {"status": [OK, MISSING, MISSING]},
         "killed": {"workers": killed, "attempts": [attempt(killed=True)]},
         "resumed": {"workers": (*killed, worker(0, of=2)), "attempts": [attempt(1, killed=True), attempt(2)]},
-        "many": {"workers": [worker(n) for n in range(17)]},
+        "many": {"workers": [accounted(worker(n)) for n in range(17)], "attempts": [WRITTEN]},
+        "accounted": {"workers": [accounted(worker(n)) for n in range(3)], "attempts": [WRITTEN]},
         "bare": {"status": [MISSING] * 3, "workers": (), "attempts": (), "provenance": {}},
     }
     return write(path, {"e": [1.5, NAN, 2.5], "n": [1, 2, 3]}, **options[request.param])
@@ -375,7 +443,7 @@ def test_report_can_be_written_as_strict_json(sample: Path) -> None:
 def test_text_has_its_sections_in_order(sample: Path) -> None:
     heads = [line.split(" ")[0] for line in text(report(sample)).splitlines() if line and not line.startswith(" ")]
     order = ["A", "3", "This", "File", "Digest", "Function", "Sweep", "Command", "Where", "Processor", "Software"]
-    order += ["Results,", "Attempts", "Time", "Workers,", "Slowest", "Failures:"]
+    order += ["Results,", "Attempts", "Time", "Core-seconds:", "Workers,", "Slowest", "Failures:"]
     assert heads == [head for head in order if head in heads]
     assert {"A", "3", "File", "Digest", "Results,"} <= set(heads)
 
@@ -383,6 +451,12 @@ def test_text_has_its_sections_in_order(sample: Path) -> None:
 def test_lines_are_no_wider_than_asked_but_for_what_is_copied(sample: Path) -> None:
     for line in text(report(sample), width=100).splitlines():
         assert len(line) <= 100 or line.startswith(("File", "Command", "This file")) or "--item" in line
+
+
+def test_what_is_said_of_time_fits_a_terminal_of_80_columns(sample: Path) -> None:
+    parts = text(report(sample), width=80).split("\n\n")
+    of_time = [part for part in parts if part.startswith(("Time", "Core-seconds", "  ", "Workers"))]
+    assert max([0, *(len(line) for part in of_time for line in part.splitlines())]) <= 80
 
 
 def test_explanations_are_wrapped_to_a_narrow_terminal(path: Path) -> None:

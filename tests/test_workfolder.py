@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fullrank import workfolder
+from fullrank.account import Closing
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import filesystem_type, is_shared
 from fullrank.workfolder import REASON_COMPLETE, REASON_KILLED, AttemptStart, WorkFolder, moved_aside
@@ -108,6 +109,16 @@ def test_attempts_are_told_with_their_ends(folder: WorkFolder) -> None:
     assert killed.started <= ended.started <= ended.ended
     assert ended.ended[10] == "T"
     assert ended.ended[-6] in "+-"  # with its offset
+
+
+def test_closing_of_an_account_comes_back_as_it_was_noted(folder: WorkFolder) -> None:
+    closing = Closing((0.1, 1e6 / 3), 7.25, gather_seconds=1 / 7)
+    for number in (1, 2, 3):
+        folder.begin_attempt(start(number))
+    folder.end_attempt(1, reason=REASON_COMPLETE, wall_seconds=1.5)
+    folder.end_attempt(2, reason=REASON_COMPLETE, wall_seconds=1.5, closing=closing)
+    assert folder.closings() == {2: closing}
+    assert [attempt.attempt for attempt in folder.attempts()] == [1, 2, 3]
 
 
 def test_a_note_cut_anywhere_costs_itself_alone_and_not_the_next(folder: WorkFolder) -> None:

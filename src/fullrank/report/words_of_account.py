@@ -29,6 +29,12 @@ PHASES: dict[str, tuple[str, str, str]] = {
 """Sign in the bars, name and explanation of each phase of an account."""
 
 
+NOTE = (
+    "In the bars p, items, e, c and j, which alternate, stand one after the other. "
+    "After the account came the end of the file and its verification."
+)
+
+
 def account_section(found: Report, width: int) -> Iterator[str]:
     """Say where the workers' time went, from the start of their processes on."""
     total_seconds = found.account.total_seconds
@@ -36,12 +42,11 @@ def account_section(found: Report, width: int) -> Iterator[str]:
         return
     known = [part for part in found.accounts if not isnan(part.total_seconds)]
     each = f"{counted(len(known), 'worker')} × {spelled_seconds(total_seconds / len(known))}"
-    yield f"Core-seconds: {_decimals([total_seconds])[0]} = {each}, from the start to the account"
+    yield from wrapped("", f"Core-seconds: {each} = {_decimals([total_seconds])[0]} s, from start to account", width)
     yield from _phases(found.account)
     yield ""
     yield from _bars(found, width)
-    note = "The account was written before the end of the file; that and the file's verification are not in it."
-    yield from wrapped("  ", note, width)
+    yield from wrapped("  ", NOTE, width)
 
 
 def _phases(account: Account) -> Iterator[str]:
