@@ -1,13 +1,14 @@
 """Pictures of time: how long items took, and what each worker did."""
 
-from collections.abc import Callable
-from math import isnan
+from collections.abc import Mapping
+from math import fsum, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fullrank.metrics import Account
 from fullrank.plots.labels import durations, plain, time_unit
 from fullrank.plots.library import PALETTE
 from fullrank.plots.scales import log_scale
@@ -21,25 +22,37 @@ if TYPE_CHECKING:
 
 N_BARS = 24
 """More workers are drawn as one area, without a gap between them."""
+SMALLEST_SHARE = 1e-3
+"""Of the makespan: what is less cannot be seen, and needs no place in the legend."""
 RARE = 100
 """A bin that holds less than this part of the fullest one is not seen on a linear scale."""
 
-Part = tuple[str, str, Callable[[WorkerRow], float]]
-PARTS: tuple[Part, ...] = (
-    ("start-up", "0.25", lambda row: row.startup_seconds),
-    ("import", "0.55", lambda row: row.import_seconds),
-    ("inside items", PALETTE[0], lambda row: row.compute_seconds),
-    ("asking", PALETTE[4], lambda row: row.claim_seconds),
-    ("writing", PALETTE[2], lambda row: row.journal_seconds),
-    ("other", PALETTE[3], lambda row: _other(row)),
+PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("start-up", "0.25", ("startup",)),
+    ("import", "0.55", ("import",)),
+    ("waiting to start", "0.93", ("start_wait",)),
+    ("inside items", PALETTE[0], ("compute",)),
+    ("around items", PALETTE[4], ("prepare", "encode", "claim", "journal")),
+    ("idle at the end", "0.82", ("idle",)),
+    ("gather and HDF5", PALETTE[2], ("close", "gather", "write")),
+    ("unexplained", PALETTE[3], ("unexplained",)),
 )
-"""What a worker's time is made of, in this order from the left, with its colour; waiting at the end comes last."""
-WAITING = ("idle at the end", "0.87")
+"""What a worker's time is made of, in this order from the left, with its colour and the phases of its account."""
 NO_RESULT = ("items without a result", PALETTE[1])
 
 
-def _other(row: WorkerRow) -> float:
-    return max(row.elapsed_seconds - row.compute_seconds - row.claim_seconds - row.journal_seconds, 0.0)
+def _phases(row: WorkerRow, account: Account, makespan_seconds: float) -> Mapping[str, float]:
+    """Return the phases of a worker's account; files of early versions have only those until its last item."""
+    if not isnan(account.total_seconds):
+        return account.phases()
+    around_seconds = row.elapsed_seconds - row.compute_seconds
+    return {
+        "startup": row.startup_seconds,
+        "import": row.import_seconds,
+        "compute": row.compute_seconds,
+        "claim": around_seconds,
+        "idle": makespan_seconds - row.elapsed_seconds,
+    }
 
 
 def draw_histogram(pictures: Pictures, found: Report, axes: "Axes") -> None:
@@ -73,10 +86,12 @@ def draw_workers(found: Report, axes: "Axes") -> None:
         axes.set_axis_off()
         return
     factor, unit = time_unit(span)
+    phases = [_phases(row, account, span) for row, account in zip(rows, found.accounts, strict=True)]
     left = np.zeros(len(rows))
-    for label, colour, width in (*PARTS, (*WAITING, lambda row: span - row.elapsed_seconds)):
-        widths = np.nan_to_num(np.array([width(row) for row in rows])) / factor
-        if widths.any():
+    for label, colour, names in PARTS:
+        widths = np.array([fsum(part.get(name, 0.0) for name in names) for part in phases])
+        widths = np.nan_to_num(widths).clip(min=0) / factor
+        if widths.sum() >= SMALLEST_SHARE * span / factor:
             _bars(axes, left, widths, label=label, colour=colour)
             left += widths
     axes.set_xlabel(f"time ({unit})")
