@@ -148,14 +148,19 @@ def test_results_over_many_decades_get_a_logarithmic_scale(path: Path) -> None:
     assert axes_named(figure, "energy").get_yscale() == "linear"
 
 
-def test_bars_of_a_worker_add_up_to_its_time(path: Path) -> None:
-    early = replace(WORKER, worker=1, elapsed_seconds=3.75, compute_seconds=2.5)
-    axes = axes_named(drawn(with_workers(numbers_study(sweep_of((9,))), WORKER, early), path), "worker")
-    for row, number in ((WORKER, 0), (early, 1)):
+@pytest.mark.parametrize(
+    ("worker", "seconds"),
+    [(WORKER, 5.25), (replace(WORKER, account_seconds=nan), 0.125 + 0.25 + 4.0)],
+    ids=["with an account", "of a file from before there were accounts"],
+)
+def test_bars_of_a_worker_add_up_to_its_time(worker: WorkerRow, seconds: float, path: Path) -> None:
+    early = replace(worker, worker=1, elapsed_seconds=3.75, compute_seconds=2.5)
+    axes = axes_named(drawn(with_workers(numbers_study(sweep_of((9,))), worker, early), path), "worker")
+    for row, number in ((worker, 0), (early, 1)):
         bars = [bar.patches[number] for bar in axes.containers]
         ends = [bar.get_x() + bar.get_width() for bar in bars]
         assert [bar.get_x() for bar in bars[1:]] == pytest.approx(ends[:-1])
-        assert ends[-1] == pytest.approx(row.startup_seconds + row.import_seconds + 4.0)
+        assert ends[-1] == pytest.approx(seconds)
         assert row.compute_seconds in [pytest.approx(bar.get_width()) for bar in bars]
 
 
