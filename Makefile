@@ -4,6 +4,7 @@ PYTHON ?=
 MPI := mpich
 VENV := .venv
 ARGS :=
+KILLS := 1000
 
 # What is installed into $(VENV): each step contains the ones before it.
 EXTRAS_run := $(MPI)
@@ -16,7 +17,7 @@ MARKS_dev := run test dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would meet
-.PHONY: help run install test test-openmpi test-all check compare bench python clean FORCE
+.PHONY: help run install test test-openmpi test-all check torture compare bench python clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +51,9 @@ check: $(VENV)/.ready-dev  ## check style, types and shell scripts
 
 compare: $(VENV)/.ready-test  ## measure which way of using this machine's cores pays; table, figure and values go to results/
 	jobs/compare-laptop.sh configs/lyapunov.toml $(ARGS)
+
+torture: $(VENV)/.ready-test  ## kill real runs, KILLS times (1000), and count what is lost
+	$(VENV)/bin/fullrank selftest --kills $(KILLS) $(ARGS)
 
 bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank beside its peers (they are in .venv-bench)
 	$(VENV)/bin/python benchmarks/bench.py $(ARGS)

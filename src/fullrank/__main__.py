@@ -2,19 +2,41 @@
 
 import os
 import sys
+import time
 
-from fullrank.launcher import launcher_from, thread_limits
+from fullrank.launcher import Launched, launcher_from, thread_limits
+
+TYPE_CHECKING = False  # typing's own opens a dozen files
+if TYPE_CHECKING:
+    from fullrank.witness import Witness
+
+_WAIT_FOR_ROOT_SECONDS = 1.0
 
 
 def main() -> int:
     """Run the command line, or follow root; return the exit code."""
     _renew_environment()
     launched = launcher_from(os.environ)
-    if launched is not None and launched.rank > 0 and sys.argv[1:2] == ["run"]:
-        return _follow(launched.size)
+    if launched is not None and sys.argv[1:2] == ["run"]:
+        return _be_rank(launched)
     from fullrank.cli import main as command_line
 
     return command_line(sys.argv[1:])
+
+
+def _be_rank(launched: Launched) -> int:
+    """Be one of the processes that a launcher started, with a witness of its end."""
+    from fullrank.witness import call_witness
+
+    witness = call_witness(launched.rank, launched.size)
+    try:
+        if launched.rank > 0:
+            return _follow(launched, witness)
+        from fullrank.cli import main as command_line
+
+        return command_line(sys.argv[1:], witness)
+    finally:
+        witness.dismiss()
 
 
 def _renew_environment() -> None:
@@ -26,15 +48,18 @@ def _renew_environment() -> None:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _follow(size: int) -> int:
+def _follow(launched: Launched, witness: "Witness") -> int:
     """Be a rank other than root."""
     try:
         from fullrank.backends import mpi
-    except (ImportError, RuntimeError):  # without an MPI library
+    except (ImportError, RuntimeError) as error:  # without an MPI library
+        time.sleep(_WAIT_FOR_ROOT_SECONDS)  # if root has none either it says so, and the launcher ends this process
+        where = f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
+        os.write(2, f"fullrank: error: {where}: mpi4py cannot load an MPI library: {error}\n".encode())
+        witness.fail_launch()
+    if mpi.world().size != launched.size:
         return 2  # root says why
-    if mpi.world().size != size:
-        return 2
-    return mpi.guarded_follow()
+    return mpi.guarded_follow(witness)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import fullrank
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from
+from fullrank.witness import Witness
 
 BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
 _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
@@ -27,12 +28,12 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}\nTry: {self.prog} --help")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command and return the exit code. Under a launcher this is root; see :func:`_as_root`."""
+def main(argv: Sequence[str], witness: Witness | None = None) -> int:
+    """Run one command and return the exit code. With a ``witness`` this is rank 0; see :func:`_as_root`."""
     watch_gil()  # before any extension module is imported
     launched = launcher_from(os.environ)
-    if argv[:1] == ["run"] and launched is not None and (launched.size > 1 or not _names_backend(argv)):
-        return _as_root(argv, launched)
+    if launched is not None and witness is not None and (launched.size > 1 or not _names_backend(argv)):
+        return _as_root(argv, launched, witness)
     return _alone(argv)
 
 
@@ -83,19 +84,22 @@ def _guarded(argv: Sequence[str], crew: object) -> int:
         return 0
 
 
-def _as_root(argv: Sequence[str], launched: Launched) -> int:
+def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     """Run a command as rank 0: whatever happens here, the other ranks are told or ended."""
     try:
         from fullrank.backends import mpi
     except (ImportError, RuntimeError) as error:
         sys.stderr.write(f"fullrank: error: {_no_mpi(launched, error)}\n")
+        sys.stderr.flush()
+        if launched.size > 1:
+            witness.fail_launch()
         return BackendError.exit_code
     comm = mpi.world()
     if comm.size != launched.size:
         sys.stderr.write(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
         return BackendError.exit_code
     try:
-        crew = mpi.MpiCrew(comm)
+        crew = mpi.MpiCrew(comm, witness)
         try:
             code = _guarded(argv, crew)
         except SystemExit as leaving:  # --help
@@ -106,12 +110,15 @@ def _as_root(argv: Sequence[str], launched: Launched) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(_INTERRUPTED)
         _tell(Stopped.exit_code)
+        witness.tell("interrupted")
         mpi.abort(comm, Stopped.exit_code)
-    except BaseException:
+    except BaseException as error:
         import traceback
 
-        sys.stderr.write(f"fullrank: root ({os.uname().nodename}): the run ends here\n{traceback.format_exc()}")
+        where = f"root ({os.uname().nodename})"
+        sys.stderr.write(f"fullrank: {where}: the run ends here\n{traceback.format_exc()}")
         _tell(FullrankError.exit_code)
+        witness.tell(f"{where}: {type(error).__name__} outside any item")
         mpi.abort(comm, FullrankError.exit_code)
 
 
@@ -123,7 +130,8 @@ def _tell(code: int) -> None:
 
 def _no_mpi(launched: Launched, error: Exception) -> str:
     return (
-        f"{launched.name} started {launched.size} processes, but mpi4py cannot load an MPI library: {error}\n"
+        f"{launched.name} started {launched.size} processes, but mpi4py cannot load an MPI library "
+        f"on {os.uname().nodename}: {error}\n"
         f"Install one with: pip install 'fullrank[mpich]'"
     )
 
@@ -215,7 +223,19 @@ def _parser() -> argparse.ArgumentParser:
         example="compare study.toml --budget 5m",
     )
     _add_comparison(compare)
-    for command in (status, report, gather, verify, diff, compare):
+    selftest = _command(
+        subparsers,
+        "selftest",
+        "kill real runs here and count what is lost",
+        commands.selftest,
+        example="selftest --kills 100 --dir /scratch/me",
+    )
+    selftest.add_argument("--kills", type=_positive, default=20, metavar="N", help="how many kills (20)")
+    selftest.add_argument("--dir", type=Path, metavar="DIR", help="a folder of the file system to test")
+    selftest.add_argument(
+        "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
+    )
+    for command in (status, report, gather, verify, diff, compare, selftest):
         command.add_argument("--json", action="store_true", help="for programs")
     return parser
 

@@ -1,6 +1,6 @@
 """One item in a process of its own, so that only that process dies if the item is deadly.
 
-``python -m fullrank.contained`` is the child: it reads a pickled job and an index from its standard input and writes
+``python -m fullrank.contained ANSWERS_FD PARENT_PID`` is the child: it reads a pickled job and an index from its standard input and writes
 the pickled evaluation to the descriptor named on its command line. Both ends are ours; nothing else is unpickled.
 """
 
@@ -82,7 +82,7 @@ def _one_try(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | Non
     readable, writable = os.pipe()
     with os.fdopen(readable, "rb") as answers:
         child = subprocess.Popen(
-            [sys.executable, "-m", "fullrank.contained", str(writable)],
+            [sys.executable, "-m", "fullrank.contained", str(writable), str(os.getpid())],
             stdin=subprocess.PIPE,
             env=stripped_environment(os.environ),
             pass_fds=[writable],
@@ -133,8 +133,8 @@ def main() -> None:
     """Be the child: evaluate one item and send the evaluation back."""
     from fullrank.worker import Keeper
 
-    Keeper([], parent=os.getppid()).start()
-    answers = int(sys.argv[1])
+    answers, parent = int(sys.argv[1]), int(sys.argv[2])  # asked for here, its pid may be that of its own successor
+    Keeper([], parent=parent).start()
     job, index = pickle.load(sys.stdin.buffer)
     running: list[int] = [IDLE]
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)

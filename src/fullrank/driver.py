@@ -1,6 +1,7 @@
 """One run, from a checked study to the file at its final name."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from fullrank.lock import RunLock
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
 from fullrank.schedule import spread_stride
+from fullrank.silence import silent_workers
 from fullrank.store import FileSummary, ResultFile, is_ours
 from fullrank.study import Study
 from fullrank.survey import Survey
@@ -279,6 +281,7 @@ class _Run:
                     display=display,
                     rule=FailureRule(run_options.max_failures),
                     renew_lock=self._lock.renew,
+                    silent_workers=lambda: silent_workers(self._folder.path, job.attempt, now=time.time()),
                 )
             )
             return monitors[0]

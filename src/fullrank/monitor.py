@@ -1,6 +1,6 @@
 """Root's eyes on a run in progress: how far it is, whether to stop it, and the lock that must be renewed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -13,6 +13,7 @@ from fullrank.lock import RENEWAL_SECONDS
 from fullrank.progress import Display
 
 LOOK_SECONDS = 0.2
+SILENCE_LOOK_SECONDS = 30.0
 ALL_FAILED_ITEMS = 20
 """A run whose first 20 finished items have all failed is stopped: the cause is rarely the items."""
 
@@ -39,11 +40,20 @@ class FailureRule:
 class Monitor(AbstractContextManager[None]):
     """Looks at a run from a thread of root: shows how far it is, keeps its lock, stops it for failures."""
 
-    def __init__(self, handle: Handle, *, display: Display, rule: FailureRule, renew_lock: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        *,
+        display: Display,
+        rule: FailureRule,
+        renew_lock: Callable[[], None],
+        silent_workers: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self._handle = handle
         self._display = display
         self._rule = rule
         self._renew_lock = renew_lock
+        self._silent_workers = silent_workers
         self._end = Event()
         self._thread = Thread(target=self._run, name="fullrank-monitor", daemon=True)
         self.verdict = ""
@@ -63,9 +73,13 @@ class Monitor(AbstractContextManager[None]):
         self._look()
 
     def _run(self) -> None:
-        renewed = monotonic()
+        renewed = listened = monotonic()
         while not self._end.wait(LOOK_SECONDS):
             self._look()
+            if monotonic() - listened > SILENCE_LOOK_SECONDS:
+                listened = monotonic()
+                for sentence in self._silent_workers():
+                    self._display.say(sentence)
             if monotonic() - renewed > RENEWAL_SECONDS:
                 renewed = monotonic()
                 try:

@@ -101,6 +101,9 @@ class Display(Protocol):
     def show(self, tally: "Tally", elapsed_seconds: float) -> None:
         """Take notice of what this attempt has done since its start."""
 
+    def say(self, sentence: str) -> None:
+        """Tell one thing in between, on a line of its own."""
+
     def end(self) -> None:
         """Show the last state and leave the stream at the start of a line."""
 
@@ -112,6 +115,9 @@ class Silent:
         """Do nothing."""
 
     def show(self, tally: "Tally", elapsed_seconds: float) -> None:
+        """Do nothing."""
+
+    def say(self, sentence: str) -> None:
         """Do nothing."""
 
     def end(self) -> None:
@@ -208,6 +214,9 @@ class Scatter:
 class _Shown:
     """What the two displays that show something share: the state, and a stream that may break."""
 
+    _draws_over = False
+    """Whether the last line is one that is drawn again and again."""
+
     def __init__(self, stream: TextIO, clock: Clock) -> None:
         self._stream = stream
         self._clock = clock
@@ -239,6 +248,10 @@ class _Shown:
             quiet_seconds=now - self._changed,
         )
         return self._state
+
+    def say(self, sentence: str) -> None:
+        """Write a line; a bar that stands there is drawn again below it."""
+        self._write(f"\r{sentence}\x1b[K\n" if self._draws_over else f"{sentence}\n")
 
     def _write(self, text: str) -> None:
         with suppress(OSError, ValueError):  # the terminal is gone, the stream is closed
@@ -293,6 +306,8 @@ class PlainLines(_Shown):
 
 class Bar(_Shown):
     """One line at the bottom of a terminal, drawn again several times a second."""
+
+    _draws_over = True
 
     def __init__(self, stream: TextIO, *, clock: Clock = time.monotonic) -> None:
         super().__init__(stream, clock)

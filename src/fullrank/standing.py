@@ -1,5 +1,6 @@
 """How far a study is, as the files tell: by its config or its output, running, stopped or finished."""
 
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from fullrank.config import load
 from fullrank.errors import OutputError
 from fullrank.lock import holder_of
+from fullrank.silence import silent_workers
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
 from fullrank.survey import Survey
@@ -30,6 +32,10 @@ class Standing:
     n_failed: int
     holder: str = ""
     """Who runs it now: host and process."""
+    death: str = ""
+    """What is noted of a rank's death that ended the latest attempt."""
+    silent: tuple[str, ...] = ()
+    """A sentence for each worker of a running study that gives no sign of life."""
 
     @property
     def n_finished(self) -> int:
@@ -46,13 +52,15 @@ class Standing:
         return asdict(self)
 
     def text(self) -> str:
-        """Return two lines for a person."""
+        """Return two lines for a person, and one for each death or silent worker."""
         total = "?" if self.n_items is None else f"{self.n_items:,}"
         share = f" ({self.n_finished / self.n_items:.0%})" if self.n_items else ""
         by = f" by {self.holder}" if self.holder else ""
+        silent = "".join(f"\n{sentence}" for sentence in self.silent)
+        death = f"\nthe last attempt ended early: {self.death}" if self.death else ""
         return (
             f"{self.state}{by}: {self.n_finished:,} of {total} items are finished{share}, "
-            f"{self.n_failed:,} of them failed\n{self.output}"
+            f"{self.n_failed:,} of them failed\n{self.output}{death}{silent}"
         )
 
 
@@ -103,5 +111,8 @@ def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
     if n_items is None:
         n_items = next((info.header["n_items"] for info in survey.journals if "n_items" in info.header), None)
     holder = holder_of(folder.path)
-    state = RUNNING if holder else STOPPED
-    return Standing(str(folder.output), state, n_items, survey.n_ok, survey.n_failed, holder or "")
+    known = str(folder.output), RUNNING if holder else STOPPED, n_items, survey.n_ok, survey.n_failed
+    if not holder:
+        return Standing(*known, death=folder.last_death())
+    silent = tuple(silent_workers(folder.path, folder.next_attempt() - 1, now=time.time()))
+    return Standing(*known, holder=holder, silent=silent)

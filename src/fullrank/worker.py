@@ -21,7 +21,7 @@ from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, s
 
 FLUSH_SECONDS = 1.0
 SYNC_SECONDS = 5.0
-JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX = ".journal", ".running", ".log"
+JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX = ".journal", ".running", ".log", ".death"
 _STATIC_LOOK_SECONDS = 0.5
 
 
@@ -50,6 +50,11 @@ def file_stem(attempt: int, worker: int) -> str:
 def attempt_stem(attempt: int) -> str:
     """Return how the names of all files of one attempt in the work folder begin."""
     return f"a{attempt:04d}-"
+
+
+def death_note(work_folder: str | Path, attempt: int) -> Path:
+    """Return where it is noted what ended the attempt's ranks."""
+    return Path(work_folder, f"{attempt_stem(attempt)}ranks{DEATH_SUFFIX}")
 
 
 def running_cell(path: Path) -> Cell:
@@ -155,6 +160,7 @@ class Worker:
             header,
             write_interval_seconds=job.journal_interval_seconds,
         )
+        self._running_file = self.journal.path.with_suffix(RUNNING_SUFFIX)
         self._recording = threading.Lock()
         self._pace = Pace()
         self._n_claims = 0
@@ -210,7 +216,9 @@ class Worker:
         self.journal.flush()
 
     def sync(self) -> None:
-        """:meth:`flush`, and have the disk keep it."""
+        """:meth:`flush`, and have the disk keep it; a sign of life for all who look at the running cell's file."""
+        with suppress(OSError):  # where files cannot be mapped there may be none
+            os.utime(self._running_file)
         self.flush()
         self.journal.sync()
 

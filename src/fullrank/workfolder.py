@@ -14,7 +14,7 @@ from fullrank.account import Closing
 from fullrank.errors import OutputError, StorageError
 from fullrank.evaluate import IDLE
 from fullrank.schema import AttemptRow
-from fullrank.worker import JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX
+from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX, death_note
 
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
 REASON_FAILURES, REASON_ALL_FAILED, REASON_KILLED = "too many failures", "all failed", "killed"
@@ -92,6 +92,13 @@ class WorkFolder:
             if index != IDLE and content:  # it is empty if its worker was killed while it made it
                 found.append((int(cell.name[1:].partition("-")[0]), index))
         return tuple(found)
+
+    def last_death(self) -> str:
+        """Return what is noted of the death that ended the latest attempt's ranks; "" if nothing is."""
+        try:
+            return death_note(self.path, self.next_attempt() - 1).read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
 
     def identity(self) -> str | None:
         """Return the identity of the study whose journals are here; None for a folder without any."""
@@ -217,6 +224,7 @@ class WorkFolder:
             f"{ours}{JOURNAL_SUFFIX}",
             f"{ours}{RUNNING_SUFFIX}",
             f"{ours}{LOG_SUFFIX}",
+            f"{ours}{DEATH_SUFFIX}",
             "*.[0-9]*.tmp",
             "token",
         )

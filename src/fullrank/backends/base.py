@@ -46,9 +46,12 @@ class Death:
     worker: int
     host: str
     reason: str
+    item: int | None = None
+    """The item it was in, if it was in one."""
 
     def __str__(self) -> str:
-        return f"worker {self.worker} ({self.host}) died: {self.reason}"
+        where = "outside any item" if self.item is None else f"in item {self.item}"
+        return f"worker {self.worker} ({self.host}) died {where}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 from fullrank.backends.answers import Answers, wait_for_answers
 from fullrank.backends.base import Death, Outcome, Watch
@@ -17,6 +18,8 @@ from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment, thread_limits
 from fullrank.schedule import Todo
+from fullrank.witness import running_index
+from fullrank.worker import RUNNING_SUFFIX, file_stem
 
 _LOOK_SECONDS = 0.2
 
@@ -27,6 +30,7 @@ class _Child:
     def __init__(self, job: Job, number: int, *, cells: int, finished: bytes | None) -> None:
         self.number = number
         self.answers = Answers(number)
+        self._running = Path(job.work_folder, file_stem(job.attempt, number) + RUNNING_SUFFIX)
         environment = stripped_environment(os.environ)
         blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_PARENT)
         try:
@@ -71,7 +75,7 @@ class _Child:
         if self.answers.told:
             return None
         code = self.process.returncode
-        return Death(self.number, os.uname().nodename, describe_death(code))
+        return Death(self.number, os.uname().nodename, describe_death(code), running_index(self._running))
 
     def close(self) -> None:
         """Kill it if it still runs, and free the pipes."""

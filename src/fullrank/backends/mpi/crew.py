@@ -10,15 +10,17 @@ from fullrank.backends.mpi.library import MPI, abort, world
 from fullrank.backends.mpi.team import MpiTeam
 from fullrank.crew import Member
 from fullrank.errors import FullrankError, Stopped
+from fullrank.witness import Witness
 
 
 class MpiCrew:
     """All ranks of a communicator, as root sees them."""
 
-    def __init__(self, comm: MPI.Intracomm) -> None:
+    def __init__(self, comm: MPI.Intracomm, witness: Witness) -> None:
         self._comm = comm
         self.size = comm.size
-        self.member = Member(MpiTeam(comm))
+        self._team = MpiTeam(comm, witness)
+        self.member = Member(self._team)
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
         """Call a method on every rank and return the results by rank; raises the first error of any. Collective."""
@@ -32,6 +34,7 @@ class MpiCrew:
     def leave(self, exit_code: int) -> None:
         """End the other ranks with ``exit_code``."""
         broadcast(self._comm, pickle.dumps(("leave", (exit_code,))))
+        self._team.leave()
 
 
 class _Raised:
@@ -48,22 +51,25 @@ def _answer(member: Member, method: str, arguments: tuple[Any, ...]) -> bytes:
         return pickle.dumps(_Raised(error))
 
 
-def follow(comm: MPI.Intracomm) -> int:
+def follow(comm: MPI.Intracomm, witness: Witness) -> int:
     """Be a rank other than root: do what root calls until it says leave; return the exit code."""
-    member = Member(MpiTeam(comm))
+    team = MpiTeam(comm, witness)
+    member = Member(team)
     while True:
         method, arguments = pickle.loads(broadcast(comm, None))
         if method == "leave":
+            team.leave()
             return int(arguments[0])
         gather(comm, _answer(member, method, arguments))
 
 
-def guarded_follow() -> int:
+def guarded_follow(witness: Witness) -> int:
     """:func:`follow` on the world; what it raises is shown and ends all ranks."""
     comm = world()
     try:
-        return follow(comm)
+        return follow(comm, witness)
     except KeyboardInterrupt:
+        witness.tell("interrupted")
         abort(comm, Stopped.exit_code)  # root has heard the same signal and says so
     except BaseException as error:
         import traceback
@@ -71,4 +77,5 @@ def guarded_follow() -> int:
         where = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
         os.write(2, f"fullrank: {where}: the run ends here\n{traceback.format_exc()}".encode())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        witness.tell(f"{where}: {type(error).__name__} outside any item")
         abort(comm, error.exit_code if isinstance(error, FullrankError) else 70)

@@ -10,25 +10,33 @@ from fullrank.backends.base import Outcome, Watch
 from fullrank.backends.mpi.collectives import wait, wait_for_all
 from fullrank.backends.mpi.counter import RootHandle, WindowCounter
 from fullrank.backends.mpi.library import MPI, ROOT
+from fullrank.backends.mpi.lookout import Lookout
 from fullrank.errors import FullrankError, FunctionError, JournalError
 from fullrank.evaluate import Cell
 from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, StopSignals
 from fullrank.job import Job
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 from fullrank.schedule import Todo
-from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
+from fullrank.witness import Witness
+from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, death_note, file_stem, running_cell
 
 
 class MpiTeam:
     """The ranks of a communicator; each is one member of the crew and one worker."""
 
-    def __init__(self, comm: MPI.Intracomm) -> None:
+    def __init__(self, comm: MPI.Intracomm, witness: Witness) -> None:
         self.comm = comm
         self.rank, self.size = comm.rank, comm.size
+        self._lookout = Lookout(comm, witness)
+        self._lookout.start()
         # what asks for a stop while no item runs is kept for `run`; MPI's own handler would swallow it
         self._early = StopSignals()
         for number in STOP_SIGNALS:
             signal.signal(number, self._early.on_signal)
+
+    def leave(self) -> None:
+        """Look for dead ranks no more: all leave, each when it is ready."""
+        self._lookout.end()
 
     def union(self, bitmap: bytearray) -> bytearray:
         """Return the bits set on any rank. Collective."""
@@ -40,6 +48,7 @@ class MpiTeam:
         """Be one worker until nothing is left or the run is stopped. Collective."""
         stem = Path(job.work_folder, file_stem(job.attempt, self.rank))
         running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+        self._lookout.attend(stem.with_suffix(RUNNING_SUFFIX), note=death_note(job.work_folder, job.attempt))
         signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
         log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
         with ExitStack() as stack:
@@ -49,9 +58,10 @@ class MpiTeam:
             if self._early.requested:
                 signals.on_signal(signal.SIGUSR1, None)
             worker = self._worker(job, running=running, signals=signals, log=log)
-            keeper = Keeper([worker], parent=os.getppid())
+            keeper = Keeper([worker])
             keeper.start()
             stack.callback(keeper.end)
+            stack.enter_context(self._lookout.flushing(worker.flush))
             # no collective on the way out of an unforeseen error: the others are elsewhere, and the job is aborted
             counter = WindowCounter(self.comm, todo.n_items)
             with watch(RootHandle(counter)) if self.rank == ROOT else nullcontext():

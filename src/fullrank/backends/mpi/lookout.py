@@ -1,0 +1,90 @@
+"""Ends a rank that would wait for the dead where its launcher does not end it: a thread that calls no MPI but Abort.
+
+Two things are looked at every second, from the first collective to the last. A parent that is gone: mpiexec was killed
+and left orphans. A note of a death in the work folder, which all hosts share: plain ``srun`` lets the other ranks wait
+for ever. Two ranks look for the note, the first and the last, mostly on two hosts: a file server of ten thousand
+ranks is asked twice a second, not ten thousand times.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fullrank.backends.mpi.library import MPI, ROOT
+from fullrank.errors import FullrankError, Stopped
+from fullrank.witness import Witness, leave_note, running_index
+
+LOOK_SECONDS = 1.0
+
+
+class Lookout(threading.Thread):
+    """Looks out for deaths from one rank of ``comm``, until the process ends."""
+
+    def __init__(self, comm: MPI.Comm, witness: Witness) -> None:
+        super().__init__(name="fullrank-lookout", daemon=True)
+        self._comm = comm
+        self._witness = witness
+        self._looks_for_note = comm.rank in (ROOT, comm.size - 1)
+        self._who = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
+        self._stderr = os.dup(2)  # while items run, 2 is a log
+        self._running: Path | None = None
+        self._note: Path | None = None
+        self._seen: Path | None = None
+        self._flush: Callable[[], None] = lambda: None
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Look until something is dead or :meth:`end`."""
+        while not self._ended.wait(LOOK_SECONDS):
+            if os.getppid() != self._witness.parent:
+                self._leave_orphaned()
+            if self._is_overlooked():
+                self._abort()
+
+    def _is_overlooked(self) -> bool:
+        """Return whether a death was noted before the last look already: a launcher that cares has acted by now."""
+        if not self._looks_for_note or self._note is None or not self._note.exists():
+            return False
+        was_seen, self._seen = self._seen, self._note
+        return was_seen == self._note
+
+    def attend(self, running: Path, *, note: Path) -> None:
+        """Look for ``note`` from now on, and name the item in ``running``; the witness is told the same."""
+        self._running, self._note = running, note
+        self._witness.attend(running, note=note)
+
+    @contextmanager
+    def flushing(self, flush: Callable[[], None]) -> Iterator[None]:
+        """Call ``flush`` before the rank is ended within this context."""
+        self._flush = flush
+        try:
+            yield
+        finally:
+            self._flush = lambda: None
+
+    def end(self) -> None:
+        """Stop looking; the rank leaves."""
+        self._ended.set()
+
+    def _leave_orphaned(self) -> None:
+        index = running_index(self._running) if self._running is not None else None
+        where = "outside any item" if index is None else f"in item {index}"
+        if self._note is not None:
+            leave_note(self._note, f"{self._who} was orphaned {where}: what had started the ranks was killed")
+        self._save()
+        os._exit(Stopped.exit_code)
+
+    def _abort(self) -> None:
+        self._save()
+        self._comm.Abort(Stopped.exit_code)
+        os._exit(Stopped.exit_code)
+
+    def _save(self) -> None:
+        """Keep what is finished, and have nobody take this end for another death."""
+        with suppress(FullrankError):
+            self._flush()
+        self._witness.dismiss()
+        with suppress(OSError):
+            os.write(self._stderr, f"fullrank: {self._who}: ends, for another process of the run is dead\n".encode())

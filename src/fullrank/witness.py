@@ -1,0 +1,175 @@
+"""A small process beside each rank of MPI that tells how the rank ended, if the rank cannot.
+
+A rank that is killed, crashes or leaves by ``os._exit`` says nothing, and launchers say at most a signal: MPICH's ends
+the other ranks without a word and with exit code 0. The witness sleeps on a pipe that the kernel closes with its
+rank, whatever ends it. It is forked before anything is imported: it opens no file, shares nearly all its memory, and
+knows nothing of MPI, whose library would not survive a fork.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+Message = tuple[bytes, bytes]
+"""Paths of the running cell and of the note."""
+
+_NOTHING: Message = (b"", b"")
+_DISMISSED: Message = (b"", b"dismissed")
+_ONE_OF_MANY_SECONDS = 0.2
+_ENDING_SECONDS = 0.02
+_MAX_INHERITED_FILES = 1024
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGALRM)
+"""What a terminal, a launcher or a scheduler sends to all is for the rank; the witness ends with it."""
+_FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
+"""How launchers end the other ranks once one has died."""
+
+
+class Witness:
+    """The rank's side."""
+
+    def __init__(self, pipe: int) -> None:
+        self.parent = os.getppid()
+        """What started the rank; known before MPI is there, in whose start it may be killed."""
+        self._pipe = pipe
+        self._note: Path | None = None
+        # a process that user code forks off would keep the pipe open
+        os.register_at_fork(after_in_child=self._forget)
+
+    def attend(self, running: Path, *, note: Path) -> None:
+        """Tell where the running item stands from now on, and where a death is noted. The first death alone is."""
+        self._note = note
+        self._send(os.fsencode(running), os.fsencode(note))
+
+    def tell(self, text: str) -> None:
+        """Note how this process ends the run: those that the launcher then kills have nothing to add."""
+        if self._note is not None:
+            leave_note(self._note, text)
+        self.dismiss()
+
+    def fail_launch(self) -> NoReturn:
+        """End this process, which cannot become a rank, so that its launcher ends the others too.
+
+        MPICH's lets them wait for ever, inside MPI_Init, for one that leaves with an exit code.
+        """
+        self.dismiss()
+        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(2)
+
+    def dismiss(self) -> None:
+        """Let the witness end without a word: this process says itself how it ends."""
+        self._send(*_DISMISSED)
+        self._forget()
+
+    def _send(self, running: bytes, note: bytes) -> None:
+        with suppress(OSError):  # the witness was killed: nobody will tell, nothing else is lost
+            os.write(self._pipe, b"%s\0%s\0" % (running, note))
+
+    def _forget(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def call_witness(rank: int, size: int) -> Witness:
+    """Start the witness of this process. To be called before threads, MPI and large imports."""
+    readable, writable = os.pipe()
+    pid = os.getpid()
+    if os.fork() == 0:
+        os.close(writable)
+        try:
+            _be_witness(readable, pid, f"rank {rank} of {size} ({os.uname().nodename})")
+        finally:
+            os._exit(0)
+    os.close(readable)
+    return Witness(writable)
+
+
+def _be_witness(pipe: int, pid: int, who: str) -> None:
+    os.setsid()
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
+    os.dup2(pipe, 0)
+    os.dup2(2, 1)  # the rank's other files and the launcher's pipes are to close with the rank
+    os.closerange(3, _MAX_INHERITED_FILES)
+    running, note = message = _last_message(lambda: os.read(0, 1 << 16))
+    if message == _DISMISSED:
+        return
+    status = _status_of(pid)
+    follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
+    # the one that crashed or left is the first; of those that were killed it is the one that is seen first
+    time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
+    text = f"{who} {_how(status)}, {_where(running)}"
+    if leave_note(os.fsdecode(note), text) if note else not follows:
+        os.write(2, f"fullrank: {text}; the run ends. What was finished is kept, the same command goes on\n".encode())
+
+
+def _last_message(read: Callable[[], bytes]) -> Message:
+    r"""Return the last whole message before the pipe closed, two empty paths if there was none.
+
+    >>> parts = iter([b"a\0b\0c", b"\0d\0e", b""])
+    >>> _last_message(lambda: next(parts))
+    (b'c', b'd')
+    """
+    received = b""
+    while data := read():
+        received += data
+    *paths, _torn = received.split(b"\0")
+    n_whole = len(paths) // 2
+    return (paths[2 * n_whole - 2], paths[2 * n_whole - 1]) if n_whole else _NOTHING
+
+
+def _status_of(pid: int) -> int | None:
+    """Return the wait status of a process that has just closed its files; None if its parent was quicker."""
+    end = time.monotonic() + _ENDING_SECONDS
+    while time.monotonic() < end:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        if fields[0] == "Z":
+            return int(fields[49])
+        time.sleep(0.0005)
+    return None
+
+
+def _how(status: int | None) -> str:
+    """Return what a wait status says.
+
+    >>> _how(11), _how(0), _how(None)
+    ('died of SIGSEGV', 'left without a word (exit code 0)', 'died')
+    """
+    if status is None:
+        return "died"
+    if os.WIFSIGNALED(status):
+        return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"left without a word (exit code {os.WEXITSTATUS(status)})"
+
+
+def _where(running: bytes) -> str:
+    index = running_index(Path(os.fsdecode(running))) if running else None
+    return "outside any item" if index is None else f"in item {index}"
+
+
+def running_index(cell: Path) -> int | None:
+    """Return the index of the item that a worker's running cell names; None if no item runs, or nothing tells."""
+    try:
+        index = int.from_bytes(cell.read_bytes()[:8], "little", signed=True)
+    except OSError:
+        return None
+    return index if index >= 0 else None
+
+
+def leave_note(path: str | Path, text: str) -> bool:
+    """Note a death, unless one is noted there already; return whether this is the first."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError:
+        return False
+    with suppress(OSError):
+        os.write(descriptor, text.encode())
+    os.close(descriptor)
+    return True
