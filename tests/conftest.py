@@ -39,6 +39,7 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "mpi: starts MPI programs; with Open MPI, these are run")
+    config.addinivalue_line("markers", "long: takes minutes; left out unless -m asks for it")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects

@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "errors status files account gil durations compare.records",
+    "errors status files system account gil durations compare.records",
     "launcher scheduler witness",
     "axes",
     "sweep tables",
@@ -27,7 +27,7 @@ LAYERS = [
     "schema gather",
     "store",
     "syntax codebase identity owner lock provenance metrics",
-    "silence progress monitor workfolder",
+    "silence progress monitor workfolder room",
     "report study",
     "compare",
     "plots",

@@ -26,7 +26,7 @@ from fullrank.journal import Kind, pack
 from fullrank.schedule import Order, Todo, empty_bitmap
 from fullrank.schema import Block, Field
 from fullrank.status import Status
-from fullrank.survey import Survey
+from fullrank.survey import JournalInfo, Survey
 from fullrank.worker import JOURNAL_SUFFIX, file_stem
 
 NAMING = Naming("f")
@@ -433,3 +433,16 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path, monkeypatch: py
         path = Made(1, 0, [[(0, 1.0)]]).write(tmp_path)
     with pytest.raises(JournalError, match="newer fullrank"):
         surveyed([path])
+
+
+def test_a_hundred_thousand_workers_name_what_is_the_same_once() -> None:
+    surveys = [Survey() for _ in range(2)]
+    for number, survey in enumerate(surveys):
+        survey.journals.append(JournalInfo(str(number), json.loads('{"host": "node", "platform": "glibc"}'), {}))
+    joined = Survey()
+    for survey in surveys:
+        joined.join(survey)
+    first, second = (info.header for info in joined.journals)
+    assert first == second == {"host": "node", "platform": "glibc"}
+    assert all(one is other for one, other in zip(first.values(), second.values(), strict=True))
+    assert all(one is other for one, other in zip(first, second, strict=True))

@@ -4,6 +4,7 @@ import itertools
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,8 +219,10 @@ def test_logs_of_workers_become_one_beside_the_output(folder: WorkFolder) -> Non
     kept = folder.keep_what_was_printed()
     assert kept is not None
     assert kept.read_text() == expected
+    (folder.path / "a0001-w00000.log").write_text("again\n")
     folder.keep_what_was_printed()
-    assert kept.read_text() == 2 * expected  # what an earlier run printed is not overwritten
+    # what an earlier run printed is not overwritten, and nothing is kept twice
+    assert kept.read_text() == expected + "=== worker a0001-w00000\nagain\n"
 
 
 def test_a_log_of_the_users_beside_the_output_is_left_alone(folder: WorkFolder, tmp_path: Path) -> None:
@@ -247,19 +250,28 @@ def test_only_what_a_run_made_is_removed(folder: WorkFolder, tmp_path: Path) -> 
     assert names(tmp_path) == []
 
 
-def test_without_the_study_journals_are_nobodys(folder: WorkFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+class NotingRemovals:
+    """The system's calls; which names are removed is noted."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def unlink(self, path: Path) -> None:
+        os.unlink(path)  # noqa: PTH108  this is the call that is noted
+        self.removed.append(path.name)
+
+
+def test_without_the_study_journals_are_nobodys(tmp_path: Path) -> None:
+    system = NotingRemovals()
+    folder = WorkFolder(tmp_path / "run.h5", system)
+    folder.create()
     folder.begin_study("{}", config="", config_path=Path("/x"))
     folder.journal_of("a0001-w00000").touch()
-    removed = []
-    unlink = Path.unlink
-
-    def noted(path: Path, *, missing_ok: bool = False) -> None:
-        removed.append(path.name)
-        unlink(path, missing_ok=missing_ok)
-
-    monkeypatch.setattr(Path, "unlink", noted)
     folder.remove_contents()
-    assert removed[-1] == "study.json"
+    assert system.removed[-1] == "study.json"
 
 
 # --- the file system below

@@ -17,6 +17,7 @@ from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
 from fullrank.status import Status
 from fullrank.store import FileSummary, FileWriter, ResultFile, is_ours, verify
 from fullrank.survey import JournalInfo, Survey
+from fullrank.system import System, discard, sync_folder
 
 MAX_FAILURES_DESCRIBED = 1000
 _SHIP_WHOLE_BYTES = 16 << 20
@@ -40,7 +41,7 @@ class Commit:
     """The attempt whose workers wait for the file: its account is closed when the account is written."""
 
 
-def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -> FileSummary:
+def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, system: System = os) -> FileSummary:
     """Gather all records and write them to ``temporary``, whole and verified.
 
     Raises OutputError or StorageError; then nothing is left of the temporary file.
@@ -58,6 +59,7 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
             fields=schema.fields,
             variables=commit.config.results.variables,
             title=commit.config.title,
+            system=system,
         ) as writer:
             phases.close("write", perf_counter())
             for block in blocks(schema, _buckets(crew, survey, schema, temporary.parent)):
@@ -79,7 +81,7 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path) -
             writer.finish(tables)
         return verify(temporary)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        discard(system, temporary)
         raise
 
 
@@ -235,14 +237,10 @@ def check_partial(path: Path, identity: str) -> None:
         raise OutputError(f"{path}: is there and is no partial result of this study; move it away first")
 
 
-def put_in_place(temporary: Path, final: Path) -> None:
+def put_in_place(temporary: Path, final: Path, system: System = os) -> None:
     """Give a verified file its final name; it is there whole, also after the loss of the node."""
     try:
-        temporary.replace(final)
-        folder = os.open(final.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        system.replace(temporary, final)
+        sync_folder(system, final.parent)
     except OSError as error:
-        raise OutputError(f"{final}: cannot be written: {error.strerror}") from error
+        raise OutputError.of(error, f"{final}: cannot be written") from error

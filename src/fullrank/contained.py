@@ -1,7 +1,7 @@
 """One item in a process of its own, so that only that process dies if the item is deadly.
 
-``python -m fullrank.contained ANSWERS_FD PARENT_PID`` is the child: it reads a pickled job and an index from its standard input and writes
-the pickled evaluation to the descriptor named on its command line. Both ends are ours; nothing else is unpickled.
+``python -m fullrank.contained ANSWERS_FD PARENT_PID`` is the child: it reads a pickled job and an index from its
+standard input and writes the pickled evaluation to that descriptor. Both ends are ours; nothing else is unpickled.
 """
 
 import os

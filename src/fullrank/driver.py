@@ -14,7 +14,7 @@ from fullrank.account import Closing, process_age_seconds, process_start_seconds
 from fullrank.backends.base import Death, Handle, Outcome
 from fullrank.commit import Commit, check_partial, is_partial_of, put_in_place, write_file
 from fullrank.crew import Crew
-from fullrank.errors import OutputError, StudyChanged
+from fullrank.errors import OutputError, StorageError, StudyChanged
 from fullrank.filesystem import is_shared
 from fullrank.identity import Identity, changes
 from fullrank.job import Job
@@ -22,11 +22,13 @@ from fullrank.journal import Frame, Kind, read
 from fullrank.lock import RunLock
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
+from fullrank.room import needed_bytes, record_bytes, require_room, still_needed, with_need
 from fullrank.schedule import spread_stride
 from fullrank.silence import silent_workers
 from fullrank.store import FileSummary, ResultFile, is_ours
 from fullrank.study import Study
 from fullrank.survey import Survey
+from fullrank.system import System
 from fullrank.worker import attempt_stem, file_stem
 from fullrank.workfolder import (
     REASON_ALL_FAILED,
@@ -35,6 +37,7 @@ from fullrank.workfolder import (
     REASON_FAILURES,
     REASON_LIMIT,
     REASON_STOPPED,
+    RESULT_STEM,
     AttemptStart,
     WorkFolder,
     moved_aside,
@@ -97,24 +100,24 @@ class Console(Protocol):
         """Return a new progress display."""
 
 
-def run(study: Study, choices: Choices, *, crew: Crew, console: Console) -> Ending:
+def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system: System = os) -> Ending:
     """Run the study until it is complete, or stopped; return what came of it.
 
     Raises UsageError (the study is another one, the function fails at import) and StorageError; all that was
     finished before stays in the work folder and the same call goes on from there.
     """
-    folder = WorkFolder(choices.output)
+    folder = WorkFolder(choices.output, system)
     finished = _existing(study, choices)
     if finished is not None and not folder.path.exists():
         return finished
     folder.create()
-    with RunLock(folder.path, take_over=choices.take_over, notify=console.say) as lock:
+    with RunLock(folder.path, take_over=choices.take_over, notify=console.say, system=system) as lock:
         # what another run did while this one waited for the lock
         finished = _existing(study, choices)
         if finished is None:
-            finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock).go()
-        elif folder.identity() == study.identity.to_json():
-            folder.remove_contents()  # left by a run that was killed between its last two steps
+            finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
+        elif folder.identity() == study.identity.to_json():  # left by a run that was killed while it cleared away
+            _clear(folder, study.identity.to_json(), console=console)
     folder.remove()
     return finished
 
@@ -171,6 +174,7 @@ class _Run:
         crew: Crew,
         console: Console,
         lock: RunLock,
+        system: System,
     ) -> None:
         self._study = study
         self._choices = choices
@@ -178,6 +182,7 @@ class _Run:
         self._crew = crew
         self._console = console
         self._lock = lock
+        self._system = system
         self._survey = Survey()
         self._n_beyond_limit = 0
         """Unfinished items that this run is not to evaluate."""
@@ -186,6 +191,16 @@ class _Run:
         """Of the last attempt of this very process."""
 
     def go(self) -> Ending:
+        """Run the study; on a full disk say how much it still needs."""
+        try:
+            return self._go()
+        except StorageError as error:
+            if not error.is_full:
+                raise
+            needed = still_needed(self._folder.journals(), self._study.config.sweep.n_items)
+            raise with_need(error, self._folder.path, needed=needed) from error
+
+    def _go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
         self._prepare_folder()
         n_fruitless = 0
@@ -202,6 +217,7 @@ class _Run:
     def _prepare_folder(self) -> None:
         """Leave in the folder only what belongs to this study."""
         folder, identity = self._folder, self._study.identity
+        folder.remove_unfinished()
         known = folder.identity()
         attempts = folder.attempts()
         self._move_aside(folder.output)  # one that may stay ends the run before
@@ -216,7 +232,9 @@ class _Run:
             self._console.say("the last attempt was stopped because all its items failed; they are done again")
             self._tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"))
         if known is None:
-            self._tell_moved(folder.move_contents_aside())
+            if folder.journals():
+                self._tell_moved(folder.move_contents_aside())
+            folder.remove_contents()  # of a run that died before it wrote a journal
             config = self._study.config
             folder.begin_study(identity.to_json(), config=config.text, config_path=config.path)
 
@@ -228,7 +246,7 @@ class _Run:
 
     def _move_aside(self, output: Path) -> None:
         if output.exists():
-            self._tell_moved(moved_aside(output))
+            self._tell_moved(moved_aside(output, self._system))
 
     def _tell_moved(self, aside: Path | None) -> None:
         if aside is not None:
@@ -258,6 +276,8 @@ class _Run:
         self._n_beyond_limit = n_unfinished - n_todo
         job = replace(job, suspects=frozenset(index for _, index in folder.interrupted()))
         n_items = job.sweep.n_items
+        if n_todo:
+            require_room(folder.path, needed_bytes(n_items, n_todo, record_bytes=record_bytes(self._survey)))
         if n_unfinished < n_items:
             self._console.say(f"{n_items - n_unfinished:,} of {n_items:,} items were finished before; going on")
         return job, n_todo
@@ -334,11 +354,8 @@ class _Run:
                 f"run the same command again, it evaluates them"
             )
         self._lock.renew()
-        put_in_place(temporary, folder.output)
-        printed = folder.keep_what_was_printed()
-        folder.remove_contents()
-        if is_partial_of(folder.partial, self._study.identity.to_json()):
-            folder.partial.unlink()
+        put_in_place(temporary, folder.output, self._system)
+        printed = _clear(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
 
     def _commit_part(self) -> Ending:
@@ -346,7 +363,7 @@ class _Run:
         folder, identity = self._folder, self._study.identity.to_json()
         check_partial(folder.partial, identity)
         temporary, summary = self._write()
-        put_in_place(temporary, folder.partial)
+        put_in_place(temporary, folder.partial, self._system)
         n_finished = summary.n_items - summary.n_missing
         return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary)
 
@@ -362,8 +379,9 @@ class _Run:
             folder.closings(),
             goes_on=self._attempt_number,
         )
-        temporary = folder.path / f"result.{os.getpid()}.tmp"
-        return temporary, write_file(self._crew, self._survey, commit=commit, temporary=temporary)
+        temporary = folder.temporary(RESULT_STEM)
+        summary = write_file(self._crew, self._survey, commit=commit, temporary=temporary, system=self._system)
+        return temporary, summary
 
     def _unfinished(self, reason: str, n_left: int) -> Ending:
         n_items = self._study.config.sweep.n_items
@@ -380,6 +398,22 @@ class _Run:
                     where = f"item {index} ({shown(self._study.config.sweep.parameters(index))})"
                     return f"{where}: {described['exception']}\n{described.get('traceback', '')}".rstrip()
         return ""
+
+
+def _clear(folder: WorkFolder, identity: str, *, console: Console) -> Path | None:
+    """Remove what the result makes superfluous; return where it is kept what the function printed.
+
+    The result stands whatever happens here, so an error is told and not raised; the same command cleans up again.
+    """
+    try:
+        printed = folder.keep_what_was_printed()
+        if is_partial_of(folder.partial, identity):
+            folder.remove_partial()
+        folder.remove_contents()
+    except StorageError as error:
+        console.say(f"the result is complete, but what it was made from is left: {error}")
+        return None
+    return printed
 
 
 def shown(parameters: Mapping[str, object]) -> str:

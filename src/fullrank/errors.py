@@ -19,6 +19,9 @@
 A message says where, what was expected, what came and what to do; it is shown without a traceback.
 """
 
+import errno
+from typing import Self
+
 
 class FullrankError(Exception):
     """Root of the tree; caught by the command line, which prints it and leaves with its code."""
@@ -52,6 +55,19 @@ class StorageError(FullrankError):
     """A file or a folder cannot be read or written."""
 
     exit_code = 74
+    is_full = False
+    """Whether the disk is full, or a quota used up."""
+
+    @classmethod
+    def of(cls, cause: OSError, what: str) -> Self:
+        """Return the error for ``what`` the system refused.
+
+        >>> print(StorageError.of(OSError(errno.ENOSPC, "No space left on device"), "run.h5: cannot be written"))
+        run.h5: cannot be written: No space left on device
+        """
+        error = cls(f"{what}: {cause.strerror or cause}")
+        error.is_full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error
 
 
 class OutputError(StorageError):

@@ -189,7 +189,7 @@ class Buckets:
         try:
             self._write_out()
         except OSError as error:
-            raise StorageError(f"{self._folder}: records cannot be sorted there: {error.strerror}") from error
+            raise StorageError.of(error, f"{self._folder}: records cannot be sorted there") from error
 
     def _write_out(self) -> None:
         if self._file is None:

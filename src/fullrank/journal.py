@@ -22,12 +22,14 @@ import threading
 import zlib
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fullrank.errors import JournalError
+from fullrank.system import System, sync_folder, write_all
 
 VERSION = 1
 MAGIC = b"FRJ\x1f"
@@ -173,12 +175,11 @@ class JournalWriter:
     """One worker's journal, created new.
 
     Several threads may call its methods. After an error of the file system nothing more is written, and every call
-    that would write raises it again: what stands before the error stays readable. ``system`` offers the calls of
-    :mod:`os` that are used; tests pass their own.
+    that would write raises it again: what stands before the error stays readable.
     """
 
     def __init__(
-        self, path: Path, header: dict[str, Any], *, write_interval_seconds: float = 0.0, system: Any = os
+        self, path: Path, header: dict[str, Any], *, write_interval_seconds: float = 0.0, system: System = os
     ) -> None:
         self.path = path
         self._interval_seconds = write_interval_seconds
@@ -188,11 +189,11 @@ class JournalWriter:
         self._oldest_pending = 0.0
         self._dirty = True
         self._folder_synced = False
-        self._failure = ""
+        self._failure: OSError | None = None
         try:
             self._fd = system.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except OSError as error:
-            raise JournalError(f"{path}: the journal cannot be created: {error.strerror}") from error
+            raise JournalError.of(error, f"{path}: the journal cannot be created") from error
         self._open = True
         self._pending.append(pack(Kind.HEADER, 0, meta=json.dumps(header).encode()))
         self.flush()
@@ -216,21 +217,28 @@ class JournalWriter:
             self._write_pending()
 
     def _write_pending(self) -> None:
-        if self._failure:
-            raise JournalError(self._failure)
+        if self._failure is not None:
+            raise self._unwritten(self._failure)
         if not self._pending or not self._open:
             return
-        data = memoryview(b"".join(self._pending))
+        data = b"".join(self._pending)
         self._pending.clear()
         self._dirty = True
         try:
-            while data:
-                data = data[self._system.write(self._fd, data) :]
+            write_all(self._system, self._fd, data)
         except OSError as error:
-            self._open = False
+            self._failure = error
+            self._close_file()
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> JournalError:
+        return JournalError.of(error, f"{self.path}: the journal cannot be written")
+
+    def _close_file(self) -> None:
+        """Close the file, whose content is safe or lost already."""
+        self._open = False
+        with suppress(OSError):
             self._system.close(self._fd)
-            self._failure = f"{self.path}: the journal cannot be written: {error.strerror}"
-            raise JournalError(self._failure) from error
 
     def sync(self) -> None:
         """Flush, then have the disk keep it: safe from the loss of the node from then on.
@@ -246,26 +254,25 @@ class JournalWriter:
         try:
             self._system.fsync(fd)
             if not self._folder_synced:
-                self._sync_folder()
+                sync_folder(self._system, self.path.parent)  # the file's name
+                self._folder_synced = True
         except OSError as error:
-            raise JournalError(f"{self.path}: the journal cannot be synced: {error.strerror}") from error
+            # what the disk has dropped it does not get by asking again
+            with self._lock:
+                self._failure = self._failure or error
+                if self._open:
+                    self._close_file()
+            raise JournalError.of(error, f"{self.path}: the journal cannot be synced") from error
         finally:
             os.close(fd)
-
-    def _sync_folder(self) -> None:
-        """Have the disk keep the file's name too."""
-        folder = self._system.open(self.path.parent, os.O_RDONLY)
-        try:
-            self._system.fsync(folder)
-        finally:
-            os.close(folder)
-        self._folder_synced = True
 
     def close(self) -> None:
         """Sync and close; further calls do nothing."""
         if not self._open:
             return
-        self.sync()
-        with self._lock:
-            self._open = False
-            self._system.close(self._fd)
+        try:
+            self.sync()
+        finally:
+            with self._lock:
+                if self._open:
+                    self._close_file()

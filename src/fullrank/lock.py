@@ -22,6 +22,7 @@ from fullrank.owner import (
     process_start,
     this_process,
 )
+from fullrank.system import System, remove, write_and_sync
 
 RENEWAL_SECONDS = 30.0
 """How often the holder has to call :meth:`RunLock.renew`."""
@@ -31,6 +32,7 @@ ENDING_SECONDS = 5.0
 """How long a run waits for one on its own host that may just be ending."""
 POLL_SECONDS = {Verdict.ALIVE: 0.1, Verdict.UNKNOWN: 1.0}
 GUARD_SECONDS = 5.0
+_GUARD = "lock.guard"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class RunLock:
         ending_seconds: float = ENDING_SECONDS,
         silence_seconds: float = SILENCE_SECONDS,
         world: World | None = None,
+        system: System = os,
     ) -> None:
         self._folder = folder
         self._path = folder / "lock"
@@ -85,6 +88,7 @@ class RunLock:
         self._ending_seconds = ending_seconds
         self._silence_seconds = silence_seconds
         self._world = world or World()
+        self._system = system
         self._me = self._world.this_process()
         self._is_held = False
 
@@ -108,8 +112,7 @@ class RunLock:
                     self._wait_for_end_of(seen, is_first=first is None)
                     first = first or seen
         except OSError as error:
-            problem = error.strerror or error
-            raise OutputError(f"{self._path}: the lock cannot be taken: {problem}") from None
+            raise OutputError.of(error, f"{self._path}: the lock cannot be taken") from None
         self._is_held = True
 
     def renew(self) -> None:
@@ -128,7 +131,7 @@ class RunLock:
                     f"{self._folder}: this run lost its lock to {seen or 'a run that has ended'}; "
                     f"it stops, and what it has finished is kept"
                 )
-            os.utime(self._path)
+            self._system.utime(self._path)
 
     def release(self) -> None:
         """Give the lock back; nothing happens if it is not held, or no longer ours."""
@@ -138,14 +141,22 @@ class RunLock:
         with suppress(OSError), self._guard():
             seen = self._look()
             if seen is not None and seen.text == self._me.to_json():
-                self._path.unlink()
+                self._remove_leftovers()
+                self._system.unlink(self._path)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what runs left here that died while they took the lock."""
+        for path in self._folder.glob("lock.*"):
+            if path.name != _GUARD:
+                remove(self._system, path)
 
     def _create_in_folder(self) -> bool:
         """As :meth:`_create`; the run that was waited for may have removed the folder."""
         try:
             return self._create()
         except FileNotFoundError:
-            self._folder.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                self._system.mkdir(self._folder)
             return self._create()
 
     def _create(self) -> bool:
@@ -153,13 +164,13 @@ class RunLock:
         written = self._path.with_name(f"lock.{self._me.token}.new")
         self._write(written)
         try:
-            self._path.hardlink_to(written)
+            self._system.link(written, self._path)
         except FileExistsError:
             return False
         except OSError:  # a file system without links
             return self._create_in_place()
         finally:
-            written.unlink(missing_ok=True)
+            remove(self._system, written)
         return True
 
     def _create_in_place(self) -> bool:
@@ -171,15 +182,13 @@ class RunLock:
         return True
 
     def _write(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            os.write(descriptor, self._me.to_json().encode())
-            os.fsync(descriptor)
-        except OSError:
-            path.unlink()
+            write_and_sync(self._system, path, self._me.to_json().encode(), flags=os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
             raise
-        finally:
-            os.close(descriptor)
+        except OSError:
+            remove(self._system, path)
+            raise
 
     def _look(self) -> _Seen | None:
         # opening it makes a network file system ask its server, which stat alone need not
@@ -245,18 +254,18 @@ class RunLock:
                 return  # another newcomer was quicker
             # Where the guard has no effect somebody may be quicker still: look at what was caught.
             aside = self._path.with_name(f"lock.{self._me.token}")
-            self._path.rename(aside)
+            self._system.replace(self._path, aside)
             if aside.read_text(errors="replace") != judged.text:
                 self._put_back(aside)
-            aside.unlink(missing_ok=True)
+            remove(self._system, aside)
 
     def _put_back(self, aside: Path) -> None:
         try:
-            self._path.hardlink_to(aside)
+            self._system.link(aside, self._path)
         except FileExistsError:
             pass  # a third run came; the owner of this lock learns it when it renews
         except OSError:  # a file system without links
-            aside.rename(self._path)
+            self._system.replace(aside, self._path)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -265,12 +274,13 @@ class RunLock:
         The kernel frees it when its holder dies. On the few file systems that do not have it, what
         it protects is done without.
         """
-        descriptor = os.open(self._path.with_name("lock.guard"), os.O_RDWR | os.O_CREAT, 0o666)
+        guard = self._path.with_name(_GUARD)
+        descriptor = self._system.open(guard, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             self._lock_guard(descriptor)
             yield
         finally:
-            os.close(descriptor)
+            self._system.close(descriptor)
 
     def _lock_guard(self, descriptor: int) -> None:
         deadline = self._world.monotonic() + GUARD_SECONDS

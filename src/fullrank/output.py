@@ -30,9 +30,15 @@ class ItemLog(io.TextIOBase):
         return "utf-8"
 
     def fileno(self) -> int:
-        """Return the log's file descriptor, so that subprocesses of user code write there too."""
+        """Return the log's file descriptor, so that subprocesses of user code write there too.
+
+        Where the log cannot be made, on a full disk, what is written there is lost.
+        """
         if self._fd is None:
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            except OSError:
+                self._fd = os.open(os.devnull, os.O_WRONLY)
         return self._fd
 
     def writable(self) -> bool:

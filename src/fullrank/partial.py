@@ -9,11 +9,13 @@ from fullrank.backends import serial
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.config import load
 from fullrank.crew import LocalCrew, LocalTeam
-from fullrank.errors import Stopped, StudyChanged, UsageError
+from fullrank.errors import Stopped, StorageError, StudyChanged, UsageError
 from fullrank.identity import Identity
 from fullrank.provenance import collect
+from fullrank.room import needed_bytes, record_bytes, with_need
 from fullrank.standing import output_of
-from fullrank.workfolder import WorkFolder
+from fullrank.system import System
+from fullrank.workfolder import PARTIAL_STEM, WorkFolder
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Gathered:
         )
 
 
-def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
+def gather(study: Path, output: Path | None, *, partial: bool, system: System = os) -> Gathered:
     """Write what the journals hold, into the partial file unless every item is there.
 
     The study itself is left as it is: a run that goes on meanwhile is not disturbed, one that was stopped can go on.
@@ -65,7 +67,13 @@ def gather(study: Path, output: Path | None, *, partial: bool) -> Gathered:
     provenance["config_path"] = str(config.path)
     commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance, folder.closings())
     check_partial(folder.partial, identity)
-    temporary = folder.path / f"partial.{os.getpid()}.tmp"
-    summary = write_file(crew, survey, commit=commit, temporary=temporary)
-    put_in_place(temporary, folder.partial)
+    temporary = folder.temporary(PARTIAL_STEM)
+    try:
+        summary = write_file(crew, survey, commit=commit, temporary=temporary, system=system)
+        put_in_place(temporary, folder.partial, system)
+    except StorageError as error:
+        if not error.is_full:
+            raise
+        needed = needed_bytes(config.sweep.n_items, 0, record_bytes=record_bytes(survey))
+        raise with_need(error, folder.path, needed=needed) from error
     return Gathered(str(folder.partial), summary.n_items, summary.n_ok, summary.n_failed, summary.n_missing)

@@ -4,6 +4,7 @@ The standard library alone: every rank surveys its own journals.
 """
 
 import json
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class LayoutCount:
             self.lengths[name] = min(least, known[0]), max(greatest, known[1])
 
 
-@dataclass
+@dataclass(slots=True)
 class JournalInfo:
     """One journal: its header, and the account of its worker's time if it closed the journal itself."""
 
@@ -59,6 +60,15 @@ class JournalInfo:
     header: dict[str, Any] = field(default_factory=dict)
     account: dict[str, Any] | None = None
     n_items: int = 0
+
+    def share_texts(self) -> None:
+        """Keep equal texts once: a hundred thousand workers name the same things, on few hosts."""
+        self.header = _shared(self.header)
+        self.account = _shared(self.account) if self.account is not None else None
+
+
+def _shared(entries: dict[str, Any]) -> dict[str, Any]:
+    return {sys.intern(name): sys.intern(value) if type(value) is str else value for name, value in entries.items()}
 
 
 def _header_without_one(path: Path) -> dict[str, Any]:
@@ -103,6 +113,7 @@ class Survey:
             if finished is not None and order is not None and frame.kind in (Kind.VALUES, Kind.FAILURES):
                 for index in frame.indices():
                     mark(finished, order.position(index))
+        info.share_texts()
 
     def _add_frame(self, frame: Frame, info: JournalInfo) -> None:
         if frame.kind == Kind.HEADER:
@@ -136,6 +147,8 @@ class Survey:
 
     def join(self, other: "Survey") -> None:
         """Count in what another rank surveyed."""
+        for info in other.journals:
+            info.share_texts()  # they were made anew on the way from the other rank
         self.journals.extend(other.journals)
         for key, count in other.layouts.items():
             self._merge(key, count)

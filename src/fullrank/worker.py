@@ -18,6 +18,7 @@ from fullrank.features import platform_features
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
+from fullrank.system import System, write_all
 
 FLUSH_SECONDS = 1.0
 SYNC_SECONDS = 5.0
@@ -57,17 +58,19 @@ def death_note(work_folder: str | Path, attempt: int) -> Path:
     return Path(work_folder, f"{attempt_stem(attempt)}ranks{DEATH_SUFFIX}")
 
 
-def running_cell(path: Path) -> Cell:
+def running_cell(path: Path, system: System = os) -> Cell:
     """Create a file of 8 bytes and return it as one memory-mapped integer: setting it is no system call.
 
-    Where the file system cannot map a file, the cell is ordinary memory and a death leaves no suspect.
+    Where the file system cannot make or map a file, the cell is ordinary memory and a death leaves no suspect.
     """
-    path.write_bytes(IDLE.to_bytes(8, "little", signed=True))
-    try:
-        with path.open("r+b") as file:
-            return memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
-    except OSError:
-        return [IDLE]
+    with suppress(OSError):
+        fd = system.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            write_all(system, fd, IDLE.to_bytes(8, "little", signed=True))
+            return memoryview(mmap.mmap(fd, 8)).cast("q")
+        finally:
+            system.close(fd)
+    return [IDLE]
 
 
 class Lagging(Protocol):
@@ -135,6 +138,7 @@ class Worker:
         last_output: Callable[[int], str] = lambda _index: "",
         stop_requested: Callable[[], bool] = lambda: False,
         arrival: Arrival | None = None,
+        system: System = os,
     ) -> None:
         self._job = job
         self.number = number
@@ -159,6 +163,7 @@ class Worker:
             Path(job.work_folder, file_stem(job.attempt, number) + JOURNAL_SUFFIX),
             header,
             write_interval_seconds=job.journal_interval_seconds,
+            system=system,
         )
         self._running_file = self.journal.path.with_suffix(RUNNING_SUFFIX)
         self._recording = threading.Lock()

@@ -2,9 +2,9 @@
 
 import json
 import os
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from fullrank.account import Closing
 from fullrank.errors import OutputError, StorageError
 from fullrank.evaluate import IDLE
 from fullrank.schema import AttemptRow
+from fullrank.system import System, make_folders, remove, write_all, write_and_sync
 from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX, death_note
 
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
@@ -23,16 +24,29 @@ _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "conf
 _CLOSING = "closing"
 _PATHS = "surrogateescape"
 """Names of files need not be UTF-8."""
+_COPY_BYTES = 1 << 20
+RESULT_STEM, PARTIAL_STEM = "result", "partial"
+_TEMPORARY = "*.[0-9]*.tmp"
 
 
-def moved_aside(path: Path) -> Path:
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Say ``what`` it was that the system refused."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError.of(error, what) from error
+
+
+def moved_aside(path: Path, system: System = os) -> Path:
     """Rename a file or folder to a name that is free, with the time in it, and return the new path."""
     stamp = datetime.now().astimezone().strftime("%Y%m%dT%H%M%S")
     for number in range(1, 1000):
         ending = f".{stamp}" if number == 1 else f".{stamp}-{number}"
         aside = path.with_name(path.stem + ending + path.suffix)
         if not aside.exists():
-            path.rename(aside)
+            with _told(f"{path}: cannot be moved aside"):
+                system.replace(path, aside)
             return aside
     raise OutputError(f"{path}: cannot be moved aside: too many files named like {aside}")
 
@@ -51,8 +65,9 @@ class AttemptStart:
 class WorkFolder:
     """``NAME.h5.work/`` beside the output ``NAME.h5``. Methods that write are for the holder of its lock alone."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, system: System = os) -> None:
         self.output = output
+        self._system = system
         self.path = output.with_name(output.name + ".work")
 
     @property
@@ -69,11 +84,15 @@ class WorkFolder:
     def create(self) -> None:
         """Make the folder and those above it; OutputError if that cannot be."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folders(self._system, self.path)
         except FileExistsError:
             raise OutputError(f"{self.path}: is in the way: expected a folder there, or nothing") from None
         except OSError as error:
-            raise OutputError(f"{self.path.parent}: the output folder cannot be written: {error.strerror}") from error
+            raise OutputError.of(error, f"{self.path.parent}: the output folder cannot be written") from error
+
+    def temporary(self, stem: str) -> Path:
+        """Return where this process writes a file that is to get its name when it is whole."""
+        return self.path / f"{stem}.{os.getpid()}.tmp"
 
     def journals(self) -> list[Path]:
         """Return the journals of all attempts, by attempt and worker."""
@@ -119,15 +138,10 @@ class WorkFolder:
 
     def _write(self, name: str, text: str) -> None:
         """Write a small file so that it appears whole or not at all."""
-        temporary = self.path / f"{name}.{os.getpid()}.tmp"
-        try:
-            with temporary.open("w", encoding="utf-8", errors=_PATHS, newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path / name)
-        except OSError as error:
-            raise StorageError(f"{self.path / name}: cannot be written: {error.strerror}") from error
+        temporary = self.temporary(name)
+        with _told(f"{self.path / name}: cannot be written"):
+            write_and_sync(self._system, temporary, text.encode("utf-8", _PATHS), flags=os.O_CREAT | os.O_TRUNC)
+            self._system.replace(temporary, self.path / name)
 
     def write_token(self, name: str) -> str:
         """Write a token that no other run has and return it."""
@@ -152,13 +166,9 @@ class WorkFolder:
 
     def _note(self, entry: dict[str, Any]) -> None:
         path = self.path / _ATTEMPTS
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n" * (file.tell() > 0) + json.dumps(entry))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+        line = "\n" * path.exists() + json.dumps(entry)
+        with _told(f"{path}: cannot be written"):
+            write_and_sync(self._system, path, line.encode(), flags=os.O_CREAT | os.O_APPEND)
 
     def _attempt_entries(self) -> Iterator[dict[str, Any]]:
         path = self.path / _ATTEMPTS
@@ -200,22 +210,45 @@ class WorkFolder:
             return None
         stamp = datetime.now().astimezone().strftime("%Y%m%dT%H%M%S")
         aside = self.path.with_name(f"{self.path.name}.{stamp}-{os.getpid()}")
-        aside.mkdir()
-        for path in contents:
-            path.rename(aside / path.name)
+        with _told(f"{self.path}: cannot be moved aside"):
+            self._system.mkdir(aside)
+            for path in sorted(contents, key=lambda path: path.name == _STUDY):  # without it journals are nobody's
+                self._system.replace(path, aside / path.name)
         return aside
 
     def keep_what_was_printed(self) -> Path | None:
-        """Append the workers' logs to one file beside the output; return it, None if nothing was printed."""
+        """Move the workers' logs to the end of one file beside the output; return it, None if nothing was printed.
+
+        A death in the middle leaves one log in both places, and none in neither.
+        """
         logs = [log for log in sorted(self.path.glob(f"a*{LOG_SUFFIX}")) if log.stat().st_size]
         if not logs:
             return None
-        with self.printed.open("ab") as target:
-            for log in logs:
-                target.write(f"=== worker {log.stem}\n".encode())
-                with log.open("rb") as source:
-                    shutil.copyfileobj(source, target)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        with _told(f"{self.printed}: cannot be written"):
+            target = self._system.open(self.printed, flags, 0o666)
+            try:
+                for log in logs:
+                    self._append(target, log)
+                    self._system.unlink(log)
+            finally:
+                self._system.close(target)
         return self.printed
+
+    def _append(self, target: int, log: Path) -> None:
+        write_all(self._system, target, f"=== worker {log.stem}\n".encode())
+        with log.open("rb") as source:
+            while piece := source.read(_COPY_BYTES):
+                write_all(self._system, target, piece)
+        self._system.fsync(target)
+
+    def remove_unfinished(self) -> None:
+        """Delete the temporary files of runs that died; a partial file may be somebody's who writes it now."""
+        self._remove(path for path in self.path.glob(_TEMPORARY) if not path.name.startswith(PARTIAL_STEM))
+
+    def remove_partial(self) -> None:
+        """Delete the partial result, of which the result holds everything."""
+        self._remove([self.partial])
 
     def remove_contents(self) -> None:
         """Delete what :meth:`begin_study` and attempts made; the result file holds it all."""
@@ -225,20 +258,24 @@ class WorkFolder:
             f"{ours}{RUNNING_SUFFIX}",
             f"{ours}{LOG_SUFFIX}",
             f"{ours}{DEATH_SUFFIX}",
-            "*.[0-9]*.tmp",
+            _TEMPORARY,
             "token",
         )
         for pattern in patterns:
-            for path in self.path.glob(pattern):
-                path.unlink()
-        for name in (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _STUDY):  # the study last: without it journals are nobody's
-            (self.path / name).unlink(missing_ok=True)
+            self._remove(self.path.glob(pattern))
+        # the study last: without it journals are nobody's
+        self._remove(self.path / name for name in (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _STUDY))
+
+    def _remove(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            with _told(f"{path}: cannot be removed"):
+                remove(self._system, path)
 
     def remove(self) -> None:
         """Remove the folder if nothing but the lock's guard is left in it."""
         try:
-            (self.path / "lock.guard").unlink(missing_ok=True)
-            self.path.rmdir()
+            remove(self._system, self.path / "lock.guard")
+            self._system.rmdir(self.path)
         except OSError:
             return
 

@@ -118,7 +118,7 @@ FULL_DISK = """
 def test_a_full_disk_is_told_once_and_leaves_no_file(tmp_path, n_bytes):
     done = run_script(FULL_DISK, tmp_path / "a.h5", n_bytes)
     assert done.stderr == ""
-    assert done.stdout.startswith(f"{tmp_path}/a.h5: cannot be written: File too large; make room")
+    assert done.stdout.startswith(f"{tmp_path}/a.h5: cannot be written: File too large")
     assert len(done.stdout.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,6 @@
 """One worker: the calling thread, which has to be the main one."""
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -8,13 +9,14 @@ from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.output import ItemLog, streams_replaced
 from fullrank.schedule import Todo
+from fullrank.system import System
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
 
-def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
+def run(job: Job, todo: Todo, watch: Watch, *, system: System = os) -> Outcome:
     """Evaluate all items here; see :class:`fullrank.backends.base.Backend`."""
     stem = Path(job.work_folder, file_stem(job.attempt, 0))
-    running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+    running = running_cell(stem.with_suffix(RUNNING_SUFFIX), system)
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
     log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
     counter = LocalCounter()
@@ -28,6 +30,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
             interrupts=signals.interrupts,
             last_output=log.last_output,
             stop_requested=lambda: signals.requested,
+            system=system,
         )
         keeper = Keeper([worker])
         keeper.start()

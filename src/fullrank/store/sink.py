@@ -2,8 +2,11 @@
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from fullrank.system import System
 
 
 class Sink(io.RawIOBase):
@@ -17,12 +20,13 @@ class Sink(io.RawIOBase):
         OSError: the file cannot be created; an earlier one of this name is emptied.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, system: System = os) -> None:
         super().__init__()
+        self._system = system
         self._descriptor = -1  # Python closes what could not be opened, too
         self._position = 0
         self._error: BaseException | None = None
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._descriptor = system.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
     def check(self) -> None:
         """Raise the first error of writing, if there was one."""
@@ -38,7 +42,7 @@ class Sink(io.RawIOBase):
         rest = memoryview(data)
         try:
             while rest and self._error is None:
-                n_bytes = os.pwrite(self._descriptor, rest, self._position)
+                n_bytes = self._system.pwrite(self._descriptor, rest, self._position)
                 rest = rest[n_bytes:]
                 self._position += n_bytes
         except BaseException as error:  # a signal's too: it must not pass through HDF5
@@ -57,8 +61,8 @@ class Sink(io.RawIOBase):
         """Set the file's size."""
         size = self._position if size is None else size
         try:
-            os.ftruncate(self._descriptor, size if self._error is None else 0)
-        except OSError as error:
+            self._system.ftruncate(self._descriptor, size if self._error is None else 0)
+        except BaseException as error:
             self._error = self._error or error
         return size
 
@@ -90,10 +94,11 @@ class Sink(io.RawIOBase):
 
     def sync(self) -> None:
         """Have the system bring everything to the disk."""
-        os.fsync(self._descriptor)
+        self._system.fsync(self._descriptor)
 
     def close(self) -> None:
         """Close the file; harmless if it is closed."""
         if not self.closed and self._descriptor >= 0:
-            os.close(self._descriptor)
+            with suppress(OSError):  # what is worth anything was synced
+                self._system.close(self._descriptor)
         super().close()

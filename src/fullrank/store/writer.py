@@ -1,5 +1,6 @@
 """Writing a result file: blocks of items in index order, then the tables."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from fullrank.store.sink import Sink
 from fullrank.store.tables import clean, write_tables
 from fullrank.store.tally import FileSummary, Tally, columns
 from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
+from fullrank.system import System, discard
 
 if TYPE_CHECKING:
     from fullrank.sweep import Sweep
@@ -45,6 +47,7 @@ class FileWriter:
         fields: the results, in the order of the file.
         variables: units, long name and inner dimensions of results, by name; any may be missing.
         title: one line about the study.
+        system: what the file is written through.
 
     Raises:
         OutputError: from every method: a result's name or type cannot be stored, or the file
@@ -59,8 +62,10 @@ class FileWriter:
         fields: Sequence[Field],
         variables: Mapping[str, VariableInfo],
         title: str,
+        system: System = os,
     ) -> None:
         self._path = path
+        self._system = system
         self._sweep = sweep
         self._fields = tuple(fields)
         self._title = title
@@ -71,9 +76,9 @@ class FileWriter:
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
         try:
-            self._sink = Sink(path)
+            self._sink = Sink(path, system)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be created: {error.strerror}") from error
+            raise OutputError.of(error, f"{path}: cannot be created") from error
         try:
             with self._writing():
                 self._file = open_new(self._sink, chunk_bytes=chunk_bytes(len(self._variables)))
@@ -144,9 +149,7 @@ class FileWriter:
             finally:
                 self._sink.check()  # what HDF5 raises after this failed follows from it
         except OSError as error:
-            raise OutputError(
-                f"{self._path}: cannot be written: {error.strerror or error}; make room and run the same command again"
-            ) from error
+            raise OutputError.of(error, f"{self._path}: cannot be written") from error
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -161,7 +164,7 @@ class FileWriter:
             with suppress(OSError, RuntimeError):
                 self._close()
             self._sink.close()
-            self._path.unlink(missing_ok=True)
+            discard(self._system, self._path)
 
     def _mark_gaps(self, summary: FileSummary) -> None:
         """Give ``_FillValue`` to datasets with gaps alone: in xarray it makes floats of ints."""
