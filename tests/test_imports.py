@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "errors status files",
+    "errors status files durations",
     "launcher scheduler",
     "axes",
     "sweep tables",
@@ -21,7 +21,7 @@ LAYERS = [
     "function",
     "job",
     "evaluate",
-    "interrupt output survey contained",
+    "interrupt output survey contained isolation",
     "worker",
     "backends crew",
     "schema gather",
@@ -39,6 +39,7 @@ LAYERS = [
 """A module imports, when it is imported itself, only from its own layer and those above it."""
 
 STANDARD_LIBRARY_ONLY = ["sweep", "schedule", "journal", "encode", "evaluate", "worker", "survey", "contained", "crew"]
+STANDARD_LIBRARY_ONLY += ["isolation.evaluator", "isolation.child"]
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
 STANDARD_LIBRARY_ONLY += ["workloads.ep", "workloads.mandelbrot", "workloads.lyapunov"]
 HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich"}

@@ -115,6 +115,8 @@ class Evaluator:
         interrupts: Interrupts | None = None,
         last_output: Callable[[int], str] = lambda _index: "",
     ) -> None:
+        self.cpu_seconds = 0.0
+        """Spent in other processes than this one."""
         self._job = job
         self._running = running
         self._interrupts = interrupts or Interrupts()
@@ -147,10 +149,7 @@ class Evaluator:
 
     def evaluate(self, indices: Sequence[int]) -> Evaluation:
         """Evaluate the items ``indices`` one after the other and return the frames for the journal."""
-        columns = self._job.sweep.columns(indices)
-        if self._job.takes_seed:
-            columns.append([item_seed(self._job.seed or 0, index) for index in indices])
-        batch: Batch = zip(indices, self._call.arguments(columns), strict=False)
+        batch = self._batch(indices)
         claim = self._claim = _Claim(indices, self._running, settle=self._interrupts.settle)
         while True:
             error = claim.go(self._function, batch, naming=self._job.naming)
@@ -173,6 +172,12 @@ class Evaluator:
             error.__traceback__ = None  # one instance raised for item after item would collect the frames of all
         return self._finish(claim)
 
+    def _batch(self, indices: Sequence[int]) -> "Batch":
+        columns = self._job.sweep.columns(indices)
+        if self._job.takes_seed:
+            columns.append([item_seed(self._job.seed or 0, index) for index in indices])
+        return zip(indices, self._call.arguments(columns), strict=False)
+
     def _overdue_text(self, error: BaseException, index: int) -> dict[str, str]:
         described = self._describe(error, index)
         limit = self._job.item_time_limit_seconds
@@ -194,6 +199,13 @@ class Evaluator:
             "traceback": _user_traceback(error)[-MAX_TRACEBACK_BYTES:],
             "output": self._last_output(index),
         }
+
+    def evaluations(self, indices: Sequence[int]) -> Iterator[Evaluation]:
+        """Yield :meth:`evaluate`: here a claim ends in one piece."""
+        yield self.evaluate(indices)
+
+    def close(self) -> None:
+        """Free nothing; see :meth:`fullrank.isolation.evaluator.IsolatedEvaluator.close`."""
 
     def early_frames(self) -> list[bytes]:
         """Return journal frames of the running claim's items that have ended since the last call; from any thread.

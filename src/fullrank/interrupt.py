@@ -126,10 +126,10 @@ class MainThreadInterrupts(StopSignals):
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         index, seconds = self._item.look(now)
+        self.interrupts.stop = now >= self.abandon_at
         if index == IDLE:
             return
-        if now >= self.abandon_at:
-            self.interrupts.stop = True
+        if self.interrupts.stop:
             self.interrupts.abandoned.add(index)
             raise ItemInterrupted
         if self._limit_seconds is not None and seconds >= self._limit_seconds:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fullrank.errors import JournalError
 from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts
@@ -16,6 +16,9 @@ from fullrank.features import platform_features
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
+
+if TYPE_CHECKING:
+    from fullrank.isolation.evaluator import IsolatedEvaluator
 
 FLUSH_SECONDS = 1.0
 SYNC_SECONDS = 5.0
@@ -50,12 +53,15 @@ def attempt_stem(attempt: int) -> str:
     return f"a{attempt:04d}-"
 
 
-def running_cell(path: Path) -> Cell:
+def running_cell(path: Path, *, of_child: bool = False) -> Cell:
     """Create a file of 8 bytes and return it as one memory-mapped integer: setting it is no system call.
 
-    Where the file system cannot map a file, the cell is ordinary memory and a death leaves no suspect.
+    Where the file system cannot map a file, the cell is ordinary memory and a death leaves no suspect. A file that is
+    ``of_child`` is for the child of an isolated worker to set, and the worker's own cell is always idle.
     """
     path.write_bytes(IDLE.to_bytes(8, "little", signed=True))
+    if of_child:
+        return [IDLE]
     try:
         with path.open("r+b") as file:
             return memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
@@ -145,7 +151,7 @@ class Worker:
         self._running = running
         self._startup_seconds = process_age_seconds()
         begun = time.perf_counter()
-        self._evaluator = Evaluator(job, running=running, interrupts=interrupts, last_output=last_output)
+        self._evaluator = self._new_evaluator(last_output)
         self._import_seconds = time.perf_counter() - begun
         header = {
             "attempt": job.attempt,
@@ -157,21 +163,36 @@ class Worker:
             "n_items": job.sweep.n_items,
             "code_version": job.code_version,
         }
-        self.journal = JournalWriter(
-            Path(job.work_folder, file_stem(job.attempt, number) + JOURNAL_SUFFIX),
-            header,
-            write_interval_seconds=job.journal_interval_seconds,
-        )
+        try:
+            self.journal = JournalWriter(
+                Path(job.work_folder, file_stem(job.attempt, number) + JOURNAL_SUFFIX),
+                header,
+                write_interval_seconds=job.journal_interval_seconds,
+            )
+        except JournalError:
+            self.close()
+            raise
         self._recording = threading.Lock()
         self._pace = Pace()
         self._claim_seconds = 0.0
         self._journal_seconds = 0.0
         self._n_claims = 0
 
+    def _new_evaluator(self, last_output: Callable[[int], str]) -> "Evaluator | IsolatedEvaluator":
+        job = self._job
+        if not job.isolate:
+            return Evaluator(job, running=self._running, interrupts=self._interrupts, last_output=last_output)
+        from fullrank.isolation.evaluator import IsolatedEvaluator
+
+        stem = Path(job.work_folder, file_stem(job.attempt, self.number))
+        cell, log = stem.with_suffix(RUNNING_SUFFIX), stem.with_suffix(LOG_SUFFIX)
+        return IsolatedEvaluator(job, cell=cell, log=log, interrupts=self._interrupts)
+
     def run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
         """Claim and evaluate until nothing is left or the run is to stop; then close the journal.
 
-        Raises JournalError if the journal cannot be written; what was written before stays.
+        Raises JournalError if the journal cannot be written, and FunctionError if a new child of an isolated worker
+        cannot load the function; what was written before stays.
         """
         clock = time.perf_counter
         begun, cpu_begun = clock(), time.thread_time()
@@ -195,6 +216,10 @@ class Worker:
                 counter.stop()
                 break
         self._close(elapsed_seconds=ended - begun, cpu_seconds=time.thread_time() - cpu_begun)
+
+    def close(self) -> None:
+        """Let go of what evaluates items; whoever makes a worker calls this at last."""
+        self._evaluator.close()
 
     def _record(self, evaluation: Evaluation, *, since: float) -> None:
         """Write down what became of a claim that began at ``since``."""
@@ -236,11 +261,11 @@ class Worker:
             yield piece
 
     def _evaluations(self, indices: list[int]) -> Iterator[Evaluation]:
-        """Evaluate one claim: the suspects in it last, in a child process each."""
-        suspects = self._job.suspects.intersection(indices) if self._job.suspects else frozenset()
+        """Evaluate one claim: the suspects in it last, in a child process each unless all items are in one."""
+        may_be_deadly = self._job.suspects and not self._job.isolate
+        suspects = self._job.suspects.intersection(indices) if may_be_deadly else frozenset()
         innocent = [index for index in indices if index not in suspects] if suspects else indices
-        if innocent:
-            evaluation = self._evaluator.evaluate(innocent)
+        for evaluation in self._evaluator.evaluations(innocent) if innocent else ():
             yield evaluation
             if evaluation.abandoned:
                 return
@@ -262,7 +287,7 @@ class Worker:
             "claim_seconds": self._claim_seconds,
             "journal_seconds": self._journal_seconds,
             "elapsed_seconds": elapsed_seconds,
-            "cpu_seconds": cpu_seconds,
+            "cpu_seconds": cpu_seconds + self._evaluator.cpu_seconds,
         }
         now = time.perf_counter()
         self.journal.append(pack(Kind.ACCOUNT, 0, meta=json.dumps(account).encode()), since=now, now=now)

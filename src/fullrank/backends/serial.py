@@ -14,7 +14,7 @@ from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_ste
 def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     """Evaluate all items here; see :class:`fullrank.backends.base.Backend`."""
     stem = Path(job.work_folder, file_stem(job.attempt, 0))
-    running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+    running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
     log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
     counter = LocalCounter()
@@ -29,6 +29,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
             last_output=log.last_output,
             stop_requested=lambda: signals.requested,
         )
+        stack.callback(worker.close)
         keeper = Keeper([worker])
         keeper.start()
         stack.callback(keeper.end)

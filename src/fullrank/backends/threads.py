@@ -103,7 +103,7 @@ class _Thread(threading.Thread):
     def __init__(self, job: Job, number: int, *, streams: ThreadStreams, counter: LockedCounter) -> None:
         super().__init__(name=f"fullrank-worker-{number}", daemon=True)
         stem = Path(job.work_folder, file_stem(job.attempt, number))
-        self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+        self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
         self.interrupts = ThreadInterrupts()
         self.item = RunningItem(self.running)
         self.error: BaseException | None = None
@@ -116,7 +116,7 @@ class _Thread(threading.Thread):
         self._todo: Todo | None = None
         self._keeper: Keeper | None = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> Worker:
         """Import the function, in the calling thread: the first import is nobody's compute."""
         self.worker = Worker(
             self._job,
@@ -125,6 +125,7 @@ class _Thread(threading.Thread):
             interrupts=self.interrupts,
             last_output=self._log.last_output,
         )
+        return self.worker
 
     def begin(self, todo: Todo, keeper: Keeper) -> None:
         """Start the loop."""
@@ -157,7 +158,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         stack.enter_context(streams_replaced(streams))
         threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]
         for thread in threads:
-            thread.prepare()
+            stack.callback(thread.prepare().close)
         keeper = Keeper([cast(Worker, thread.worker) for thread in threads])
         keeper.start()
         stack.callback(keeper.end)
@@ -191,9 +192,9 @@ def _supervise(
             return  # they are in C code, or asleep; as daemons they end with the process
         for thread in threads:
             index, seconds = thread.item.look(now)
+            thread.interrupts.stop = now >= signals.abandon_at
             if index == IDLE:
                 continue
-            thread.interrupts.stop = now >= signals.abandon_at
             overdue = item_time_limit_seconds is not None and seconds >= item_time_limit_seconds
             if overdue:
                 thread.interrupts.overdue.add(index)
