@@ -13,7 +13,7 @@ PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
     "errors status files durations",
-    "launcher scheduler",
+    "launcher scheduler deadline",
     "axes",
     "sweep tables",
     "config",
@@ -32,7 +32,7 @@ LAYERS = [
     "commit standing",
     "driver partial launch",
     "single",
-    "commands",
+    "abilities commands",
     "cli",
     "__main__",
 ]

@@ -75,6 +75,8 @@ class Choices:
     n_workers: int
     fresh: bool = False
     take_over: bool = False
+    stop_at: float | None = None
+    """Time (of time.time()) from which no items are handed out."""
     provenance: Mapping[str, str | int | float] | None = None
 
 
@@ -232,6 +234,7 @@ class _Run:
         job = replace(
             job,
             attempt=folder.next_attempt(),
+            stop_at=choices.stop_at,
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
         )
         self._survey = _joined(crew.call("read_earlier", job, [str(path) for path in folder.journals()]))
@@ -259,7 +262,7 @@ class _Run:
                 Monitor(
                     handle,
                     display=display,
-                    rule=FailureRule(run_options.max_failures),
+                    rule=FailureRule(run_options.n_failures_that_stop),
                     renew_lock=self._lock.renew,
                 )
             )
@@ -282,7 +285,7 @@ class _Run:
     @property
     def _failed_altogether(self) -> bool:
         """Whether so many items failed, and none did not, that the study is wrong; quick ones escape the monitor."""
-        own_rule = self._study.config.run.max_failures is not None
+        own_rule = self._study.config.run.n_failures_that_stop is not None
         return not own_rule and self._survey.n_ok == 0 and self._survey.n_failed >= ALL_FAILED_ITEMS
 
     def _n_finished(self, job: Job) -> int:

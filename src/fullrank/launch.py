@@ -14,6 +14,8 @@ from fullrank.launcher import stripped_environment
 
 EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
 """Names a file for root's exit code: mpiexec's own is not to be trusted."""
+STOP_AT_VARIABLE = "FULLRANK_STOP_AT"
+"""Time (of time.time()) from which root hands out no items: it counts from the start of the first command."""
 TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
 """Set if standard error ends on a terminal although root sees a pipe."""
 
@@ -83,7 +85,7 @@ def mpi_environment(vendor: str) -> dict[str, str]:
     return environment
 
 
-def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
+def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float | None = None) -> int | None:
     """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
 
     None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
@@ -93,6 +95,8 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
     os.close(handle)
     told = Path(name)
     environment = mpi_environment(vendor) | {EXIT_CODE_VARIABLE: name}
+    if stop_at is not None:
+        environment[STOP_AT_VARIABLE] = repr(stop_at)
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = "1"
         environment["COLUMNS"] = str(os.get_terminal_size(2).columns)

@@ -15,7 +15,9 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     """Evaluate all items here; see :class:`fullrank.backends.base.Backend`."""
     stem = Path(job.work_folder, file_stem(job.attempt, 0))
     running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
-    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+    signals = MainThreadInterrupts(
+        running=running, item_time_limit_seconds=job.item_time_limit_seconds, stop_at=job.stop_at
+    )
     log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
     counter = LocalCounter()
     with ExitStack() as stack:

@@ -150,7 +150,7 @@ class _Thread(threading.Thread):
 def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     """Evaluate all items in threads; see :class:`fullrank.backends.base.Backend`."""
     counter = LockedCounter()
-    signals = StopSignals()
+    signals = StopSignals(stop_at=job.stop_at)
     with ExitStack() as stack:
         main_log = ItemLog(Path(job.work_folder, f"a{job.attempt:04d}-main{LOG_SUFFIX}"), [IDLE])
         stack.callback(main_log.close)
@@ -186,6 +186,7 @@ def _supervise(
         for thread in threads:
             thread.join(tick / len(threads))
         now = time.monotonic()
+        signals.look_at_clock()
         if signals.requested and not counter.stopped():
             counter.stop()
         if now >= signals.abandon_at + KILL_SECONDS:

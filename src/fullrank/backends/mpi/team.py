@@ -40,7 +40,9 @@ class MpiTeam:
         """Be one worker until nothing is left or the run is stopped. Collective."""
         stem = Path(job.work_folder, file_stem(job.attempt, self.rank))
         running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
-        signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+        signals = MainThreadInterrupts(
+            running=running, item_time_limit_seconds=job.item_time_limit_seconds, stop_at=job.stop_at
+        )
         log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
         with ExitStack() as stack:
             stack.enter_context(descriptors_replaced(log))
