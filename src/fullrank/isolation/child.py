@@ -23,8 +23,10 @@ from fullrank.isolation.watch import ABANDON
 from fullrank.job import Job
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 
-_TELLING_SHARE = 0.01
-"""Of the time of short items, that may be spent on telling at once that they ended."""
+_UNTOLD_SECONDS = 0.001
+"""An item that took this long is told as soon as it has ended; shorter ones together, once in so long."""
+_TELLING_SHARE = 0.1
+"""Of the time of short items with bulky results, that may be spent on telling them."""
 
 
 class _Telling:
@@ -45,11 +47,11 @@ class _Telling:
     def __next__(self) -> tuple[int, tuple[Any, ...]]:
         self._running[0] = IDLE  # nothing is interrupted from here on
         item = next(self._batch)
-        begun = time.perf_counter()
-        if begun >= self._next_at:
+        if time.perf_counter() >= self._next_at:
+            begun = time.thread_time()  # without what others on this core do meanwhile
             self._tell()
-            ended = time.perf_counter()
-            self._next_at = ended + (ended - begun) / _TELLING_SHARE
+            cost_seconds = time.thread_time() - begun
+            self._next_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
         return item
 
 

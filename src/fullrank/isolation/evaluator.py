@@ -80,17 +80,19 @@ class IsolatedEvaluator:
         if child is None or not child.is_alive:
             child = self._started(watch)
         child.ask(part)
+        watch.hear(time.monotonic())
         while True:
             for kind, body in child.hear(self._tick_seconds):
                 if kind == EARLY:
                     self._early.add(body)
+                    watch.hear(time.monotonic())
                 elif kind == CLAIMED:
                     evaluation, cpu_seconds = pickle.loads(body)
                     self.cpu_seconds += cpu_seconds
                     return evaluation  # type: ignore[no-any-return]  # pickled by our own child
+            _look(child, watch)
             if child.ended:
                 return None
-            _send(child, watch)
 
     def _started(self, watch: Watch) -> IsolationProcess:
         """Return a new child that has loaded the function, or was abandoned while it did.
@@ -107,7 +109,7 @@ class IsolatedEvaluator:
                     return child
                 if kind == UNREADY:
                     raise pickle.loads(body)
-            _send(child, watch)
+            _look(child, watch)
         if not watch.is_abandoned:
             death = describe_death(child.return_code)
             raise FunctionError(f"{self._job.function.written}: the process that was to load it ended: {death}")
@@ -120,7 +122,7 @@ class IsolatedEvaluator:
             if watch.overdue not in claim.left:  # it ended after all, while it was too late for the child
                 return None
             text = f"time limit of {self._job.item_time_limit_seconds:g} s exceeded"
-            return watch.overdue, watch.seconds(watch.overdue), Status.TIMED_OUT, {"exception": text}
+            return watch.overdue, watch.silent_seconds, Status.TIMED_OUT, {"exception": text}
         index = claim.blamed(self._running[0])
         if index == IDLE or child is None:
             return None
@@ -128,7 +130,7 @@ class IsolatedEvaluator:
         if child.return_code == OUT_OF_MEMORY_CODE or claim.count_death(index) < DEATHS_UNTIL_CRASHED:
             return None
         text = f"its process died twice: {describe_death(child.return_code)}"
-        return index, watch.seconds(index), Status.CRASHED, {"exception": text}
+        return index, watch.silent_seconds, Status.CRASHED, {"exception": text}
 
     def early_frames(self) -> list[bytes]:
         """Return journal frames of the running claim's items that have ended since the last call; from any thread."""
@@ -144,7 +146,7 @@ class IsolatedEvaluator:
             self._cell = -1
 
 
-def _send(child: IsolationProcess, watch: Watch) -> None:
+def _look(child: IsolationProcess, watch: Watch) -> None:
     number = watch.look(time.monotonic())
     if number is not None:
         child.signal(number)

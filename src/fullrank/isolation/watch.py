@@ -21,18 +21,23 @@ class Watch:
         self._interrupts = interrupts
         self._limit_seconds = float("inf") if limit_seconds is None else limit_seconds
         self._kill_at = float("inf")
-        self._seen, self._seconds = IDLE, 0.0
+        self._heard = self._looked = 0.0
         self.overdue = IDLE
         """The item for whose time limit the child is killed."""
 
+    def hear(self, now: float) -> None:
+        """Note that at the time ``now`` (s, of one clock) the child began, or told that items have ended."""
+        self._heard = now
+
     def look(self, now: float) -> Signals | None:
-        """Return what is to be sent to the child at the time ``now`` (s, of one clock)."""
-        self._seen, self._seconds = self._item.look(now)
+        """Return what is to be sent to the child at the time ``now``."""
+        self._looked = now
+        seen, seconds = self._item.look(now)
         if self._interrupts.stop and not self.is_abandoned:
             self._kill_at = now + DEAF_SECONDS
             return ABANDON
-        if self._seen != IDLE and self._seconds >= self._limit_seconds + DEAF_SECONDS:
-            self.overdue = self._seen
+        if seen != IDLE and seconds >= self._limit_seconds + DEAF_SECONDS:
+            self.overdue = seen
             return SIGKILL
         return SIGKILL if now >= self._kill_at else None
 
@@ -41,9 +46,10 @@ class Watch:
         """Whether the child was told to leave its running item unfinished."""
         return self._kill_at < float("inf")
 
-    def seconds(self, index: int) -> float:
-        """Return for how long item ``index`` had been seen running when it was looked last."""
-        return self._seconds if index == self._seen else 0.0
+    @property
+    def silent_seconds(self) -> float:
+        """How long nothing had been heard when it was looked last: the running item took no longer."""
+        return self._looked - self._heard
 
 
 class Claim:
