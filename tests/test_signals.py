@@ -23,6 +23,13 @@ def f(x):
         time.sleep(0.005)
     return x
 """
+IN_C_CODE = """\
+import ctypes
+def f(x):
+    if x == 3:
+        ctypes.CDLL(None).system(b"sleep 0.6; echo > back")
+    return x / 3
+"""
 
 
 def stopped(project: Project, running: Started, number: signal.Signals, *, n_visits: int) -> str:
@@ -185,6 +192,14 @@ def f(x):
     assert set(project.read("failures/exception").tolist()) == {"time limit of 0.3 s exceeded"}
     assert (project.read("item_seconds")[[3, 5]] >= 0.3).all()
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_item_in_c_code_is_timed_out_when_it_returns(project: Project, backend: str) -> None:
+    project.write(IN_C_CODE, tail="[run]\nitem_time_limit_seconds = 0.2")
+    project.run("-b", backend, "-n", 1 if backend == "serial" else 2, expect=3)
+    assert np.flatnonzero(project.read("status") == 3).tolist() == [3]
+    assert (project.folder / "back").exists()
 
 
 # --- items that fail

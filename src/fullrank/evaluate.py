@@ -178,6 +178,10 @@ class Evaluator:
             columns.append([item_seed(self._job.seed or 0, index) for index in indices])
         return zip(indices, self._call.arguments(columns), strict=False)
 
+    def _is_over_limit(self, seconds: float) -> bool:
+        limit = self._job.item_time_limit_seconds
+        return limit is not None and seconds > limit
+
     def _overdue_text(self, error: BaseException, index: int) -> dict[str, str]:
         described = self._describe(error, index)
         limit = self._job.item_time_limit_seconds
@@ -217,7 +221,7 @@ class Evaluator:
         if claim is None:
             return []
         ended, failures = claim.ended_since_last_time()
-        ended = [row for row in ended if row[0] not in undecided]
+        ended = [row for row in ended if row[0] not in undecided and not self._is_over_limit(row[2])]
         frames = []
         if ended:
             indices, values, seconds = zip(*ended, strict=True)
@@ -232,8 +236,11 @@ class Evaluator:
 
     def _finish(self, claim: "_Claim") -> Evaluation:
         claim.close()
-        for index in self._interrupts.overdue.intersection(claim.indices):
-            # it swallowed the interruption, or ended while that was under way: over the limit all the same
+        overdue = self._interrupts.overdue.intersection(claim.indices)
+        if self._job.item_time_limit_seconds is not None:
+            overdue |= {index for index, seconds in claim.durations() if self._is_over_limit(seconds)}
+        for index in overdue:
+            # in C code, or it swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
         for index in self._interrupts.abandoned.intersection(claim.indices):
             claim.drop_ended(index)
@@ -353,6 +360,10 @@ class _Claim:
         """Record the current item as ended without a result."""
         self._n_visited += 1
         self.failures.append((self.current[0], self._failed_seconds, status, description))
+
+    def durations(self) -> Iterator[tuple[int, float]]:
+        """Return index and seconds of each item that returned."""
+        return zip(self.indices, self.seconds, strict=True)
 
     def fail_ended(self, index: int, description: dict[str, str]) -> None:
         """Record an item that returned as timed out all the same."""

@@ -268,26 +268,41 @@ def test_stop_after_ends_all_ranks_and_the_same_command_goes_on(mpi_project: Pro
 
 def test_partial_file_can_be_written_and_read_at_any_time_while_ranks_compute(mpi_project: Project) -> None:
     xarray = pytest.importorskip("xarray", reason="reads the file as users do")
-    project = mpi_project.write(SLOW, grid=GRID)
+    n_items = 20_000
+    expected = np.arange(n_items) ** 2 / 7
+    project = mpi_project.write(SLOW, grid=f"x = {{ range = {n_items} }}")
     running = project.start_run("-b", "mpi", "-n", 2)
     project.until_visited(4)
     seen = [0]
-    while running.is_running() and len(seen) < 6:
+    while len(seen) < 6:
         written = project.fullrank("gather", "study.toml", "--partial")
-        if not running.is_running():
-            break
         assert written.returncode == 0, written.stderr
         with xarray.open_dataset(project.folder / "results/study.partial.h5") as data:
             is_ok = data["status"].values == 1
-            np.testing.assert_array_equal(data["f"].values[is_ok], np.array(EXPECTED)[is_ok])
+            np.testing.assert_array_equal(data["f"].values[is_ok], expected[is_ok])
             seen.append(int(is_ok.sum()))
+    assert running.is_running()
     assert seen == sorted(seen)
     assert seen[-1] > 0
     project.hurry()
     assert running.end().returncode == 0
-    assert project.read("f").tolist() == EXPECTED
+    np.testing.assert_array_equal(project.read("f"), expected)
     assert set(Counter(project.visits()).values()) == {1}
     assert not (project.folder / "results/study.partial.h5").exists()
+
+
+def test_item_in_c_code_is_timed_out_when_it_returns(mpi_project: Project) -> None:
+    code = """\
+import ctypes
+def f(x):
+    if x == 3:
+        ctypes.CDLL(None).system(b"sleep 0.6; echo > back")
+    return x / 3
+"""
+    project = mpi_project.write(code, tail="[run]\nitem_time_limit_seconds = 0.2")
+    project.run(n_ranks=2, expect=3)
+    assert np.flatnonzero(project.read("status") == 3).tolist() == [3]
+    assert (project.folder / "back").exists()
 
 
 # --- isolation
