@@ -4,7 +4,7 @@ import pytest
 
 from fullrank.abilities import check_abilities
 from fullrank.config import RunOptions
-from fullrank.deadline import LEAVE_SECONDS, stop_time
+from fullrank.deadline import LEAVE_SECONDS, STOP_AT_VARIABLE, stop_time, stop_time_told
 from fullrank.errors import BackendError
 
 
@@ -25,6 +25,18 @@ def test_a_job_is_left_a_minute_before_it_ends_and_a_short_one_after_most_of_it(
 @pytest.mark.parametrize(("after_seconds", "expected"), [(60.0, 60.0), (9000.0, 7200.0 - LEAVE_SECONDS)])
 def test_the_earlier_of_both_counts(after_seconds: float, expected: float) -> None:
     assert stop_time(0.0, begun=0.0, stop_after_seconds=after_seconds, job_ends_at=7200.0) == expected
+
+
+def told(environ: dict[str, str]) -> float | None:
+    return stop_time_told(environ, 0.0, begun=0.0, stop_after_seconds=500.0)
+
+
+def test_ranks_stop_when_the_command_that_started_them_has_to() -> None:
+    job = {"SLURM_JOB_ID": "1", "SLURM_JOB_END_TIME": "300"}
+    assert told({}) == 500.0
+    assert told(job) == 270.0
+    assert told(job | {STOP_AT_VARIABLE: "123.5"}) == 123.5
+    assert told({STOP_AT_VARIABLE: "soon"}) == 500.0
 
 
 # --- abilities

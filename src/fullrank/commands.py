@@ -117,21 +117,11 @@ def _died(config: Any) -> str:
 
 
 def _stop_time(arguments: Namespace) -> float | None:
-    """Return the time from which no items are handed out; None for never."""
-    from fullrank.deadline import stop_time
-    from fullrank.launch import STOP_AT_VARIABLE
-    from fullrank.scheduler import job_from
+    from fullrank.deadline import stop_time_told
     from fullrank.worker import process_age_seconds
 
-    if told := os.environ.get(STOP_AT_VARIABLE):
-        return float(told)
-    now, job = time.time(), job_from(os.environ)
-    return stop_time(
-        now,
-        begun=now - process_age_seconds(),
-        stop_after_seconds=arguments.stop_after,
-        job_ends_at=job.ends_at if job is not None else None,
-    )
+    now = time.time()
+    return stop_time_told(os.environ, now, begun=now - process_age_seconds(), stop_after_seconds=arguments.stop_after)
 
 
 def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> int:

@@ -240,7 +240,7 @@ class Evaluator:
         if self._job.item_time_limit_seconds is not None:
             overdue |= {index for index, seconds in claim.durations() if self._is_over_limit(seconds)}
         for index in overdue:
-            # in C code, or it swallowed the interruption, or ended while that was under way: over the limit all the same
+            # in C code, swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
         for index in self._interrupts.abandoned.intersection(claim.indices):
             claim.drop_ended(index)

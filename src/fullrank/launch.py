@@ -9,13 +9,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
 from fullrank.launcher import stripped_environment
 
 EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
 """Names a file for root's exit code: mpiexec's own is not to be trusted."""
-STOP_AT_VARIABLE = "FULLRANK_STOP_AT"
-"""Time (of time.time()) from which root hands out no items: it counts from the start of the first command."""
 TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
 """Set if standard error ends on a terminal although root sees a pipe."""
 
