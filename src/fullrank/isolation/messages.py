@@ -19,6 +19,8 @@ import struct
 from collections.abc import Iterator
 
 JOB, CLAIM, READY, UNREADY, EARLY, CLAIMED = b"J", b"C", b"R", b"U", b"E", b"D"
+READ_BYTES = 1 << 16
+"""What a pipe holds; a buffer that is much larger costs more than the reading."""
 _HEAD = struct.Struct("<cQ")
 
 Message = tuple[bytes, bytes]
@@ -58,6 +60,6 @@ class Inbox:
 def received(fd: int) -> Iterator[Message]:
     """Yield the messages that come until the other end is closed, waiting for them."""
     inbox = Inbox()
-    while data := os.read(fd, 1 << 20):
+    while data := os.read(fd, READ_BYTES):
         inbox.add(data)
         yield from inbox.messages()

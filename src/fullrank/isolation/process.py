@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fullrank.isolation.messages import CLAIM, JOB, Inbox, Message, send
+from fullrank.isolation.messages import CLAIM, JOB, READ_BYTES, Inbox, Message, send
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment
 
@@ -61,7 +61,7 @@ class IsolationProcess:
         exited = self._process.poll() is not None
         self._poll.poll(0 if exited else 1000 * timeout_seconds)
         try:
-            while data := os.read(self._answers, 1 << 20):
+            while data := os.read(self._answers, READ_BYTES):
                 self._inbox.add(data)
             self.ended = True
         except BlockingIOError:
