@@ -25,6 +25,8 @@ class Scheduler:
     """Ranks that the job was given room for, on all its nodes."""
     submit: str = ""
     """The command that submits a job: where it is found and there is no job, this is a login node."""
+    end_time: str = ""
+    """When the job ends, in s since 1970."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Our word → variable, of what is worth keeping in a result file."""
 
@@ -37,6 +39,7 @@ SCHEDULERS = (
         cores_on_node="SLURM_CPUS_ON_NODE",
         n_ranks="SLURM_NTASKS",
         submit="sbatch",
+        end_time="SLURM_JOB_END_TIME",
         others={
             "job_name": "SLURM_JOB_NAME",
             "job_queue": "SLURM_JOB_PARTITION",
@@ -101,6 +104,8 @@ class Job:
     """How often the job was started again, as far as the batch system says so."""
     n_cores: int | None
     """Cores it may use on this node; None where nothing says so."""
+    ends_at: float | None
+    """Time (of time.time()) at which it ends; None where nothing says so."""
     others: Mapping[str, str]
     """Name, queue, nodes ..., by our own words; never the whole environment."""
     n_ranks: int | None = None
@@ -130,6 +135,7 @@ def _job_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Job:
         job_id=f"{scheduler.name}:{environ[scheduler.job_id]}{suffix}",
         n_restarts=_n_restarts(environ.get(scheduler.restarts, "")),
         n_cores=_n_cores(scheduler, environ),
+        ends_at=_time(environ.get(scheduler.end_time, "")),
         others=others,
         n_ranks=_positive(environ.get(scheduler.n_ranks, "")),
     )
@@ -150,6 +156,10 @@ def submit_command_of_login_node(environ: Mapping[str, str]) -> str:
 
 def _n_restarts(text: str) -> int:
     return int(text) if text.isdecimal() else int(text == "Y")
+
+
+def _time(text: str) -> float | None:
+    return float(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def _n_cores(scheduler: Scheduler, environ: Mapping[str, str]) -> int | None:

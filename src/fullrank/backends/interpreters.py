@@ -57,7 +57,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     """
     interpreters = interpreters_module()
     shared = _Shared(job, todo.finished)
-    signals = StopSignals()
+    signals = StopSignals(stop_at=job.stop_at)
     guests: list[_Guest] = []
     try:
         with signals.installed():
