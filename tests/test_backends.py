@@ -45,6 +45,7 @@ BACKENDS: dict[str, tuple[Backend, int]] = {
     "processes": (processes.run, 2),
     "interpreters": (interpreters.run, 2),
 }
+ISOLATED = [f"{name}, isolated" for name in ("serial", "threads", "processes")]
 
 
 @dataclass
@@ -120,14 +121,18 @@ def _little_to_collect() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(params=[INTERPRETERS if name == "interpreters" else name for name in BACKENDS])
+@pytest.fixture(params=[INTERPRETERS if name == "interpreters" else name for name in BACKENDS] + ISOLATED)
 def study_of(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves_nothing_running: None
 ) -> Iterator[Make]:
-    """``study_of(body)``: a study whose function ``f(i)`` has this body; afterwards nothing of the run is left."""
+    """``study_of(body)``: a study whose function ``f(i)`` has this body; afterwards nothing of the run is left.
+
+    Each backend with and without isolation: what they promise is the same.
+    """
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "fr_study", raising=False)
-    backend, n_workers = BACKENDS[request.param]
+    name, _, isolated = request.param.partition(", ")
+    backend, n_workers = BACKENDS[name]
 
     def make(body: str, *, n_items: int = 40, top: str = "", **options: Any) -> Study:
         lines = dedent(body).strip().splitlines()
@@ -142,7 +147,8 @@ def study_of(
             "schedule": "guided",
             "n_workers": n_workers,
             "attempt": 1,
-            "backend": request.param,
+            "backend": name,
+            "isolate": bool(isolated),
             "work_folder": str(tmp_path / "work"),
         }
         job = Job(

@@ -55,7 +55,10 @@ dims = ["step"]
 schedule = "static"
 order = "index"
 item_time_limit_seconds = 60
+isolate = true
+item_memory_limit_bytes = 2_000_000_000
 max_failures = 100
+on_error = "record"
 
 [output]
 path = "~/results/lyapunov.h5"
@@ -115,7 +118,15 @@ def test_every_key_arrives(study: Study, folder: Path, monkeypatch: pytest.Monke
         names=("exponent", "orbit"),
         variables={"orbit": ResultInfo(units="1", long_name="the orbit", dims=("step",))},
     )
-    assert config.run == RunOptions(schedule="static", order="index", item_time_limit_seconds=60.0, max_failures=100)
+    assert config.run == RunOptions(
+        schedule="static",
+        order="index",
+        item_time_limit_seconds=60.0,
+        isolate=True,
+        item_memory_limit_bytes=2_000_000_000,
+        max_failures=100,
+        on_error="record",
+    )
     assert config.output == Path("/home/ada/results/lyapunov.h5")
 
 
@@ -125,7 +136,9 @@ def test_what_is_not_told_has_its_default(study: Study, folder: Path) -> None:
     assert config.workload.constants == {}
     assert (config.workload.seed, config.workload.setup, config.output) == (None, None, None)
     assert config.results == Results()
-    assert config.run == RunOptions("guided", "spread", None, None)
+    assert config.run == RunOptions(
+        "guided", "spread", None, isolate=False, item_memory_limit_bytes=None, max_failures=None, on_error="record"
+    )
     assert config.sweep.replicates is None
 
 
@@ -235,7 +248,8 @@ title sweep sweep.replicates sweep.grid sweep.grid.r sweep.grid.r.start sweep.gr
 sweep.grid.r.scale sweep.grid.r.range sweep.grid.r.values sweep.zip.r sweep.zip.x sweep.table
 sweep.table.path workload workload.function workload.setup workload.seed workload.constants
 workload.constants.c workload.constants.c.npy results results.names results.y results.y.dims
-results.y.units run.order run.max_failures run.item_time_limit_seconds output output.path
+results.y.units run.order run.max_failures run.item_time_limit_seconds
+run.isolate run.item_memory_limit_bytes run.on_error output output.path
 """
 KEYS_IN_AXES = "start stop num scale step range values units npy path r"
 WORDS = "true inf nan 2024-01-01 07:32:00 'points.csv' 'sim.py:simulate' 'log' 'guided'"

@@ -13,7 +13,7 @@ PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
     "errors status files system account gil durations compare.records",
-    "launcher scheduler witness",
+    "launcher scheduler witness deadline",
     "axes",
     "sweep tables",
     "config",
@@ -21,7 +21,7 @@ LAYERS = [
     "function",
     "job",
     "evaluate",
-    "interrupt output survey contained",
+    "interrupt output survey contained isolation",
     "worker",
     "backends crew",
     "schema gather",
@@ -34,13 +34,14 @@ LAYERS = [
     "commit standing",
     "driver partial launch",
     "single selftest compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
-    "commands commands_compare commands_pictures",
+    "abilities commands commands_compare commands_pictures",
     "cli",
     "__main__",
 ]
 """A module imports, when it is imported itself, only from its own layer and those above it."""
 
 STANDARD_LIBRARY_ONLY = ["sweep", "schedule", "journal", "encode", "evaluate", "worker", "survey", "contained", "crew"]
+STANDARD_LIBRARY_ONLY += ["isolation.evaluator", "isolation.child"]
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
 STANDARD_LIBRARY_ONLY += ["backends.interpreters", "backends.guest"]
 STANDARD_LIBRARY_ONLY += ["workloads.ep", "workloads.mandelbrot", "workloads.lyapunov"]

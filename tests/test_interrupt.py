@@ -28,6 +28,21 @@ def _nothing_stays_armed() -> Iterator[None]:
     assert [signal.getsignal(number) for number in numbers] == before
 
 
+def test_a_time_to_stop_counts_as_the_first_signal_and_arms_the_timer_then_only() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None, stop_at=time.time() + 0.2)
+    with signals.installed():
+        (until_first, _) = signal.getitimer(signal.ITIMER_REAL)
+        assert 0 < until_first <= 0.2
+        assert not signals.requested
+        loop(until=lambda: signals.requested)
+        assert signals.abandon_at < float("inf")
+    late = StopSignals(stop_at=time.time() - 1)
+    late.look_at_clock()
+    first = late.abandon_at
+    late.look_at_clock()
+    assert (late.requested, late.abandon_at) == (True, first)
+
+
 def loop(until: Callable[[], bool] = lambda: False) -> None:
     deadline = time.monotonic() + ENDLESS_SECONDS
     while not until():

@@ -32,6 +32,12 @@ def job_of(environ: dict[str, str]) -> Job:
     return job
 
 
+def test_end_of_a_job_is_known_where_the_batch_system_tells_it() -> None:
+    assert job_of(SLURM | {"SLURM_JOB_END_TIME": "1764165000"}).ends_at == 1764165000.0
+    for environ in (SLURM, SLURM | {"SLURM_JOB_END_TIME": "0"}, SLURM | {"SLURM_JOB_END_TIME": "soon"}, PBS):
+        assert job_of(environ).ends_at is None
+
+
 @pytest.mark.parametrize(
     ("environ", "scheduler", "job_id"),
     [

@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections import Counter
 
 import numpy as np
@@ -13,6 +14,7 @@ from studies import INTERPRETERS, SLOW, VISITED, Project, Started
 from fullrank.interrupt import GRACE_SECONDS
 
 LOCAL = ("serial", "threads", "processes", INTERPRETERS)
+STATIC = '[run]\nschedule = "static"'
 ENDLESS = f"""\
 {VISITED}
 def f(x):
@@ -20,6 +22,13 @@ def f(x):
     while not os.path.exists("fast"):
         time.sleep(0.005)
     return x
+"""
+IN_C_CODE = """\
+import ctypes
+def f(x):
+    if x == 3:
+        ctypes.CDLL(None).system(b"sleep 0.6; echo > back")
+    return x / 3
 """
 
 
@@ -47,6 +56,81 @@ def test_stop_signals_let_short_items_end_and_the_same_command_goes_on(project: 
     assert project.read("f").tolist() == [x * x / 7 for x in range(400)]
     assert set(Counter(project.visits()).values()) == {1}
     assert project.read("attempts/reason").tolist() == [*3 * ["stopped"], "complete"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "tail"),
+    [*((backend, "") for backend in LOCAL), ("processes", "[run]\nisolate = true"), ("processes", STATIC)],
+)
+def test_stop_after_lets_short_items_end_and_the_same_command_goes_on(
+    project: Project, backend: str, tail: str
+) -> None:
+    project.write(SLOW, grid="x = { range = 2000 }", tail=tail)
+    command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
+    done = project.run(*command, "--stop-after", "4s", expect=75)
+    assert "no item is begun after" in done.stderr
+    visits = project.visits()
+    assert len(visits) < 2000
+    assert f"{len(visits)} of 2,000 items are finished" in done.stderr
+    project.hurry()
+    project.run(*command, "--stop-after", "1:00:00")
+    assert set(Counter(project.visits()).values()) == {1}
+    assert project.read("attempts/reason").tolist() == ["stopped", "complete"]
+
+
+def test_time_to_stop_that_has_come_before_the_first_item_is_a_stop_too(project: Project) -> None:
+    done = project.write(SLOW).run("-n", 2, "--stop-after", "0.001", expect=75)
+    assert "the same command" in done.stderr
+    project.hurry()
+    project.run("-n", 2)
+
+
+def test_end_of_the_batch_job_stops_the_run_before_it(project: Project) -> None:
+    project.write(SLOW, grid="x = { range = 2000 }")
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_END_TIME": str(int(time.time()) + 6)}
+    project.run("-b", "processes", "-n", 2, env=job, expect=75)
+    assert len(project.visits()) < 2000
+    project.hurry()
+    project.run("-n", 2)
+    assert set(Counter(project.visits()).values()) == {1}
+
+
+def test_duration_that_is_none_is_refused_in_a_sentence(project: Project) -> None:
+    done = project.write(SLOW).run("--stop-after", "1:30", expect=2)
+    assert "--stop-after: expected a duration > 0 such as 90, 90s, 15m, 2h or 1:30:00, got '1:30'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_second_ctrl_c_ends_an_isolated_item_in_c_code_and_loses_no_finished_one(
+    project: Project, backend: str
+) -> None:
+    code = f"""\
+{VISITED}
+import ctypes, signal
+def f(x):
+    visited(x)
+    if open("visits").read().count("\\n") > 8 and not os.path.exists("fast"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
+        ctypes.CDLL(None).pause()
+    return x
+"""
+    project.write(code, grid="x = { range = 60 }", tail="[run]\nisolate = true")
+    command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
+    running = project.start_run(*command)
+    project.until_visited(9)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        running.send(number)
+    done = running.end()
+    assert done.returncode == 75, done.stderr
+    finished = project.indices_finished()
+    assert f"{len(finished)} of 60 items are finished" in done.stderr
+    n_stuck = 1 if backend == "serial" else 2
+    assert len(finished) >= len(project.visits()) - n_stuck
+    project.hurry()
+    project.run(*command)
+    times = Counter(project.visits())
+    assert {index for index in finished if times[index] > 1} == set()
 
 
 @pytest.mark.parametrize("backend", LOCAL)
@@ -108,6 +192,14 @@ def f(x):
     assert set(project.read("failures/exception").tolist()) == {"time limit of 0.3 s exceeded"}
     assert (project.read("item_seconds")[[3, 5]] >= 0.3).all()
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_item_in_c_code_is_timed_out_when_it_returns(project: Project, backend: str) -> None:
+    project.write(IN_C_CODE, tail="[run]\nitem_time_limit_seconds = 0.2")
+    project.run("-b", backend, "-n", 1 if backend == "serial" else 2, expect=3)
+    assert np.flatnonzero(project.read("status") == 3).tolist() == [3]
+    assert (project.folder / "back").exists()
 
 
 # --- items that fail
@@ -210,6 +302,25 @@ def test_run_stops_at_the_failures_the_config_allows(project: Project) -> None:
     done = project.run("-b", "processes", "-n", 2, expect=3)
     assert 10 <= len(project.visits()) < 1000
     assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_first_failed_item_stops_the_run_if_the_study_says_so_and_the_same_command_goes_on(
+    project: Project, backend: str
+) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(0.02)\n    return 1 / (x - 7)\n"
+    tail = '[run]\non_error = "stop"\norder = "index"'
+    project.write(code, grid="x = { range = 1000 }", tail=tail)
+    command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
+    done = project.run(*command, expect=3)
+    assert len(project.visits()) < 500
+    assert "stopped at the first failed item, as run.on_error asks" in done.stderr
+    assert "item 7 (x=7): ZeroDivisionError" in done.stderr
+    assert not project.output.exists()
+    project.hurry()
+    project.run(*command, expect=3)
+    assert np.flatnonzero(project.read("status") != 1).tolist() == [7]
+    assert set(Counter(project.visits()).values()) == {1}
 
 
 def test_study_of_few_items_that_all_fail_ends_with_a_result(project: Project) -> None:

@@ -161,6 +161,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-n", "--workers", type=_positive, metavar="N", help="how many workers (all usable cores)")
     run.add_argument("-b", "--backend", choices=BACKENDS, help="how to run (mpi under a launcher, else processes)")
     run.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
+    run.add_argument(
+        "--stop-after",
+        type=_duration,
+        metavar="TIME",
+        help="begin no item later than that after the start of this command: 90, 90s, 55m, 2h or 1:30:00",
+    )
     run.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")
     run.add_argument("--take-over", action="store_true", help="take the output over from a run that you know is dead")
     run.add_argument(

@@ -5,7 +5,9 @@ import json
 import os
 import shlex
 import sys
+import time
 from argparse import Namespace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -94,9 +96,9 @@ def _run_under_mpiexec(arguments: Namespace, config: Any) -> int:
 
     output = output_path(config, arguments.output)
     n_ranks = _n_workers(arguments, "mpi", None)
-    argv = sys.argv[1:]
+    argv, stop_at = sys.argv[1:], _stop_time(arguments)
     n_finished = n_fruitless = 0
-    while (code := run_under_mpiexec(argv, n_ranks)) is None:
+    while (code := run_under_mpiexec(argv, n_ranks, stop_at=stop_at)) is None:
         n_before, n_finished = n_finished, standing(output).n_finished
         n_fruitless = n_fruitless + 1 if n_finished == n_before else 0
         if n_fruitless > MAX_FRUITLESS_RESTARTS:
@@ -117,13 +119,23 @@ def _died(config: Any) -> str:
     )
 
 
+def _stop_time(arguments: Namespace) -> float | None:
+    from fullrank.account import process_age_seconds
+    from fullrank.deadline import stop_time_told
+
+    now = time.time()
+    return stop_time_told(os.environ, now, begun=now - process_age_seconds(), stop_after_seconds=arguments.stop_after)
+
+
 def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> int:
     from fullrank import driver
+    from fullrank.abilities import check_abilities
     from fullrank.crew import LocalCrew, LocalTeam
     from fullrank.interrupt import interruptible
     from fullrank.provenance import collect
     from fullrank.study import open_study, output_path
 
+    check_abilities(backend, config.run)
     with interruptible():
         study = open_study(config)
         if backend == "interpreters":
@@ -139,6 +151,7 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
         take_over=arguments.take_over,
+        stop_at=_stop_time(arguments),
         limit=arguments.limit,
         provenance=provenance,
     )
@@ -150,6 +163,8 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
             "threads share the global random generators, so results depend on timing; "
             "let the function take 'seed', or use another backend"
         )
+    if choices.stop_at is not None:
+        console.say(f"no item is begun after {datetime.fromtimestamp(choices.stop_at):%Y-%m-%d %H:%M:%S}")
     ending = driver.run(study, choices, crew=crew, console=console)
     return _tell_ending(ending, config, arguments.allow_failures)
 
@@ -174,11 +189,13 @@ def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
         sys.stderr.write(f"fullrank: error: {_died(config)}\n")
         return Stopped.exit_code
     if ending.end is End.FAILURES:
-        sys.stderr.write(
-            "fullrank: error: stopped, because too many items failed; mend the function or the study and run the same "
-            "command again. The first of them:\n"
-            f"{ending.first_failure}\n"
+        why = (
+            "stopped at the first failed item, as run.on_error asks; the same command goes on with the others:"
+            if config.run.on_error == "stop"
+            else "stopped, because too many items failed; mend the function or the study and run the same command "
+            "again. The first of them:"
         )
+        sys.stderr.write(f"fullrank: error: {why}\n{ending.first_failure}\n")
         return FailedItems.exit_code
     if ending.end is End.ALREADY_COMPLETE:
         failed = f", {ending.summary.n_failed:,} of them failed" if ending.summary.n_failed else ""

@@ -93,6 +93,7 @@ def _one_try(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | Non
             _send(child, pickle.dumps((job, index)))
             answer = _wait(child, answers.fileno(), started=lambda: running.__setitem__(0, index))
         except BaseException:
+            running[0] = IDLE  # the timer ticks on, and must not interrupt this
             child.kill()
             child.wait()
             raise

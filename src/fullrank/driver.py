@@ -85,6 +85,8 @@ class Choices:
     n_workers: int
     fresh: bool = False
     take_over: bool = False
+    stop_at: float | None = None
+    """Time (of time.time()) from which no items are handed out."""
     limit: int | None = None
     """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
     provenance: Mapping[str, str | int | float] | None = None
@@ -264,6 +266,7 @@ class _Run:
         job = replace(
             job,
             attempt=folder.next_attempt(),
+            stop_at=choices.stop_at,
             limit=choices.limit,
             stride=job.stride if choices.limit is None else spread_stride(job.sweep.n_items),
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
@@ -299,7 +302,7 @@ class _Run:
                 Monitor(
                     handle,
                     display=display,
-                    rule=FailureRule(run_options.max_failures),
+                    rule=FailureRule(run_options.n_failures_that_stop),
                     renew_lock=self._lock.renew,
                     silent_workers=lambda: silent_workers(self._folder.path, job.attempt, now=time.time()),
                 )
@@ -329,7 +332,7 @@ class _Run:
     @property
     def _failed_altogether(self) -> bool:
         """Whether so many items failed, and none did not, that the study is wrong; quick ones escape the monitor."""
-        own_rule = self._study.config.run.max_failures is not None
+        own_rule = self._study.config.run.n_failures_that_stop is not None
         return not own_rule and self._survey.n_ok == 0 and self._survey.n_failed >= ALL_FAILED_ITEMS
 
     def _n_finished(self, job: Job) -> int:

@@ -118,6 +118,8 @@ class Evaluator:
         interrupts: Interrupts | None = None,
         last_output: Callable[[int], str] = lambda _index: "",
     ) -> None:
+        self.cpu_seconds = 0.0
+        """Spent in other processes than this one."""
         self._job = job
         self._running = running
         self._interrupts = interrupts or Interrupts()
@@ -150,10 +152,7 @@ class Evaluator:
 
     def evaluate(self, indices: Sequence[int]) -> Evaluation:
         """Evaluate the items ``indices`` one after the other and return the frames for the journal."""
-        columns = self._job.sweep.columns(indices)
-        if self._job.takes_seed:
-            columns.append([item_seed(self._job.seed or 0, index) for index in indices])
-        batch: Batch = zip(indices, self._call.arguments(columns), strict=False)
+        batch = self._batch(indices)
         claim = self._claim = _Claim(indices, self._running, settle=self._interrupts.settle)
         while True:
             error = claim.go(self._function, batch, naming=self._job.naming)
@@ -175,6 +174,16 @@ class Evaluator:
                 claim.fail(Status.FAILED, self._describe(error, index))
             error.__traceback__ = None  # one instance raised for item after item would collect the frames of all
         return self._finish(claim)
+
+    def _batch(self, indices: Sequence[int]) -> "Batch":
+        columns = self._job.sweep.columns(indices)
+        if self._job.takes_seed:
+            columns.append([item_seed(self._job.seed or 0, index) for index in indices])
+        return zip(indices, self._call.arguments(columns), strict=False)
+
+    def _is_over_limit(self, seconds: float) -> bool:
+        limit = self._job.item_time_limit_seconds
+        return limit is not None and seconds > limit
 
     def _overdue_text(self, error: BaseException, index: int) -> dict[str, str]:
         described = self._describe(error, index)
@@ -198,6 +207,13 @@ class Evaluator:
             "output": self._last_output(index),
         }
 
+    def evaluations(self, indices: Sequence[int]) -> Iterator[Evaluation]:
+        """Yield :meth:`evaluate`: here a claim ends in one piece."""
+        yield self.evaluate(indices)
+
+    def close(self) -> None:
+        """Free nothing; see :meth:`fullrank.isolation.evaluator.IsolatedEvaluator.close`."""
+
     def early_frames(self) -> list[bytes]:
         """Return journal frames of the running claim's items that have ended since the last call; from any thread.
 
@@ -208,7 +224,7 @@ class Evaluator:
         if claim is None:
             return []
         ended, failures = claim.ended_since_last_time()
-        ended = [row for row in ended if row[0] not in undecided]
+        ended = [row for row in ended if row[0] not in undecided and not self._is_over_limit(row[2])]
         frames = []
         if ended:
             indices, values, seconds = zip(*ended, strict=True)
@@ -223,8 +239,11 @@ class Evaluator:
 
     def _finish(self, claim: "_Claim") -> Evaluation:
         claim.close()
-        for index in self._interrupts.overdue.intersection(claim.indices):
-            # it swallowed the interruption, or ended while that was under way: over the limit all the same
+        overdue = self._interrupts.overdue.intersection(claim.indices)
+        if self._job.item_time_limit_seconds is not None:
+            overdue |= {index for index, seconds in claim.durations() if self._is_over_limit(seconds)}
+        for index in overdue:
+            # in C code, swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
         for index in self._interrupts.abandoned.intersection(claim.indices):
             claim.drop_ended(index)
@@ -346,6 +365,10 @@ class _Claim:
         """Record the current item as ended without a result."""
         self._n_visited += 1
         self.failures.append((self.current[0], self._failed_seconds, status, description))
+
+    def durations(self) -> Iterator[tuple[int, float]]:
+        """Return index and seconds of each item that returned."""
+        return zip(self.indices, self.seconds, strict=True)
 
     def fail_ended(self, index: int, description: dict[str, str]) -> None:
         """Record an item that returned as timed out all the same."""

@@ -56,12 +56,20 @@ class RunningItem:
 
 
 class StopSignals:
-    """The signals that ask a run to stop: the first lets running items end, a second one ends them at once."""
+    """What asks a run to stop: the first signal lets running items end, a second one ends them at once.
+
+    The time ``stop_at`` (of time.time(), which all hosts share) counts as a signal; who uses this looks at the clock.
+    """
 
     def __init__(
-        self, *, grace_seconds: float = GRACE_SECONDS, numbers: Sequence[signal.Signals] = STOP_SIGNALS
+        self,
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+        numbers: Sequence[signal.Signals] = STOP_SIGNALS,
+        stop_at: float | None = None,
     ) -> None:
         self._numbers = numbers
+        self._stop_at = float("inf") if stop_at is None else stop_at
         self.requested = False
         self.abandon_at = float("inf")
         """Time (of time.monotonic) from which running items are abandoned."""
@@ -76,6 +84,11 @@ class StopSignals:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def look_at_clock(self) -> None:
+        """Note that the time to stop has come, if it has and no signal came before."""
+        if not self.requested and time.time() >= self._stop_at:
+            self.on_signal(0, None)
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Note one signal."""
@@ -94,8 +107,9 @@ class MainThreadInterrupts(StopSignals):
         item_time_limit_seconds: float | None,
         grace_seconds: float = GRACE_SECONDS,
         numbers: Sequence[signal.Signals] = STOP_SIGNALS,
+        stop_at: float | None = None,
     ) -> None:
-        super().__init__(grace_seconds=grace_seconds, numbers=numbers)
+        super().__init__(grace_seconds=grace_seconds, numbers=numbers, stop_at=stop_at)
         self.interrupts = Interrupts()
         self._item = RunningItem(running)
         self._limit_seconds = item_time_limit_seconds
@@ -107,6 +121,8 @@ class MainThreadInterrupts(StopSignals):
         before = signal.signal(signal.SIGALRM, self._on_tick)
         if self._limit_seconds is not None:
             self._arm()
+        elif self._stop_at < float("inf"):  # no ticks before it is time
+            self._arm(first_seconds=max(self._stop_at - time.time(), 0.001))
         try:
             with super().installed():
                 yield
@@ -115,8 +131,8 @@ class MainThreadInterrupts(StopSignals):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
-    def _arm(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, self._tick_seconds, self._tick_seconds)
+    def _arm(self, *, first_seconds: float | None = None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, first_seconds or self._tick_seconds, self._tick_seconds)
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Note one signal, and look at the running item from now on."""
@@ -124,12 +140,13 @@ class MainThreadInterrupts(StopSignals):
         self._arm()
 
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
+        self.look_at_clock()
         now = time.monotonic()
         index, seconds = self._item.look(now)
+        self.interrupts.stop = now >= self.abandon_at
         if index == IDLE:
             return
-        if now >= self.abandon_at:
-            self.interrupts.stop = True
+        if self.interrupts.stop:
             self.interrupts.abandoned.add(index)
             raise ItemInterrupted
         if self._limit_seconds is not None and seconds >= self._limit_seconds:

@@ -39,6 +39,12 @@ class Job:
     work_folder: str
     code_version: int = 0
     item_time_limit_seconds: float | None = None
+    isolate: bool = False
+    """Whether each worker evaluates its items in a child process."""
+    item_memory_limit_bytes: int | None = None
+    """Of that child process."""
+    stop_at: float | None = None
+    """Time (of time.time()) from which no items are handed out."""
     journal_interval_seconds: float = 0.0
     """Shortest time between two writes of a worker to its journal: 0 on a local disk."""
     account_start_seconds: float | None = None

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
 from fullrank.launcher import stripped_environment
 
@@ -83,7 +84,7 @@ def mpi_environment(vendor: str) -> dict[str, str]:
     return environment
 
 
-def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
+def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float | None = None) -> int | None:
     """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
 
     None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
@@ -93,6 +94,8 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int) -> int | None:
     os.close(handle)
     told = Path(name)
     environment = mpi_environment(vendor) | {EXIT_CODE_VARIABLE: name}
+    if stop_at is not None:
+        environment[STOP_AT_VARIABLE] = repr(stop_at)
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = "1"
         environment["COLUMNS"] = str(os.get_terminal_size(2).columns)

@@ -21,6 +21,8 @@ class Scheduler:
     cores_on_node: str = ""
     """Cores the job may use on the node it runs on; read only where ``n_nodes`` says one node."""
     n_nodes: str = ""
+    end_time: str = ""
+    """When the job ends, in s since 1970."""
     n_ranks: str = ""
     """Ranks that the job was given room for, on all its nodes."""
     submit: str = ""
@@ -35,6 +37,7 @@ SCHEDULERS = (
         job_id="SLURM_JOB_ID",
         restarts="SLURM_RESTART_COUNT",
         cores_on_node="SLURM_CPUS_ON_NODE",
+        end_time="SLURM_JOB_END_TIME",
         n_ranks="SLURM_NTASKS",
         submit="sbatch",
         others={
@@ -101,6 +104,8 @@ class Job:
     """How often the job was started again, as far as the batch system says so."""
     n_cores: int | None
     """Cores it may use on this node; None where nothing says so."""
+    ends_at: float | None
+    """Time (of time.time()) at which it ends; None where nothing says so."""
     others: Mapping[str, str]
     """Name, queue, nodes ..., by our own words; never the whole environment."""
     n_ranks: int | None = None
@@ -130,6 +135,7 @@ def _job_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Job:
         job_id=f"{scheduler.name}:{environ[scheduler.job_id]}{suffix}",
         n_restarts=_n_restarts(environ.get(scheduler.restarts, "")),
         n_cores=_n_cores(scheduler, environ),
+        ends_at=_time(environ.get(scheduler.end_time, "")),
         others=others,
         n_ranks=_positive(environ.get(scheduler.n_ranks, "")),
     )
@@ -150,6 +156,10 @@ def submit_command_of_login_node(environ: Mapping[str, str]) -> str:
 
 def _n_restarts(text: str) -> int:
     return int(text) if text.isdecimal() else int(text == "Y")
+
+
+def _time(text: str) -> float | None:
+    return float(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def _n_cores(scheduler: Scheduler, environ: Mapping[str, str]) -> int | None:

@@ -52,6 +52,8 @@ class Study:
             backend=backend,
             work_folder=str(work_folder),
             item_time_limit_seconds=config.run.item_time_limit_seconds,
+            isolate=config.run.isolate,
+            item_memory_limit_bytes=config.run.item_memory_limit_bytes,
         )
 
     def shares_global_generators(self, backend: str, n_workers: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import isnan
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fullrank.account import WORKER_PHASES, Arrival, Phases
 from fullrank.errors import JournalError
@@ -19,6 +19,9 @@ from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
 from fullrank.system import System, write_all
+
+if TYPE_CHECKING:
+    from fullrank.isolation.evaluator import IsolatedEvaluator
 
 FLUSH_SECONDS = 1.0
 SYNC_SECONDS = 5.0
@@ -58,16 +61,18 @@ def death_note(work_folder: str | Path, attempt: int) -> Path:
     return Path(work_folder, f"{attempt_stem(attempt)}ranks{DEATH_SUFFIX}")
 
 
-def running_cell(path: Path, system: System = os) -> Cell:
+def running_cell(path: Path, system: System = os, *, of_child: bool = False) -> Cell:
     """Create a file of 8 bytes and return it as one memory-mapped integer: setting it is no system call.
 
-    Where the file system cannot make or map a file, the cell is ordinary memory and a death leaves no suspect.
+    Where the file system cannot make or map a file, the cell is ordinary memory and a death leaves no suspect. A file
+    that is ``of_child`` is for the child of an isolated worker to set, and the worker's own cell is always idle.
     """
     with suppress(OSError):
         fd = system.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             write_all(system, fd, IDLE.to_bytes(8, "little", signed=True))
-            return memoryview(mmap.mmap(fd, 8)).cast("q")
+            if not of_child:
+                return memoryview(mmap.mmap(fd, 8)).cast("q")
         finally:
             system.close(fd)
     return [IDLE]
@@ -147,7 +152,7 @@ class Worker:
         self._running = running
         self._arrival = arrival or Arrival.now(job.account_start_seconds)
         self._phases = Phases(self._arrival.moment, WORKER_PHASES)
-        self._evaluator = Evaluator(job, running=running, interrupts=interrupts, last_output=last_output)
+        self._evaluator = self._new_evaluator(last_output)
         self._phases.close("import", time.perf_counter())
         header = {
             "attempt": job.attempt,
@@ -159,21 +164,36 @@ class Worker:
             "n_items": job.sweep.n_items,
             "code_version": job.code_version,
         }
-        self.journal = JournalWriter(
-            Path(job.work_folder, file_stem(job.attempt, number) + JOURNAL_SUFFIX),
-            header,
-            write_interval_seconds=job.journal_interval_seconds,
-            system=system,
-        )
+        try:
+            self.journal = JournalWriter(
+                Path(job.work_folder, file_stem(job.attempt, number) + JOURNAL_SUFFIX),
+                header,
+                write_interval_seconds=job.journal_interval_seconds,
+                system=system,
+            )
+        except JournalError:
+            self.close()
+            raise
         self._running_file = self.journal.path.with_suffix(RUNNING_SUFFIX)
         self._recording = threading.Lock()
         self._pace = Pace()
         self._n_claims = 0
 
+    def _new_evaluator(self, last_output: Callable[[int], str]) -> "Evaluator | IsolatedEvaluator":
+        job = self._job
+        if not job.isolate:
+            return Evaluator(job, running=self._running, interrupts=self._interrupts, last_output=last_output)
+        from fullrank.isolation.evaluator import IsolatedEvaluator
+
+        stem = Path(job.work_folder, file_stem(job.attempt, self.number))
+        cell, log = stem.with_suffix(RUNNING_SUFFIX), stem.with_suffix(LOG_SUFFIX)
+        return IsolatedEvaluator(job, cell=cell, log=log, interrupts=self._interrupts)
+
     def run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
         """Claim and evaluate until nothing is left or the run is to stop; then close the journal.
 
-        Raises JournalError if the journal cannot be written; what was written before stays.
+        Raises JournalError if the journal cannot be written, and FunctionError if a new child of an isolated worker
+        cannot load the function; what was written before stays.
         """
         clock, phases = time.perf_counter, self._phases
         begun, cpu_begun = clock(), time.thread_time()
@@ -199,6 +219,10 @@ class Worker:
                 counter.stop()
                 break
         self._close(begun, ended, cpu_seconds=time.thread_time() - cpu_begun)
+
+    def close(self) -> None:
+        """Let go of what evaluates items; whoever makes a worker calls this at last."""
+        self._evaluator.close()
 
     def _record(self, evaluation: Evaluation, *, since: float) -> None:
         """Write down what became of a claim that began at ``since``."""
@@ -245,11 +269,11 @@ class Worker:
             yield piece
 
     def _evaluations(self, indices: list[int]) -> Iterator[Evaluation]:
-        """Evaluate one claim: the suspects in it last, in a child process each."""
-        suspects = self._job.suspects.intersection(indices) if self._job.suspects else frozenset()
+        """Evaluate one claim: the suspects in it last, in a child process each unless all items are in one."""
+        may_be_deadly = self._job.suspects and not self._job.isolate
+        suspects = self._job.suspects.intersection(indices) if may_be_deadly else frozenset()
         innocent = [index for index in indices if index not in suspects] if suspects else indices
-        if innocent:
-            evaluation = self._evaluator.evaluate(innocent)
+        for evaluation in self._evaluator.evaluations(innocent) if innocent else ():
             yield evaluation
             if evaluation.abandoned:
                 return
@@ -271,7 +295,7 @@ class Worker:
             "root_import_seconds": arrival.root_import_seconds,
             **{f"{phase}_seconds": seconds for phase, seconds in self._phases.seconds.items()},
             "elapsed_seconds": ended - begun,
-            "cpu_seconds": cpu_seconds,
+            "cpu_seconds": cpu_seconds + self._evaluator.cpu_seconds,
             # two moments far apart, so that what no phase has shows
             "account_seconds": arrival.account_seconds + ended - arrival.moment,
             "ended": ended,

@@ -235,6 +235,114 @@ def test_item_over_its_time_limit_is_ended_on_every_rank(mpi_project: Project) -
     assert (np.delete(status, [3, 8]) == 1).all()
 
 
+def test_second_signal_ends_long_items_on_every_rank_at_once_and_loses_no_finished_one(mpi_project: Project) -> None:
+    project = mpi_project.write(STUCK, grid=GRID)
+    running = project.start_run("-b", "mpi", "-n", 2)
+    project.until_visited(12)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        running.send(number)
+    done = running.end()
+    assert done.returncode == 75, done.stderr
+    finished = project.indices_finished()
+    assert len(finished) >= len(project.visits()) - 2
+    project.hurry()
+    project.run(n_ranks=2)
+    assert_undisturbed(project, finished)
+
+
+@pytest.mark.parametrize("n_ranks", [None, 2])
+def test_stop_after_ends_all_ranks_and_the_same_command_goes_on(mpi_project: Project, n_ranks: int | None) -> None:
+    project = mpi_project.write(STUCK, grid=GRID)
+    launch = ("-b", "mpi", "-n", 2) if n_ranks is None else ()
+    done = project.fullrank("run", "study.toml", *launch, "--stop-after", "3s", n_ranks=n_ranks)
+    if n_ranks is None:
+        assert done.returncode == 75, done.stderr
+    assert "the same command" in done.stderr
+    finished = project.indices_finished()
+    assert len(finished) >= len(project.visits()) - 2
+    project.hurry()
+    project.run(n_ranks=2)
+    assert_undisturbed(project, finished)
+    assert project.read("attempts/reason").tolist() == ["stopped", "complete"]
+
+
+def test_partial_file_can_be_written_and_read_at_any_time_while_ranks_compute(mpi_project: Project) -> None:
+    xarray = pytest.importorskip("xarray", reason="reads the file as users do")
+    n_items = 20_000
+    expected = np.arange(n_items) ** 2 / 7
+    project = mpi_project.write(SLOW, grid=f"x = {{ range = {n_items} }}")
+    running = project.start_run("-b", "mpi", "-n", 2)
+    project.until_visited(4)
+    seen = [0]
+    while len(seen) < 6:
+        written = project.fullrank("gather", "study.toml", "--partial")
+        assert written.returncode == 0, written.stderr
+        with xarray.open_dataset(project.folder / "results/study.partial.h5") as data:
+            is_ok = data["status"].values == 1
+            np.testing.assert_array_equal(data["f"].values[is_ok], expected[is_ok])
+            seen.append(int(is_ok.sum()))
+    assert running.is_running()
+    assert seen == sorted(seen)
+    assert seen[-1] > 0
+    project.hurry()
+    assert running.end().returncode == 0
+    np.testing.assert_array_equal(project.read("f"), expected)
+    assert set(Counter(project.visits()).values()) == {1}
+    assert not (project.folder / "results/study.partial.h5").exists()
+
+
+def test_item_in_c_code_is_timed_out_when_it_returns(mpi_project: Project) -> None:
+    code = """\
+import ctypes
+def f(x):
+    if x == 3:
+        ctypes.CDLL(None).system(b"sleep 0.6; echo > back")
+    return x / 3
+"""
+    project = mpi_project.write(code, tail="[run]\nitem_time_limit_seconds = 0.2")
+    project.run(n_ranks=2, expect=3)
+    assert np.flatnonzero(project.read("status") == 3).tolist() == [3]
+    assert (project.folder / "back").exists()
+
+
+# --- isolation
+
+
+def test_isolated_items_that_kill_or_block_their_process_leave_the_ranks_alone(mpi_project: Project) -> None:
+    code = f"""\
+{VISITED}
+import ctypes, signal
+def f(x):
+    visited(x)
+    if x == 5:
+        ctypes.string_at(0)
+    if x == 11:
+        os._exit(0)
+    if x == 17:
+        signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
+        ctypes.CDLL(None).pause()
+    time.sleep(0.003)
+    return x * x / 7
+"""
+    tail = "[run]\nisolate = true\nitem_time_limit_seconds = 0.5"
+    project = mpi_project.write(code, grid="x = { range = 60 }", tail=tail)
+    done = project.fullrank("run", "study.toml", n_ranks=2)
+    assert "Traceback" not in done.stderr
+    status = project.read("status")
+    assert {index: status[index] for index in np.flatnonzero(status != 1).tolist()} == {5: 4, 11: 4, 17: 3}
+    assert np.delete(project.read("f"), [5, 11, 17]).tolist() == np.delete(EXPECTED[:60], [5, 11, 17]).tolist()
+    assert Counter(project.visits()) == {x: 2 if x in (5, 11) else 1 for x in range(60)}
+    assert project.read("attempts/reason").tolist() == ["complete"]
+
+
+def test_isolated_results_are_the_same_to_the_last_bit(mpi_project: Project) -> None:
+    code = "import random\ndef f(x):\n    return random.random() * x, hash(str(x))\n"
+    project = mpi_project.write(code, grid=GRID, workload="seed = 3")
+    project.run("-b", "serial", "-o", "plain.h5")
+    project.write(code, grid=GRID, workload="seed = 3", tail="[run]\nisolate = true").run(n_ranks=3)
+    assert project.digest() == project.digest("plain.h5")
+
+
 # --- errors
 
 

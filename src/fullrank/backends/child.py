@@ -43,7 +43,7 @@ def main() -> int:
 
 def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | None, answers: int) -> None:
     stem = Path(job.work_folder, file_stem(job.attempt, number))
-    running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+    running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
     # SIGTERM comes from the parent, which has waited before it sent it
     signals = MainThreadInterrupts(
         running=running,
@@ -63,6 +63,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
             last_output=log.last_output,
             stop_requested=lambda: signals.requested,
         )
+        stack.callback(worker.close)
         todo = Todo(job.order, finished, limit=job.limit)
         keeper = Keeper([worker], parent=os.getppid())
         os.write(answers, READY)

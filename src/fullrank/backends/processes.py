@@ -92,7 +92,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     """Evaluate all items in child processes; see :class:`fullrank.backends.base.Backend`."""
     cells = create_cells()
     counter = ProcessCounter(cells)
-    signals = StopSignals()
+    signals = StopSignals(stop_at=job.stop_at)
     with ExitStack() as stack:
         stack.callback(os.close, cells)
         stack.enter_context(signals.installed())
@@ -105,6 +105,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
             child.send_job()
         while not all(child.answers.ready or child.ended for child in children) and not signals.requested:
             _hear(children)
+            signals.look_at_clock()
         with watch(counter):
             for child in children:
                 child.go()
@@ -133,6 +134,7 @@ def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSig
     while not all(child.ended for child in children):
         _hear(children)
         now = time.monotonic()
+        signals.look_at_clock()
         if signals.requested and not counter.stopped():
             counter.stop()
         if now >= signals.abandon_at and not told:

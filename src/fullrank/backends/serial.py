@@ -16,8 +16,10 @@ from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_ste
 def run(job: Job, todo: Todo, watch: Watch, *, system: System = os) -> Outcome:
     """Evaluate all items here; see :class:`fullrank.backends.base.Backend`."""
     stem = Path(job.work_folder, file_stem(job.attempt, 0))
-    running = running_cell(stem.with_suffix(RUNNING_SUFFIX), system)
-    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+    running = running_cell(stem.with_suffix(RUNNING_SUFFIX), system, of_child=job.isolate)
+    signals = MainThreadInterrupts(
+        running=running, item_time_limit_seconds=job.item_time_limit_seconds, stop_at=job.stop_at
+    )
     log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
     counter = LocalCounter()
     with ExitStack() as stack:
@@ -32,6 +34,7 @@ def run(job: Job, todo: Todo, watch: Watch, *, system: System = os) -> Outcome:
             stop_requested=lambda: signals.requested,
             system=system,
         )
+        stack.callback(worker.close)
         keeper = Keeper([worker])
         keeper.start()
         stack.callback(keeper.end)

@@ -67,7 +67,7 @@ class _Thread(threading.Thread):
     def __init__(self, job: Job, number: int, *, streams: ThreadStreams, counter: LockedCounter) -> None:
         super().__init__(name=f"fullrank-worker-{number}", daemon=True)
         stem = Path(job.work_folder, file_stem(job.attempt, number))
-        self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+        self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
         self.interrupts = ThreadInterrupts()
         self.guard = Guard(self.running, self.interrupts, item_time_limit_seconds=job.item_time_limit_seconds)
         self.error: BaseException | None = None
@@ -80,7 +80,7 @@ class _Thread(threading.Thread):
         self._todo: Todo | None = None
         self._keeper: Keeper | None = None
 
-    def prepare(self, arrival: Arrival) -> None:
+    def prepare(self, arrival: Arrival) -> Worker:
         """Import the function, in the calling thread: the first import is nobody's compute."""
         self.worker = Worker(
             self._job,
@@ -90,6 +90,7 @@ class _Thread(threading.Thread):
             last_output=self._log.last_output,
             arrival=arrival,
         )
+        return self.worker
 
     def begin(self, todo: Todo, keeper: Keeper) -> None:
         """Start the loop."""
@@ -114,7 +115,7 @@ class _Thread(threading.Thread):
 def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
     """Evaluate all items in threads; see :class:`fullrank.backends.base.Backend`."""
     counter = LockedCounter()
-    signals = StopSignals()
+    signals = StopSignals(stop_at=job.stop_at)
     with ExitStack() as stack:
         main_log = ItemLog(Path(job.work_folder, f"a{job.attempt:04d}-main{LOG_SUFFIX}"), [IDLE])
         stack.callback(main_log.close)
@@ -123,7 +124,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]
         arrival = Arrival.now(job.account_start_seconds)  # of all: each waits for what is imported for the others
         for thread in threads:
-            thread.prepare(arrival)
+            stack.callback(thread.prepare(arrival).close)
         keeper = Keeper([cast(Worker, thread.worker) for thread in threads])
         keeper.start()
         stack.callback(keeper.end)
@@ -150,6 +151,7 @@ def _supervise(
         for thread in threads:
             thread.join(tick / len(threads))
         now = time.monotonic()
+        signals.look_at_clock()
         if signals.requested and not counter.stopped():
             counter.stop()
         if now >= signals.abandon_at + KILL_SECONDS:

@@ -14,6 +14,7 @@ from fullrank.config.toml_file import read_toml
 from fullrank.config.validate import (
     Count,
     FilledText,
+    Flag,
     Place,
     Section,
     Table,
@@ -38,8 +39,18 @@ class RunOptions:
     order: Literal["spread", "index"] = "spread"
     item_time_limit_seconds: float | None = None
     """Finite and > 0. None: no limit."""
+    isolate: bool = False
+    """Whether each worker evaluates its items in a child process."""
+    item_memory_limit_bytes: int | None = None
+    """Of that process, >= 1. None: no limit."""
     max_failures: int | None = None
     """>= 1. None: the default rule."""
+    on_error: Literal["record", "stop"] = "record"
+
+    @property
+    def n_failures_that_stop(self) -> int | None:
+        """How many failed items stop the run; None: the default rule."""
+        return 1 if self.on_error == "stop" else self.max_failures
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,10 @@ class RunSection(Section):
     schedule: Text = "guided"
     order: Text = "spread"
     item_time_limit_seconds: Seconds | None = None
+    isolate: Flag = False
+    item_memory_limit_bytes: Count | None = None
     max_failures: Count | None = None
+    on_error: Text = "record"
 
 
 class OutputSection(Section):
@@ -109,11 +123,18 @@ def load(path: Path) -> Config:
 
 def _run(raw: dict[str, Any], place: Place) -> RunOptions:
     section = convert(raw, RunSection, place)
+    if section.item_memory_limit_bytes is not None and not section.isolate:
+        raise place.at("item_memory_limit_bytes").error("expected isolate = true beside it: a limit is for a process")
+    if section.on_error == "stop" and section.max_failures is not None:
+        raise place.at("max_failures").error('expected none beside on_error = "stop", which stops at the first failure')
     return RunOptions(
         schedule=choice(section.schedule, place.at("schedule"), options=("guided", "static")),
         order=choice(section.order, place.at("order"), options=("spread", "index")),
         item_time_limit_seconds=section.item_time_limit_seconds,
+        isolate=section.isolate,
+        item_memory_limit_bytes=section.item_memory_limit_bytes,
         max_failures=section.max_failures,
+        on_error=choice(section.on_error, place.at("on_error"), options=("record", "stop")),
     )
 
 

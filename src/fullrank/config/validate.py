@@ -24,6 +24,7 @@ FilledText = Annotated[str, Meta(min_length=1, description="text")]
 Names = Annotated[list[str], Meta(description="a list of names")]
 Table = Annotated[dict[str, Any], Meta(description="a table")]
 Float = Annotated[float, Meta(description="a number")]
+Flag = Annotated[bool, Meta(description="true or false")]
 Count = Annotated[int, Meta(ge=1, description="an integer >= 1")]
 
 

@@ -11,7 +11,7 @@ from fullrank.backends.mpi.collectives import wait, wait_for_all
 from fullrank.backends.mpi.counter import RootHandle, WindowCounter
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.backends.mpi.lookout import Lookout
-from fullrank.errors import FullrankError, FunctionError, JournalError
+from fullrank.errors import FullrankError, FunctionError
 from fullrank.evaluate import Cell
 from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, StopSignals
 from fullrank.job import Job
@@ -47,9 +47,11 @@ class MpiTeam:
     def run(self, job: Job, todo: Todo, watch: Watch) -> Outcome:
         """Be one worker until nothing is left or the run is stopped. Collective."""
         stem = Path(job.work_folder, file_stem(job.attempt, self.rank))
-        running = running_cell(stem.with_suffix(RUNNING_SUFFIX))
+        running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
         self._lookout.attend(stem.with_suffix(RUNNING_SUFFIX), note=death_note(job.work_folder, job.attempt))
-        signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+        signals = MainThreadInterrupts(
+            running=running, item_time_limit_seconds=job.item_time_limit_seconds, stop_at=job.stop_at
+        )
         log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
         with ExitStack() as stack:
             stack.enter_context(descriptors_replaced(log))
@@ -58,6 +60,7 @@ class MpiTeam:
             if self._early.requested:
                 signals.on_signal(signal.SIGUSR1, None)
             worker = self._worker(job, running=running, signals=signals, log=log)
+            stack.callback(worker.close)
             keeper = Keeper([worker])
             keeper.start()
             stack.callback(keeper.end)
@@ -100,11 +103,11 @@ class MpiTeam:
         return worker
 
 
-def _compute(worker: Worker, counter: WindowCounter, *, todo: Todo, keeper: Keeper) -> JournalError | None:
-    """Run the worker's loop; return the error of a journal that cannot be written, after stopping the others."""
+def _compute(worker: Worker, counter: WindowCounter, *, todo: Todo, keeper: Keeper) -> FullrankError | None:
+    """Run the worker's loop; return what it raises, a journal that cannot be written say, after stopping the others."""
     try:
         worker.run(counter, todo, keeper)
-    except JournalError as error:
+    except FullrankError as error:
         counter.stop()
         return error
     return None

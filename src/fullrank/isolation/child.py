@@ -1,0 +1,159 @@
+"""The child: ``python -m fullrank.isolation.child ANSWERS_FD CELL_FD`` evaluates claims until its worker is gone."""
+
+import mmap
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fullrank.errors import FullrankError
+from fullrank.evaluate import IDLE, Batch, Cell, Evaluator, Interrupts
+from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts
+from fullrank.isolation.memory import OUT_OF_MEMORY_CODE, MemoryLimit, check_room, counted_bytes
+from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received, send
+from fullrank.isolation.watch import ABANDON
+from fullrank.job import Job
+from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+
+_UNTOLD_SECONDS = 0.001
+"""An item that took this long is told as soon as it has ended; shorter ones together, once in so long."""
+_TELLING_SHARE = 0.1
+"""Of the time of short items with bulky results, that may be spent on telling them."""
+
+
+class _Telling:
+    """Items of a claim; between two of them it is told which have ended.
+
+    No generator: an interruption that is raised in here must not end it.
+    """
+
+    def __init__(self, batch: Batch, running: Cell, *, tell: Callable[[], None]) -> None:
+        self._batch = batch
+        self._running = running
+        self._tell = tell
+        self._next_at = 0.0
+
+    def __iter__(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        return self
+
+    def __next__(self) -> tuple[int, tuple[Any, ...]]:
+        self._running[0] = IDLE  # nothing is interrupted from here on
+        item = next(self._batch)
+        if time.perf_counter() >= self._next_at:
+            begun = time.thread_time()  # without what others on this core do meanwhile
+            self._tell()
+            cost_seconds = time.thread_time() - begun
+            self._next_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
+        return item
+
+
+class _TellingEvaluator(Evaluator):
+    """An evaluator that tells its worker what has ended while the claim goes on: its own death loses nothing of it."""
+
+    def __init__(self, job: Job, answers: int, *, running: Cell, interrupts: Interrupts, log: ItemLog) -> None:
+        super().__init__(job, running=running, interrupts=interrupts, last_output=log.last_output)
+        self._answers = answers
+        self._telling = threading.Lock()
+        self._cpu_seconds = time.process_time()
+        self._first: int | None = None
+        self._memory = MemoryLimit(job.item_memory_limit_bytes)
+        self._memory.apply()
+
+    def answer(self, indices: list[int]) -> None:
+        """Evaluate a claim and send what became of it."""
+        if self._first is None:
+            self._first = indices[0]
+        evaluation = self.evaluate(indices)
+        before, self._cpu_seconds = self._cpu_seconds, time.process_time()
+        message = pickle.dumps((evaluation, self._cpu_seconds - before))
+        with self._telling:  # an early frame that came later would be taken for the next claim's
+            send(self._answers, CLAIMED, message)
+
+    def flush(self) -> None:
+        """Send what has ended and was not told yet; from any thread."""
+        if os.getpid() != self._pid:
+            os._exit(0)  # a process that the user's function forked off
+        with self._telling:
+            for frame in self.early_frames():
+                send(self._answers, EARLY, frame)
+
+    def sync(self) -> None:
+        """:meth:`flush`; the journal is the worker's."""
+        self.flush()
+
+    def _batch(self, indices: Sequence[int]) -> Batch:
+        return _Telling(super()._batch(indices), self._running, tell=self.flush)
+
+    def _describe(self, error: BaseException, index: int) -> dict[str, str]:
+        if not (isinstance(error, MemoryError) and self._memory.limit_bytes):
+            return super()._describe(error, index)
+        with self._memory.lifted():
+            if index != self._first:  # items before it may have left too little: a fresh process judges
+                self.flush()
+                self._running[0] = index
+                os._exit(OUT_OF_MEMORY_CODE)
+            text = f"MemoryError: over the limit of {self._memory.limit_bytes:,} bytes"
+            return super()._describe(error, index) | {"exception": text}
+
+
+def main() -> int:
+    """Be the child; return its exit code."""
+    from fullrank.worker import Keeper
+
+    for number in STOP_SIGNALS:  # no SIG_IGN, which what user code starts would inherit
+        signal.signal(number, _for_worker)
+    answers, cell = int(sys.argv[1]), int(sys.argv[2])
+    running: Cell = memoryview(mmap.mmap(cell, 8)).cast("q")
+    os.close(cell)
+    os.set_inheritable(answers, False)
+    messages = received(_own_standard_input())
+    job, log_path = pickle.loads(next(messages)[1])
+    signals = MainThreadInterrupts(
+        running=running,
+        item_time_limit_seconds=job.item_time_limit_seconds,
+        grace_seconds=0.0,
+        numbers=(ABANDON,),
+    )
+    log = ItemLog(Path(log_path), running)
+    with ExitStack() as stack:
+        stack.enter_context(descriptors_replaced(log))
+        stack.enter_context(streams_replaced(log))
+        try:
+            evaluator = _TellingEvaluator(job, answers, running=running, interrupts=signals.interrupts, log=log)
+            check_room(job.item_memory_limit_bytes, counted_bytes())
+        except FullrankError as error:
+            send(answers, UNREADY, pickle.dumps(error))
+            return error.exit_code
+        keeper = Keeper([evaluator], parent=os.getppid())
+        keeper.start()
+        stack.callback(keeper.end)
+        stack.enter_context(signals.installed())
+        send(answers, READY, b"")
+        for _, claim in messages:
+            evaluator.answer(array("q", claim).tolist())
+    return 0
+
+
+def _for_worker(_number: int, _frame: FrameType | None) -> None:
+    """Leave a signal to the worker, which heard it too."""
+
+
+def _own_standard_input() -> int:
+    """Return the pipe from the worker; user code that asks for input finds an end of file."""
+    own, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return own
+
+
+if __name__ == "__main__":
+    with suppress(BrokenPipeError):  # the worker is gone, and nobody else wants to know
+        sys.exit(main())
