@@ -14,6 +14,7 @@ from types import ModuleType
 
 import efficiency
 import files_opened
+import isolation
 import memory
 import overhead
 import startup
@@ -24,6 +25,7 @@ from studies import write_doing_nothing
 SECTIONS: dict[str, ModuleType] = {
     "efficiency": efficiency,
     "overhead": overhead,
+    "isolation": isolation,
     "startup": startup,
     "files": files_opened,
     "memory": memory,

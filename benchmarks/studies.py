@@ -52,6 +52,23 @@ x = {axis}
     return path
 
 
+def write_holding(path: Path, n_items: int, seconds: float, *, isolate: bool) -> Path:
+    """Write the config of a study whose items hold their core for a fixed time."""
+    path.write_text(
+        f"""title = "Holding"
+[workload]
+function = {json.dumps(f"{ITEMS}:hold")}
+[workload.constants]
+seconds = {seconds}
+[sweep.grid]
+x = {{ range = {n_items} }}
+[run]
+isolate = {json.dumps(isolate)}
+"""
+    )
+    return path
+
+
 def least_makespan(work: list[int], n_workers: int) -> float:
     """Return the bound no schedule beats, as a share of the whole work: Graham's, 1969.
 

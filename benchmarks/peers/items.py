@@ -22,6 +22,14 @@ def nothing(x: float) -> float:
     return x
 
 
+def hold(x: int, seconds: float) -> int:
+    """Keep the core busy until so many seconds have passed, whatever disturbs it; return ``x``."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+    return x
+
+
 def account(results: Iterable[tuple[int, float, float]]) -> dict[str, float]:
     """Return what the results of :func:`spin` add up to: their sum, and the time inside items by their own clocks."""
     values, begun, ended = zip(*results, strict=True)
