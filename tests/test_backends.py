@@ -45,7 +45,7 @@ BACKENDS: dict[str, tuple[Backend, int]] = {
     "processes": (processes.run, 2),
     "interpreters": (interpreters.run, 2),
 }
-ISOLATED = tuple(f"{name}, isolated" for name in BACKENDS if name != "interpreters")
+ISOLATED = [f"{name}, isolated" for name in ("serial", "threads", "processes")]
 
 
 @dataclass
@@ -121,7 +121,7 @@ def _little_to_collect() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(params=[*(INTERPRETERS if name == "interpreters" else name for name in BACKENDS), *ISOLATED])
+@pytest.fixture(params=[INTERPRETERS if name == "interpreters" else name for name in BACKENDS] + ISOLATED)
 def study_of(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaves_nothing_running: None
 ) -> Iterator[Make]:

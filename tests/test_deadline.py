@@ -53,7 +53,7 @@ def test_processes_and_threads_can_do_what_a_study_asks_for(backend: str, option
 
 def test_what_a_backend_cannot_do_is_refused_with_the_way_out() -> None:
     check_abilities("interpreters", LIMITED)
-    with pytest.raises(BackendError, match=r"^run.isolate: backend 'interpreters' cannot .* -b processes$"):
+    with pytest.raises(BackendError, match=r"^run.isolate: backend 'interpreters' does not .* -b processes$"):
         check_abilities("interpreters", ISOLATED)
 
 

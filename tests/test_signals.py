@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from studies import INTERPRETERS, SLOW, VISITED, Project, Started, needs_interpreters
+from studies import INTERPRETERS, SLOW, VISITED, Project, Started
 
 from fullrank.interrupt import GRACE_SECONDS
 
@@ -60,14 +60,7 @@ def test_stop_signals_let_short_items_end_and_the_same_command_goes_on(project: 
 
 @pytest.mark.parametrize(
     ("backend", "tail"),
-    [
-        ("serial", ""),
-        ("threads", ""),
-        ("processes", ""),
-        pytest.param("interpreters", "", marks=needs_interpreters),
-        ("processes", "[run]\nisolate = true"),
-        ("processes", STATIC),
-    ],
+    [*((backend, "") for backend in LOCAL), ("processes", "[run]\nisolate = true"), ("processes", STATIC)],
 )
 def test_stop_after_lets_short_items_end_and_the_same_command_goes_on(
     project: Project, backend: str, tail: str

@@ -24,7 +24,7 @@ def check_abilities(backend: str, options: RunOptions, *, platform: str = sys.pl
     abilities = _OF_BACKENDS.get(backend, Abilities())
     if options.isolate and not abilities.isolates:
         raise BackendError(
-            f"run.isolate: backend '{backend}' cannot evaluate items in child processes; try another: -b processes"
+            f"run.isolate: backend '{backend}' does not evaluate items in child processes; try another: -b processes"
         )
     if options.item_memory_limit_bytes is not None and platform != "linux":
         raise BackendError(

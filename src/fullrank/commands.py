@@ -151,8 +151,8 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
         take_over=arguments.take_over,
-        limit=arguments.limit,
         stop_at=_stop_time(arguments),
+        limit=arguments.limit,
         provenance=provenance,
     )
     console = TerminalConsole(quiet=arguments.quiet)

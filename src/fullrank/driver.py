@@ -85,10 +85,10 @@ class Choices:
     n_workers: int
     fresh: bool = False
     take_over: bool = False
-    limit: int | None = None
-    """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
     stop_at: float | None = None
     """Time (of time.time()) from which no items are handed out."""
+    limit: int | None = None
+    """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
     provenance: Mapping[str, str | int | float] | None = None
 
 
@@ -266,9 +266,9 @@ class _Run:
         job = replace(
             job,
             attempt=folder.next_attempt(),
+            stop_at=choices.stop_at,
             limit=choices.limit,
             stride=job.stride if choices.limit is None else spread_stride(job.sweep.n_items),
-            stop_at=choices.stop_at,
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
             account_start_seconds=self._account_start_seconds if crew.size == 1 else None,
         )

@@ -21,12 +21,12 @@ class Scheduler:
     cores_on_node: str = ""
     """Cores the job may use on the node it runs on; read only where ``n_nodes`` says one node."""
     n_nodes: str = ""
+    end_time: str = ""
+    """When the job ends, in s since 1970."""
     n_ranks: str = ""
     """Ranks that the job was given room for, on all its nodes."""
     submit: str = ""
     """The command that submits a job: where it is found and there is no job, this is a login node."""
-    end_time: str = ""
-    """When the job ends, in s since 1970."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Our word → variable, of what is worth keeping in a result file."""
 
@@ -37,9 +37,9 @@ SCHEDULERS = (
         job_id="SLURM_JOB_ID",
         restarts="SLURM_RESTART_COUNT",
         cores_on_node="SLURM_CPUS_ON_NODE",
+        end_time="SLURM_JOB_END_TIME",
         n_ranks="SLURM_NTASKS",
         submit="sbatch",
-        end_time="SLURM_JOB_END_TIME",
         others={
             "job_name": "SLURM_JOB_NAME",
             "job_queue": "SLURM_JOB_PARTITION",

@@ -71,7 +71,8 @@ def running_cell(path: Path, system: System = os, *, of_child: bool = False) -> 
         fd = system.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             write_all(system, fd, IDLE.to_bytes(8, "little", signed=True))
-            return [IDLE] if of_child else memoryview(mmap.mmap(fd, 8)).cast("q")
+            if not of_child:
+                return memoryview(mmap.mmap(fd, 8)).cast("q")
         finally:
             system.close(fd)
     return [IDLE]

@@ -57,9 +57,9 @@ class Guard:
     def look(self, now: float, *, abandon: bool) -> None:
         """Interrupt the running item if it is over its limit, or if items are to be abandoned."""
         index, seconds = self._item.look(now)
+        self._interrupts.stop = abandon
         if index == IDLE:
             return
-        self._interrupts.stop = abandon
         overdue = self._limit_seconds is not None and seconds >= self._limit_seconds
         if overdue:
             self._interrupts.overdue.add(index)

@@ -67,6 +67,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
                 guest.start()
             while not all(guest.answers.ready or guest.ended for guest in guests) and not signals.requested:
                 _hear(guests)
+                signals.look_at_clock()
             with watch(shared.counter):
                 shared.start()
                 _supervise(guests, shared.counter, signals)
@@ -188,6 +189,7 @@ def _supervise(guests: list[_Guest], counter: TokenCounter, signals: StopSignals
     while not all(guest.ended for guest in guests):
         _hear(guests)
         now = time.monotonic()
+        signals.look_at_clock()
         if signals.requested and not counter.stopped():
             counter.stop()
         if now >= signals.abandon_at:
