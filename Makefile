@@ -17,7 +17,7 @@ MARKS_dev := run test dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would meet
-.PHONY: help run install test test-openmpi test-all check crash-points torture compare bench python clean FORCE
+.PHONY: help run install test test-openmpi test-all check crash-points torture compare bench fuzz python clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -64,8 +64,11 @@ bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank beside 
 python:  ## say which Python a new environment would get
 	@sh -c "$$FIND_PYTHON" sh $(CANDIDATES)
 
+fuzz: $(VENV)/.ready-test  ## feed bad input to all that reads it: 105,000 inputs, or as many as SECONDS=120 gives time for
+	$(VENV)/bin/python tests/fuzz/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
 clean:  ## remove environments and caches, never results
-	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz build dist
 	find $(wildcard src tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
 # The newest version that was tested, else what there is.

@@ -125,8 +125,12 @@ class Closing:
 
     @classmethod
     def from_noted(cls, entry: Mapping[str, Any]) -> "Closing":
-        """Return what :func:`vars` of a closing had become as JSON."""
-        return cls(**(dict(entry) | {"ended": tuple(entry["ended"])}))
+        """Return what :func:`vars` of a closing had become as JSON; TypeError or LookupError for anything else."""
+        numbers = {name: entry[name] for name in cls.__dataclass_fields__ if name != "ended" and name in entry}
+        ended = tuple(entry["ended"])
+        if not ended or not all(isinstance(number, int | float) for number in (*ended, *numbers.values())):
+            raise TypeError
+        return cls(ended=ended, **numbers)
 
     def of_worker(self, worker: int) -> float:
         """Return when all workers had ended, on the clock of the host of one of them."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.errors import StorageError
-from fullrank.journal import Damage, Frame, Kind, read_stream
+from fullrank.journal import Damage, Frame, Kind, read_stream, understanding
 from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.survey import VARYING, Key, LayoutCount, Survey, key_of
@@ -119,6 +119,8 @@ def rows_of(frame: Frame, journal: str, schema: Schema) -> Rows:
     rows = np.zeros(frame.n_rows, schema.row_dtype)
     n = frame.n_rows
     rows["index"] = np.frombuffer(frame.body, "<i8", n)
+    if n and not 0 <= rows["index"].min() <= rows["index"].max() < schema.n_items:
+        raise IndexError(f"an item outside 0 … {schema.n_items - 1}")
     rows["seconds"] = np.frombuffer(frame.body, "<f4", n, 8 * n)
     rows["worker"] = schema.worker_rows[journal]
     rows["code_version"] = schema.code_versions[journal]
@@ -167,7 +169,9 @@ class Buckets:
         """Sort in all records of the journal at ``path``, read from ``stream``."""
         for frame in read_stream(stream, path):
             if not isinstance(frame, Damage) and frame.kind in (Kind.VALUES, Kind.FAILURES):
-                self._add(rows_of(frame, path.name, self._schema))
+                with understanding(path):
+                    rows = rows_of(frame, path.name, self._schema)
+                self._add(rows)
 
     def _add(self, rows: Rows) -> None:
         if self._schema.n_buckets == 1:

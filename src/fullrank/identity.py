@@ -22,6 +22,14 @@ N_SHOWN_MAX = 60
 """Characters of a value that a sentence shows."""
 
 _ARRAY = "npy_sha256"
+_AXIS_KEYS: Mapping[str, set[str]] = {
+    "linear": {"start", "stop", "num"},
+    "log": {"start", "stop", "num"},
+    "range": {"start", "step", "num"},
+    "list": {"type", "values"},
+    "column": {"type", "num"},
+}
+"""What ``Axis.describe()`` says of each form, beside its name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,8 +74,13 @@ class Identity:
             if parts.pop("format") != FORMAT:
                 raise ValueError
             names = parts.pop("results")
-            return cls(**parts, results=None if names is None else tuple(names))
-        except (ValueError, TypeError, KeyError, AttributeError):
+            found = cls(**parts, results=None if names is None else tuple(names))
+            are_tables = isinstance(found.constants, dict) and isinstance(found.code, dict)
+            if not (are_tables and _is_description(found.sweep)):
+                raise ValueError
+            found.to_json()
+            return found
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise StorageError(
                 f"expected a study's identity in format {FORMAT}, got {_cut(text)}; "
                 f"a newer fullrank may have written it"
@@ -77,6 +90,17 @@ class Identity:
     def digest(self) -> str:
         """SHA-256 of the canonical form, in hexadecimal."""
         return sha256(self.to_json().encode()).hexdigest()
+
+
+def _is_description(sweep: Any) -> bool:
+    """Whether this has what ``Sweep.describe()`` always returns; the text may come from anybody's file."""
+    axes = [axis["name"] for axis in sweep["axes"] if _is_axis(axis)]
+    return len(axes) == len(sweep["axes"]) and {"kind", "replicates"} <= sweep.keys()
+
+
+def _is_axis(axis: Mapping[str, Any]) -> bool:
+    is_numeric = all(isinstance(axis.get(key, 0), int | float) for key in ("start", "stop", "step", "num"))
+    return isinstance(axis["name"], str) and _AXIS_KEYS[axis["form"]] <= axis.keys() and is_numeric
 
 
 def plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ import threading
 import zlib
 from array import array
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
@@ -137,6 +137,18 @@ def read(path: Path) -> Iterator[Frame | Damage]:
     """
     with path.open("rb") as file:
         yield from read_stream(file, path)
+
+
+@contextmanager
+def understanding(path: Path) -> Iterator[None]:
+    """Turn what frames with a true checksum and a strange content make a reader raise into JournalError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+        raise JournalError(
+            f"{path}: holds what no fullrank writes ({type(error).__name__}: {error!s:.100}); "
+            f"move it away, and its items are evaluated again"
+        ) from error
 
 
 def read_stream(file: BinaryIO, path: Path) -> Iterator[Frame | Damage]:

@@ -22,7 +22,7 @@ from fullrank.owner import (
     process_start,
     this_process,
 )
-from fullrank.system import System, remove, write_and_sync
+from fullrank.system import PRIVATE_FOLDER, System, remove, write_and_sync
 
 RENEWAL_SECONDS = 30.0
 """How often the holder has to call :meth:`RunLock.renew`."""
@@ -156,7 +156,7 @@ class RunLock:
             return self._create()
         except FileNotFoundError:
             with suppress(FileExistsError):
-                self._system.mkdir(self._folder)
+                self._system.mkdir(self._folder, PRIVATE_FOLDER)
             return self._create()
 
     def _create(self) -> bool:

@@ -4,16 +4,20 @@ The standard library alone: every rank surveys its own journals.
 """
 
 import json
+import re
 import sys
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fullrank.journal import Damage, Frame, Kind, read
+from fullrank.journal import Damage, Frame, Kind, read, understanding
 from fullrank.schedule import Order, mark
 
 VARYING = -1
 """In a shape: the length of a one-dimensional result, which may differ from item to item."""
+
+_DTYPE = re.compile(r"[<>|][biufc](1|2|4|8|16|32)")
 
 Key = tuple[tuple[str, tuple[int, ...]], ...]
 """Names and shapes of a layout's results, sorted by name; one-dimensional shapes are ``(VARYING,)``."""
@@ -81,6 +85,36 @@ def _header_without_one(path: Path) -> dict[str, Any]:
     return {"attempt": int(attempt), "worker": int(worker), "host": "", "pid": 0, "backend": "", "code_version": -1}
 
 
+def _of_known_types(header: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Return a header as it is; TypeError if what is read of every header is of another type."""
+    for name, value in known.items():
+        if type(header.get(name, value)) is not type(value):
+            raise TypeError(f"{name} is {header[name]!r:.40}")
+    return header
+
+
+def _numbers(account: dict[str, Any]) -> dict[str, Any]:
+    for name, value in account.items():
+        if name != "platform" and not isinstance(value, int | float):
+            raise TypeError(f"{name} is {value!r:.40}")
+    return account
+
+
+def _check_layout(layout: list[list[Any]]) -> None:
+    """Raise ValueError or TypeError for a layout that no encoder makes."""
+    if len({name for name, _, _ in layout}) < len(layout):
+        raise ValueError("two results of one name")
+    for name, dtype, shape in layout:
+        if not (isinstance(name, str) and _DTYPE.fullmatch(dtype) and all(type(n) is int and n >= 0 for n in shape)):
+            raise ValueError(f"a result {name!r:.40} of type {dtype:.40}")
+
+
+def _checked(indices: "array[int]", n_items: int) -> "array[int]":
+    if indices and not 0 <= min(indices) <= max(indices) < n_items:
+        raise IndexError(f"items {min(indices)} to {max(indices)}, of {n_items}")
+    return indices
+
+
 @dataclass
 class Survey:
     """What the journals hold that were added."""
@@ -100,8 +134,12 @@ class Survey:
     def add_journal(self, path: Path, *, finished: bytearray | None = None, order: Order | None = None) -> None:
         """Count the items of one journal, and mark them in the bitmap ``finished`` of visiting positions.
 
-        Raises JournalError for a journal of a newer fullrank, OSError if it cannot be read.
+        Raises JournalError for a journal of a newer fullrank or of strange content, OSError if it cannot be read.
         """
+        with understanding(path):
+            self._add_journal(path, finished, order)
+
+    def _add_journal(self, path: Path, finished: bytearray | None, order: Order | None) -> None:
         info = JournalInfo(str(path), _header_without_one(path))
         self.journals.append(info)
         self.n_bytes += path.stat().st_size
@@ -111,15 +149,15 @@ class Survey:
                 continue
             self._add_frame(frame, info)
             if finished is not None and order is not None and frame.kind in (Kind.VALUES, Kind.FAILURES):
-                for index in frame.indices():
+                for index in _checked(frame.indices(), order.n_items):
                     mark(finished, order.position(index))
         info.share_texts()
 
     def _add_frame(self, frame: Frame, info: JournalInfo) -> None:
         if frame.kind == Kind.HEADER:
-            info.header |= frame.json()
+            info.header |= _of_known_types(frame.json(), info.header)
         elif frame.kind == Kind.ACCOUNT:
-            info.account = frame.json()
+            info.account = _numbers(frame.json())
         elif frame.kind == Kind.VALUES:
             info.n_items += frame.n_rows
             self.n_ok += frame.n_rows
@@ -129,6 +167,7 @@ class Survey:
             self.n_failed += frame.n_rows
 
     def _add_layout(self, layout: list[list[Any]], frame: Frame) -> None:
+        _check_layout(layout)
         count = LayoutCount(
             frame.n_rows,
             min(frame.indices()),

@@ -44,7 +44,7 @@ class System(Protocol):
     def unlink(self, path: Path, /) -> None:
         """Remove a name."""
 
-    def mkdir(self, path: Path, /) -> None:
+    def mkdir(self, path: Path, mode: int = 0o777, /) -> None:
         """Make a folder."""
 
     def rmdir(self, path: Path, /) -> None:
@@ -52,6 +52,10 @@ class System(Protocol):
 
     def utime(self, path: Path, /) -> None:
         """Set a file's times to now."""
+
+
+PRIVATE_FOLDER = 0o700
+"""Journals and what was printed are nobody else's business; the result has the rights that the umask gives."""
 
 
 def write_all(system: System, fd: int, data: bytes) -> None:
@@ -84,8 +88,8 @@ def sync_folder(system: System, folder: Path) -> None:
             raise
 
 
-def make_folders(system: System, folder: Path) -> None:
-    """Make a folder, and those above it, that outlives a loss of power; it may be there.
+def make_folders(system: System, folder: Path, *, mode: int = 0o777) -> None:
+    """Make a folder with ``mode``, and those above it, that outlives a loss of power; it may be there.
 
     Raises FileExistsError if something else has its name.
     """
@@ -94,7 +98,7 @@ def make_folders(system: System, folder: Path) -> None:
     if not folder.parent.exists():
         make_folders(system, folder.parent)
     try:
-        system.mkdir(folder)
+        system.mkdir(folder, mode)
     except FileExistsError:
         if not folder.is_dir():
             raise

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from fullrank.account import Closing
 from fullrank.errors import OutputError, StorageError
 from fullrank.evaluate import IDLE
 from fullrank.schema import AttemptRow
-from fullrank.system import System, make_folders, remove, write_all, write_and_sync
+from fullrank.system import PRIVATE_FOLDER, System, make_folders, remove, write_all, write_and_sync
 from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX, death_note
 
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
@@ -84,7 +84,7 @@ class WorkFolder:
     def create(self) -> None:
         """Make the folder and those above it; OutputError if that cannot be."""
         try:
-            make_folders(self._system, self.path)
+            make_folders(self._system, self.path, mode=PRIVATE_FOLDER)
         except FileExistsError:
             raise OutputError(f"{self.path}: is in the way: expected a folder there, or nothing") from None
         except OSError as error:
@@ -174,9 +174,11 @@ class WorkFolder:
         path = self.path / _ATTEMPTS
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             try:
-                yield json.loads(line.strip("\0"))  # a block that a crash of the machine left is zeros
-            except ValueError:  # a torn line of an attempt that was killed while it wrote
+                entry = json.loads(line.strip("\0"))  # a block that a crash of the machine left is zeros
+            except (ValueError, RecursionError):  # a torn line of an attempt that was killed while it wrote
                 continue
+            if isinstance(entry, dict) and type(entry.get("attempt")) is int:
+                yield entry
 
     def _entries_by_attempt(self) -> dict[int, dict[str, Any]]:
         entries: dict[int, dict[str, Any]] = {}
@@ -186,8 +188,11 @@ class WorkFolder:
 
     def closings(self) -> dict[int, Closing]:
         """Return how the accounts of those attempts were closed that had an end."""
-        entries = self._entries_by_attempt().items()
-        return {attempt: Closing.from_noted(entry[_CLOSING]) for attempt, entry in entries if _CLOSING in entry}
+        found = {}
+        for attempt, entry in self._entries_by_attempt().items():
+            with suppress(TypeError, LookupError):  # none, or not of ours
+                found[attempt] = Closing.from_noted(entry[_CLOSING])
+        return found
 
     def attempts(self) -> tuple[AttemptRow, ...]:
         """Return what is known of all attempts; one without an end was killed, or goes on."""
@@ -200,8 +205,11 @@ class WorkFolder:
             "order": "",
         }
         unknown |= {"reason": REASON_KILLED, "wall_seconds": float("nan")}
-        rows = [unknown | entry for _, entry in sorted(self._entries_by_attempt().items())]
-        return tuple(AttemptRow(**{name: row[name] for name in row if name != _CLOSING}) for row in rows)
+        rows = []
+        for attempt, entry in sorted(self._entries_by_attempt().items()):
+            known = {name: entry[name] for name in unknown if type(entry.get(name)) is type(unknown[name])}
+            rows.append(AttemptRow(attempt=attempt, **unknown | known))
+        return tuple(rows)
 
     def move_contents_aside(self, pattern: str = "*") -> Path | None:
         """Move what has such a name, but the lock, to a folder beside this one; return that, None if nothing has."""
@@ -211,7 +219,7 @@ class WorkFolder:
         stamp = datetime.now().astimezone().strftime("%Y%m%dT%H%M%S")
         aside = self.path.with_name(f"{self.path.name}.{stamp}-{os.getpid()}")
         with _told(f"{self.path}: cannot be moved aside"):
-            self._system.mkdir(aside)
+            self._system.mkdir(aside, PRIVATE_FOLDER)
             for path in sorted(contents, key=lambda path: path.name == _STUDY):  # without it journals are nobody's
                 self._system.replace(path, aside / path.name)
         return aside

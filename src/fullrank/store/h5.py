@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5d, h5ds, h5p, h5s, h5t
+from h5py import h5d, h5ds, h5i, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from fullrank.errors import OutputError
@@ -28,6 +28,18 @@ from fullrank.store.sink import Sink
 _N_SLOTS = 521
 """Of the table that finds a dataset's chunks in memory: these are few, and HDF5 2.0 would give each dataset 64 KB."""
 _CURE = "take another copy or run the study again"
+_OF_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_TEXTS_BYTES = 256 << 20
+"""That texts which are read together may take, if each of them is as long as the file."""
 
 
 def damaged(path: Path, what: str) -> OutputError:
@@ -42,7 +54,7 @@ def reading(path: Path, doing: str = "be read") -> Iterator[None]:
         yield
     except OutputError:
         raise
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+    except _OF_DAMAGE as error:
         raise OutputError(f"{path}: cannot {doing}: {_reason(error)}") from error
 
 
@@ -162,9 +174,22 @@ def is_text(dataset: h5py.Dataset) -> bool:
 
 
 def read_texts(dataset: h5py.Dataset, positions: range | None = None, *, errors: str = "surrogateescape") -> list[str]:
-    """Return texts of a dataset of at most one dimension, all without ``positions``."""
-    texts = read_range(dataset, range(dataset.size) if positions is None else positions)
-    return [text.decode("utf-8", errors) for text in texts.flat]
+    """Return texts of a dataset of at most one dimension, all without ``positions``.
+
+    Raises:
+        ValueError: they are longer together than the file, for they share their bytes.
+    """
+    positions = range(dataset.size) if positions is None else positions
+    n_bytes_left = int(h5i.get_file_id(dataset.id).get_filesize())
+    n_together = max(1, _TEXTS_BYTES // max(1, n_bytes_left))
+    texts: list[str] = []
+    for start in range(positions.start, positions.stop, n_together):
+        piece = read_range(dataset, positions[start - positions.start :][:n_together])
+        n_bytes_left -= sum(map(len, piece.flat))
+        if n_bytes_left < 0:
+            raise ValueError("its texts are longer than the file")
+        texts += [text.decode("utf-8", errors) for text in piece.flat]
+    return texts
 
 
 def read_range(dataset: h5py.Dataset, positions: range) -> NDArray[Any]:

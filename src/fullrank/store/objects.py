@@ -17,8 +17,8 @@ class Objects:
     def __init__(self, root: h5py.Group) -> None:
         self._open: dict[str, Any] = {"/": root}
         """None for those that are to be opened again when they are asked for."""
-        self._names: dict[int, str] = {}
-        """Full names, without the root's, by the object's address in the file."""
+        self._names: dict[int, str] = {h5o.get_info(root.id).addr: "/"}
+        """Full names by the object's address in the file."""
 
     @classmethod
     def below(cls, root: h5py.Group) -> Self:
@@ -29,11 +29,15 @@ class Objects:
         return objects
 
     def find(self) -> Iterator[tuple[str, Any]]:
-        """Yield what is in the file: name and object, or the link if it leads elsewhere, before it is kept."""
+        """Yield what is in the file: name and object, or the link if it leads elsewhere, before it is kept.
+
+        None stands for an object that no file of ours has, as one with a second name: a few such names at each level
+        would make any number of objects.
+        """
         for name, address, found in _walk(self._open["/"]):
-            yield name, found
+            yield name, None if address in self._names else found
             self._open[name] = found if len(self._open) < N_OPEN_MAX else None
-            self._names.setdefault(address, name)
+            self._names[address] = name
 
     def __contains__(self, name: str) -> bool:
         return name in self._open
@@ -50,8 +54,15 @@ class Objects:
             yield name, self[name]
 
     def name_of(self, found: h5d.DatasetID) -> str:
-        """Return the full name of a dataset that a reference led to; HDF5 would search the file for it."""
-        return self._names.get(h5o.get_info(found).addr, "an object without a name")
+        """Return the full name of a dataset that a reference led to; HDF5 would search the file for it.
+
+        Raises:
+            LookupError: it has none, so nothing of it was looked at.
+        """
+        name = self._names.get(h5o.get_info(found).addr)
+        if name is None:
+            raise LookupError("a reference leads to an object without a name")
+        return name
 
 
 def _walk(group: h5py.Group, *, name: str = "", depth: int = 0) -> Iterator[tuple[str, int, Any]]:

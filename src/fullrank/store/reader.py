@@ -20,6 +20,9 @@ from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text
 from fullrank.store.tally import FileSummary
 from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
 
+ITEM_BYTES_MAX = 1 << 30
+"""A block has at least one item; a few bytes, compressed, could stand for an item of any size."""
+
 
 class ResultFile:
     """A result file opened for reading; a context manager, for one thread.
@@ -72,6 +75,8 @@ class ResultFile:
         self._check_sizes()
 
     def _check_sizes(self) -> None:
+        if self.item_bytes > ITEM_BYTES_MAX:
+            raise damaged(self.path, f"an item of {self.item_bytes} bytes, more than {ITEM_BYTES_MAX}")
         if math.prod(self.shape) != self.n_items:
             raise damaged(self.path, f"n_items is {self.n_items} and status has shape {self.shape}")
         for name in self.item_dataset_names:
@@ -141,7 +146,8 @@ class ResultFile:
     def summary(self) -> FileSummary:
         """The numbers that stand in the file; :func:`verify` compares them with its content."""
         n_ok, n_failed = self._number("n_ok"), self._number("n_failed")
-        counts = {f.name: int(read_attribute(self._dataset(f.name), "n_nan", 0)) for f in self.fields}
+        with reading(self.path):
+            counts = {f.name: int(read_attribute(self._dataset(f.name), "n_nan", 0)) for f in self.fields}
         return FileSummary(
             n_items=self.n_items,
             n_ok=n_ok,
@@ -178,7 +184,8 @@ class ResultFile:
         """Return the names of a dataset's dimensions, as its scales have them."""
         if name not in self._dims:
             shape = self._dataset(name).shape
-            self._dims[name] = tuple(self._dim(name, number, size=size) for number, size in enumerate(shape))
+            with reading(self.path, f"be read, the dimensions of /{name} are damaged"):
+                self._dims[name] = tuple(self._dim(name, number, size=size) for number, size in enumerate(shape))
         return self._dims[name]
 
     def _dim(self, name: str, number: int, *, size: int) -> str:

@@ -67,7 +67,7 @@ def _object_problem(found: Any) -> str | None:
         return f"a link to another file ({found.filename})"
     if isinstance(found, h5py.SoftLink):
         return "a symbolic link"
-    return "an object too deep or of an unknown kind"
+    return "an object too deep, of an unknown kind or with a second name"
 
 
 def _dataset_problem(dataset: h5py.Dataset) -> str | None:
@@ -84,6 +84,8 @@ def _dataset_problem(dataset: h5py.Dataset) -> str | None:
     if dataset.shape is None or not _is_plain(dtype):
         return f"data of type {dtype}"
     if layout == h5py.h5d.CHUNKED:
+        if dtype.kind == "O":  # a few bytes, compressed, would stand for any number of texts
+            return "texts in chunks"
         return _chunks_problem(dataset, properties.get_chunk())
     if dataset.id.get_storage_size() != dataset.size * _stored_bytes(dtype):
         return f"a size ({dataset.shape}) that its data does not have"

@@ -25,6 +25,9 @@ ROW_TYPES: dict[str, type[Any]] = {
 }
 _DTYPES: dict[type, Any] = {int: np.dtype("<i8"), float: np.dtype("<f8"), str: TEXT}
 
+N_ROWS_MAX = 1 << 22
+"""Of a table, which is read whole: a few bytes, compressed, could stand for any number of rows."""
+
 LONG_NAMES: dict[str, dict[str, str]] = {
     "failures": {
         "index": "index of the item",
@@ -147,14 +150,17 @@ def read_rows(objects: Objects, name: str, row_type: type[Row]) -> tuple[Row, ..
     Raises:
         LookupError, ValueError: another column is missing, or one is not as long as the others.
     """
-    columns = {
-        field.name: _read_column(objects, f"/{name}/{field.name}")
+    datasets = {
+        field.name: _column(objects, f"/{name}/{field.name}")
         for field in fields(row_type)
         if not (_is_nan(field.default) and f"/{name}/{field.name}" not in objects)
     }
-    lengths = {column: len(values) for column, values in columns.items()}
+    lengths = {column: len(dataset) for column, dataset in datasets.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns differ in length: {lengths}")
+    if max(lengths.values()) > N_ROWS_MAX:
+        raise ValueError(f"{max(lengths.values())} rows, more than {N_ROWS_MAX}")
+    columns = {column: read_values(dataset, range(len(dataset))) for column, dataset in datasets.items()}
     return tuple(row_type(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
 
 
@@ -162,11 +168,11 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and isnan(value)
 
 
-def _read_column(objects: Objects, name: str) -> list[Any]:
+def _column(objects: Objects, name: str) -> h5py.Dataset:
     dataset = objects[name]
-    if len(dataset.shape) != 1:
-        raise ValueError(f"expected one dimension of {name}, got {len(dataset.shape)}")
-    return read_values(dataset, range(len(dataset)))
+    if not isinstance(dataset, h5py.Dataset) or len(dataset.shape) != 1:
+        raise ValueError(f"expected a dataset of one dimension in {name}")
+    return dataset
 
 
 def read_values(dataset: h5py.Dataset, positions: range) -> list[Any]:
