@@ -121,6 +121,7 @@ def test_pickles_are_loaded_from_pipes_and_messages_alone() -> None:
         if {"pickle", "marshal", "shelve", "dill"} & _modules_imported(file)
     }
     ends_of_pipes = {"contained.py"} | {f"backends/{name}.py" for name in ("answers", "child", "guest", "interpreters")}
+    ends_of_pipes |= {f"isolation/{name}.py" for name in ("child", "evaluator", "process")}
     assert loaders == ends_of_pipes | {"backends/processes.py", "backends/mpi/crew.py"}
 
 
