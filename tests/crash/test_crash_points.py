@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from crash_disk import Deed, Disk, Platter, die, fail, shorten, tear, tree_of
-from crash_study import CrashStudy, until_death
+from crash_study import N_ITEMS, CrashStudy, finished_in, until_death
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR]
 LOSSES = {
@@ -133,6 +133,13 @@ def test_an_error_at_a_call_ends_with_a_sentence_and_the_run_goes_on_later(sweep
 def test_a_loss_of_power_at_a_call_leaves_nothing_false(sweep: Sweep) -> None:
     for at, loss in zip(sweep.some_points(4), itertools.cycle(LOSSES.values()), strict=False):
         sweep.resume(sweep.lose_power(at, **loss))
+
+
+def test_what_the_disk_was_asked_to_keep_outlives_a_loss_of_power(sweep: Sweep) -> None:
+    at = next(number for number, call in enumerate(sweep.calls, 1) if call.file.startswith("result."))
+    folder = sweep.lose_power(at, names=True, zeros=False)
+    assert finished_in(folder) == set(range(N_ITEMS))
+    sweep.resume(folder)
 
 
 @in_other_scenarios
