@@ -462,7 +462,7 @@ def test_a_workers_death_is_told_and_loses_no_finished_item(study_of: Make, deat
     assert not outcome.stopped
     (dead,) = outcome.deaths
     assert (dead.reason, dead.host) == (told, os.uname().nodename)
-    assert str(dead) == f"worker {dead.worker} ({dead.host}) died: {told}"
+    assert str(dead) == f"worker {dead.worker} ({dead.host}) died in item 9: {told}"
     assert study.values() == {i: i for i in range(24) if i != 9}
     assert set(study.noted("ended")) == study.values().keys()
     cells = {

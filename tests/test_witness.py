@@ -77,6 +77,13 @@ if os.fork() == 0:
     assert "in item 412" in text
 
 
+def test_rank_that_is_orphaned_before_it_can_look_itself_is_ended(tmp_path: Path) -> None:
+    # as one that waits inside MPI_Init when mpiexec is killed: it would never end, nor close standard error
+    orphaned = "import os, time\nif os.fork():\n    time.sleep(0.5)\n    os._exit(0)\n"
+    program = f"{orphaned}{PROGRAM}while True:\n    time.sleep(1)\n"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.PIPE, timeout=60, check=True)
+
+
 def test_witness_is_deaf_to_what_is_meant_for_the_rank(tmp_path: Path) -> None:
     signals = "\n".join(f"os.kill(child, signal.{number.name})" for number in witness._DEAF_TO)
     find = "child = int(open(f'/proc/self/task/{os.getpid()}/children').read())\ntime.sleep(0.5)\n"

@@ -134,7 +134,7 @@ def main() -> None:
     """Be the child: evaluate one item and send the evaluation back."""
     from fullrank.worker import Keeper
 
-    answers, parent = int(sys.argv[1]), int(sys.argv[2])  # asked for here, its pid may be that of its own successor
+    answers, parent = int(sys.argv[1]), int(sys.argv[2])  # os.getppid() would not tell that it is dead already
     Keeper([], parent=parent).start()
     job, index = pickle.load(sys.stdin.buffer)
     running: list[int] = [IDLE]

@@ -14,9 +14,7 @@ from pathlib import Path
 
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.errors import FullrankError, Stopped
-from fullrank.witness import Witness, leave_note, running_index
-
-LOOK_SECONDS = 1.0
+from fullrank.witness import LOOK_SECONDS, Witness, leave_note, running_index
 
 
 class Lookout(threading.Thread):
