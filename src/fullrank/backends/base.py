@@ -61,7 +61,7 @@ class Outcome:
     stopped: bool
     """A signal asked for it."""
     deaths: tuple[Death, ...] = ()
-    ended: float = nan
+    ended: float = field(default=nan, compare=False)  # NaN is equal to nothing
     """Moment when all workers had ended, on the clock of the member that tells."""
 
 
