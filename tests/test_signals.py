@@ -14,7 +14,7 @@ from studies import INTERPRETERS, SLOW, VISITED, Project, Started
 from fullrank.interrupt import GRACE_SECONDS
 
 LOCAL = ("serial", "threads", "processes", INTERPRETERS)
-STATIC = '[run]\nschedule = "static"'
+ISOLATING = ("serial", "threads", "processes")
 ENDLESS = f"""\
 {VISITED}
 def f(x):
@@ -58,13 +58,17 @@ def test_stop_signals_let_short_items_end_and_the_same_command_goes_on(project: 
     assert project.read("attempts/reason").tolist() == [*3 * ["stopped"], "complete"]
 
 
-@pytest.mark.parametrize(
-    ("backend", "tail"),
-    [*((backend, "") for backend in LOCAL), ("processes", "[run]\nisolate = true"), ("processes", STATIC)],
-)
-def test_stop_after_lets_short_items_end_and_the_same_command_goes_on(
-    project: Project, backend: str, tail: str
-) -> None:
+@pytest.mark.parametrize("backend", LOCAL)
+def test_stop_after_lets_short_items_end_and_the_same_command_goes_on(project: Project, backend: str) -> None:
+    goes_on_after_its_time(project, backend=backend)
+
+
+@pytest.mark.parametrize("tail", ["[run]\nisolate = true", '[run]\nschedule = "static"'])
+def test_stop_after_holds_for_every_way_of_working(project: Project, tail: str) -> None:
+    goes_on_after_its_time(project, backend="processes", tail=tail)
+
+
+def goes_on_after_its_time(project: Project, *, backend: str, tail: str = "") -> None:
     project.write(SLOW, grid="x = { range = 2000 }", tail=tail)
     command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
     done = project.run(*command, "--stop-after", "4s", expect=75)
@@ -101,7 +105,7 @@ def test_duration_that_is_none_is_refused_in_a_sentence(project: Project) -> Non
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("backend", LOCAL)
+@pytest.mark.parametrize("backend", ISOLATING)
 def test_second_ctrl_c_ends_an_isolated_item_in_c_code_and_loses_no_finished_one(
     project: Project, backend: str
 ) -> None:
