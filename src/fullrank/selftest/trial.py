@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,8 +197,9 @@ def _until(
     """Wait until ``has_come``; False if the process ended, or the time was over, before that."""
     end = time.monotonic() + limit_seconds
     while time.monotonic() < end and process.poll() is None:
-        if has_come():
-            return True
+        with suppress(FileNotFoundError):  # the run removes its files while they are looked at
+            if has_come():
+                return True
         time.sleep(_POLL_SECONDS)
     return False
 
