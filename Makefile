@@ -53,7 +53,7 @@ crash-points: $(VENV)/.ready-test  ## disturb runs at every call that changes th
 	$(VENV)/bin/python -m pytest -q -m long --durations=10 tests/crash $(ARGS)
 
 compare: $(VENV)/.ready-test  ## measure which way of using this machine's cores pays; table, figure and values go to results/
-	jobs/compare-laptop.sh configs/lyapunov.toml $(ARGS)
+	jobs/compare-laptop.sh configs/lyapunov.toml --budget 10m $(ARGS)
 
 torture: $(VENV)/.ready-test  ## kill real runs, KILLS times (1000), and count what is lost
 	$(VENV)/bin/fullrank selftest --kills $(KILLS) $(ARGS)
