@@ -191,14 +191,17 @@ def _table(part: Raw, asked: Limit) -> str:
         n_cores = 1 if name == SERIAL else N_CORES
         ratios = [one / (n_cores * other) for one, other in zip(serial, makespans, strict=True)]
         cells = figure(ratios, digits=3, limit=asked if name in (MPI, PROCESSES) else None)
-        inside = [part / (n_cores * span) for part, span in zip(_inside(samples[name]), makespans, strict=True)]
-        rows.append([name, f"{median(makespans):.3f}", _wall(samples[name]), *figure(inside, digits=3)[:2], *cells])
+        rows.append([name, f"{median(makespans):.3f}", _wall(samples[name]), *_inside(samples[name], n_cores), *cells])
     heads = ["program", "makespan, s", "whole command, s", "inside items", "its interval", *FIGURE_HEADS]
     return table(heads, rows)
 
 
-def _inside(samples: Sequence[Sample]) -> list[float]:
-    return [sample["inside_seconds"] for sample in samples]
+def _inside(samples: Sequence[Sample], n_cores: int) -> list[str]:
+    """Return the median share of the cores' time inside items and its interval; raw values of old have none."""
+    if not all("inside_seconds" in sample for sample in samples):
+        return ["", ""]
+    shares = [sample["inside_seconds"] / (n_cores * sample["makespan_seconds"]) for sample in samples]
+    return figure(shares, digits=3)[:2]
 
 
 def _wall(samples: Sequence[Sample]) -> str:
