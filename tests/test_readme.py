@@ -35,7 +35,7 @@ def test_example_of_the_readme_gives_the_dataset_it_names(fullrank_cli, tmp_path
 
 def test_commands_of_the_readme_are_commands(fullrank_cli) -> None:
     named = set(re.findall(r"`fullrank (\w+) ", README))
-    assert named == {"run", "status", "report", "gather", "verify", "diff"}
+    assert named == {"run", "compare", "status", "report", "gather", "verify", "diff", "selftest"}
     for command in named:
         shown = fullrank_cli(command, "--help")
         assert shown.returncode == 0
