@@ -72,18 +72,7 @@ def why_short(summary: Summary, setting: Setting) -> str:
     """Return the likeliest reason for a speedup below the number of workers; empty if the figures show none."""
     if summary.variant.n_workers == 1:
         return _startup(summary, setting)
-    causes = (
-        held_by_gil,
-        _startup,
-        _long_item,
-        _oversubscribed,
-        _hyper_threads,
-        _imbalance,
-        _overhead,
-        _slower,
-        _neighbours,
-    )
-    return next((text for cause in causes if (text := cause(summary, setting))), "")
+    return next((text for cause in _CAUSES if (text := cause(summary, setting))), "")
 
 
 def break_even(summary: Summary, setting: Setting) -> BreakEven | None:
