@@ -18,9 +18,10 @@ import pytest
 
 from fullrank.axes import RangeAxis
 from fullrank.backends.threads import ThreadInterrupts
+from fullrank.claim import IDLE
 from fullrank.contained import evaluate_contained
 from fullrank.encode import Naming
-from fullrank.evaluate import IDLE, Evaluation, Evaluator, Interrupts
+from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.function import FunctionSource, Parameter
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fullrank.claim import values_frame
 from fullrank.encode import Naming, encode
-from fullrank.evaluate import values_frame
 from fullrank.gather import decide_schema, rows_of
 from fullrank.journal import Frame, Kind, pack, read
 from fullrank.survey import Survey

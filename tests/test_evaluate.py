@@ -19,12 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullrank import evaluate
+from fullrank import claim
 from fullrank.axes import RangeAxis
 from fullrank.backends.threads import ThreadInterrupts
+from fullrank.claim import IDLE, ItemInterrupted
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
-from fullrank.evaluate import IDLE, Evaluation, Evaluator, Interrupts, ItemInterrupted
+from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.function import FunctionSource, parameters_of
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import ArrayConstant, Job
@@ -215,7 +216,7 @@ def test_seconds_are_those_inside_each_item_and_add_up_to_the_busy_time(items: l
 
     evaluator = evaluator_of(function, last_output=last_output)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "time", clock)
+        patch.setattr(claim, "time", clock)
         evaluation = evaluator.evaluate(range(len(items)))
     assert [end.seconds for _, end in sorted(ends_of(evaluation).items())] == [n / 1024 for n, _ in items]
     assert evaluation.busy_seconds == sum(n for n, _ in items) / 1024

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fullrank import interrupt
-from fullrank.evaluate import IDLE, ItemInterrupted
+from fullrank.claim import IDLE, ItemInterrupted
 from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, RunningItem, StopSignals, tick_seconds
 
 ENDLESS_SECONDS = 30.0

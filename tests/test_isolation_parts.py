@@ -7,9 +7,10 @@ from signal import SIGKILL
 
 import pytest
 
+from fullrank.claim import IDLE, failures_frame, values_frame
 from fullrank.encode import Naming, encode
 from fullrank.errors import ConfigError
-from fullrank.evaluate import IDLE, Interrupts, failures_frame, values_frame
+from fullrank.evaluate import Interrupts
 from fullrank.isolation.early import EarlyFrames, items_in, settled
 from fullrank.isolation.memory import LEAST_ROOM_BYTES, check_room
 from fullrank.isolation.messages import Inbox, send

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fullrank.evaluate import IDLE
+from fullrank.claim import IDLE
 from fullrank.output import ItemLog, ThreadStreams, descriptors_replaced, streams_replaced
 
 

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullrank import gather
+from fullrank.claim import failures_frame, values_frame
 from fullrank.encode import Naming, encode
 from fullrank.errors import JournalError
-from fullrank.evaluate import failures_frame, values_frame
 from fullrank.gather import Buckets, Schema, blocks, decide_schema
 from fullrank.journal import Kind, pack
 from fullrank.schedule import Order, Todo, empty_bitmap

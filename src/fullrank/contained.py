@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts, ItemInterrupted, failures_frame
+from fullrank.claim import IDLE, Cell, ItemInterrupted, failures_frame
+from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment

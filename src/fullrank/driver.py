@@ -2,34 +2,33 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
 
 from fullrank.account import Closing, process_age_seconds, process_start_seconds, system_seconds
 from fullrank.backends.base import Death, Handle, Outcome
-from fullrank.commit import Commit, check_partial, is_partial_of, put_in_place, write_file
+from fullrank.choices import Choices, Console
+from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.crew import Crew
-from fullrank.errors import OutputError, StorageError, StudyChanged
+from fullrank.earlier import clear_away, existing, prepare_folder
+from fullrank.ending import End, Ending, first_failure
+from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
-from fullrank.identity import Identity, changes
 from fullrank.job import Job
-from fullrank.journal import Frame, Kind, read
 from fullrank.lock import RunLock
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
 from fullrank.room import needed_bytes, record_bytes, require_room, still_needed, with_need
 from fullrank.schedule import spread_stride
 from fullrank.silence import silent_workers
-from fullrank.store import FileSummary, ResultFile, is_ours
+from fullrank.store import FileSummary
 from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.system import System
-from fullrank.worker import attempt_stem, file_stem
+from fullrank.worker import file_stem
 from fullrank.workfolder import (
     REASON_ALL_FAILED,
     REASON_COMPLETE,
@@ -40,66 +39,11 @@ from fullrank.workfolder import (
     RESULT_STEM,
     AttemptStart,
     WorkFolder,
-    moved_aside,
 )
 
 MAX_FRUITLESS_RESTARTS = 3
 """In a row, without an item finished between two deaths. Each deadly item costs one restart, and is finished by it."""
 _SHARED_WRITE_SECONDS = 1.0
-
-
-class End(Enum):
-    """How a run ended."""
-
-    COMPLETE = "complete"
-    ALREADY_COMPLETE = "already complete"
-    LIMIT = "limit reached"
-    STOPPED = "stopped"
-    FAILURES = "stopped for failures"
-    DIED = "workers died"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What came of a run."""
-
-    end: End
-    output: Path
-    n_items: int
-    n_finished: int
-    summary: FileSummary | None = None
-    """Of the file that was written, the partial one if a limit was reached; None without one."""
-    printed: Path | None = None
-    """Where it is kept what the function printed."""
-    first_failure: str = ""
-    """Of a run that was stopped for failures: what the first of them raised."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the command line decides beside the study."""
-
-    output: Path
-    """Absolute."""
-    backend: str
-    n_workers: int
-    fresh: bool = False
-    take_over: bool = False
-    stop_at: float | None = None
-    """Time (of time.time()) from which no items are handed out."""
-    limit: int | None = None
-    """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
-    provenance: Mapping[str, str | int | float] | None = None
-
-
-class Console(Protocol):
-    """Where a run tells what happens."""
-
-    def say(self, sentence: str) -> None:
-        """Tell one thing."""
-
-    def display(self) -> Display:
-        """Return a new progress display."""
 
 
 def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system: System = os) -> Ending:
@@ -109,59 +53,19 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system:
     finished before stays in the work folder and the same call goes on from there.
     """
     folder = WorkFolder(choices.output, system)
-    finished = _existing(study, choices)
+    finished = existing(study, choices)
     if finished is not None and not folder.path.exists():
         return finished
     folder.create()
     with RunLock(folder.path, take_over=choices.take_over, notify=console.say, system=system) as lock:
         # what another run did while this one waited for the lock
-        finished = _existing(study, choices)
+        finished = existing(study, choices)
         if finished is None:
             finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
         elif folder.identity() == study.identity.to_json():  # left by a run that was killed while it cleared away
-            _clear(folder, study.identity.to_json(), console=console)
+            clear_away(folder, study.identity.to_json(), console=console)
     folder.remove()
     return finished
-
-
-def _existing(study: Study, choices: Choices) -> Ending | None:
-    """Return the ending of a run whose complete result is there already; refuse a file that is in the way."""
-    output = choices.output
-    if not output.exists():
-        return None
-    if output.is_dir():
-        raise OutputError(f"{output}: is a folder; name a file for the result")
-    try:
-        ours = is_ours(output)
-    except OutputError as error:
-        if choices.fresh and _is_hdf5(output):  # damaged; moved aside like a whole one
-            return None
-        raise OutputError(f"{error}{', or start anew with --fresh' if _is_hdf5(output) else ''}") from None
-    if not ours:
-        raise OutputError(f"{output}: is no result of fullrank and stays as it is; choose another path with -o")
-    if choices.fresh:
-        return None
-    with ResultFile(output) as file:
-        old, summary = Identity.from_json(file.identity), file.summary
-    if summary.n_ok == 0 and old != study.identity:
-        return None  # nothing of value: it will be moved aside
-    _refuse_change(old, study.identity, what=str(output))
-    n_finished = summary.n_items - summary.n_missing
-    return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
-
-
-def _is_hdf5(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8) == b"\x89HDF\r\n\x1a\n"
-
-
-def _refuse_change(old: Identity, new: Identity, *, what: str) -> None:
-    if old.digest != new.digest:
-        differences = "\n".join(f"  {difference}" for difference in changes(old, new))
-        raise StudyChanged(
-            f"{what}: the results there are of another study; since then changed:\n{differences}\n"
-            f"Start anew with --fresh, which moves the old results aside."
-        )
 
 
 class _Run:
@@ -204,7 +108,7 @@ class _Run:
 
     def _go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
-        self._prepare_folder()
+        prepare_folder(self._folder, self._study, self._choices, console=self._console, system=self._system)
         n_fruitless = 0
         while True:
             job, n_todo = self._begin()
@@ -215,44 +119,6 @@ class _Run:
             if reason != REASON_DIED or n_fruitless > MAX_FRUITLESS_RESTARTS:
                 return self._unfinished(reason, n_left)
             self._console.say("the workers are started again")
-
-    def _prepare_folder(self) -> None:
-        """Leave in the folder only what belongs to this study."""
-        folder, identity = self._folder, self._study.identity
-        folder.remove_unfinished()
-        known = folder.identity()
-        attempts = folder.attempts()
-        self._move_aside(folder.output)  # one that may stay ends the run before
-        if self._choices.fresh:
-            known = None
-        elif known is not None and Identity.from_json(known) != identity:
-            if self._holds_results():
-                _refuse_change(Identity.from_json(known), identity, what=str(folder.path))
-            self._console.say("the study has changed, and no item of the old one has a result; this one starts anew")
-            known = None
-        elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
-            self._console.say("the last attempt was stopped because all its items failed; they are done again")
-            self._tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"))
-        if known is None:
-            if folder.journals():
-                self._tell_moved(folder.move_contents_aside())
-            folder.remove_contents()  # of a run that died before it wrote a journal
-            config = self._study.config
-            folder.begin_study(identity.to_json(), config=config.text, config_path=config.path)
-
-    def _holds_results(self) -> bool:
-        survey = Survey()
-        for journal in self._folder.journals():
-            survey.add_journal(journal)
-        return survey.n_ok > 0
-
-    def _move_aside(self, output: Path) -> None:
-        if output.exists():
-            self._tell_moved(moved_aside(output, self._system))
-
-    def _tell_moved(self, aside: Path | None) -> None:
-        if aside is not None:
-            self._console.say(f"moved aside: {aside}")
 
     def _begin(self) -> tuple[Job, int]:
         """Read what earlier attempts left and return how many items are still to do."""
@@ -358,7 +224,7 @@ class _Run:
             )
         self._lock.renew()
         put_in_place(temporary, folder.output, self._system)
-        printed = _clear(folder, self._study.identity.to_json(), console=self._console)
+        printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
 
     def _commit_part(self) -> Ending:
@@ -389,43 +255,8 @@ class _Run:
     def _unfinished(self, reason: str, n_left: int) -> Ending:
         n_items = self._study.config.sweep.n_items
         end = {REASON_STOPPED: End.STOPPED, REASON_DIED: End.DIED}.get(reason, End.FAILURES)
-        failure = self._first_failure() if end is End.FAILURES else ""
+        failure = first_failure(self._study, self._folder) if end is End.FAILURES else ""
         return Ending(end, self._folder.output, n_items, n_items - n_left, first_failure=failure)
-
-    def _first_failure(self) -> str:
-        """Return what the first failed item of the latest attempt raised."""
-        for path in reversed(self._folder.journals()):
-            for frame in read(path):
-                if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
-                    index, described = frame.indices()[0], frame.json()[0]
-                    where = f"item {index} ({shown(self._study.config.sweep.parameters(index))})"
-                    return f"{where}: {described['exception']}\n{described.get('traceback', '')}".rstrip()
-        return ""
-
-
-def _clear(folder: WorkFolder, identity: str, *, console: Console) -> Path | None:
-    """Remove what the result makes superfluous; return where it is kept what the function printed.
-
-    The result stands whatever happens here, so an error is told and not raised; the same command cleans up again.
-    """
-    try:
-        printed = folder.keep_what_was_printed()
-        if is_partial_of(folder.partial, identity):
-            folder.remove_partial()
-        folder.remove_contents()
-    except StorageError as error:
-        console.say(f"the result is complete, but what it was made from is left: {error}")
-        return None
-    return printed
-
-
-def shown(parameters: Mapping[str, object]) -> str:
-    """Return parameters in one line.
-
-    >>> shown({"r": 3.71, "x0": 0.1})
-    'r=3.71, x0=0.1'
-    """
-    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
 
 
 def _joined(surveys: Sequence[Survey]) -> Survey:

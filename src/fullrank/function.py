@@ -258,3 +258,35 @@ def memory_mapped(path: str) -> Any:
         # what follows its first sentence is advice for programmers
         reason = str(error).partition(". ")[0]
         raise FunctionError(f"{path}: expected an array written by numpy.save: {reason}") from None
+
+
+@contextmanager
+def users_errors(written: str, what: str) -> Iterator[None]:
+    """Turn what the user's code raises outside items into a FunctionError: ``what`` happened, and their traceback."""
+    try:
+        yield
+    except FunctionError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise FunctionError(f"{written}: {what}:\n{users_traceback(error).rstrip()}") from None
+
+
+def users_traceback(error: BaseException) -> str:
+    """Return the traceback from the user's first frame on, without fullrank's own and the import system's."""
+    import traceback
+
+    trace = error.__traceback__
+    while trace is not None and not _is_users_code(Path(trace.tb_frame.f_code.co_filename)):
+        trace = trace.tb_next
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException:  # the user's own __str__ may raise anything
+        return f"{type(error).__name__} (its text cannot be shown)\n"
+
+
+def _is_users_code(file: Path) -> bool:
+    """Return whether a frame is of the user's code; the workloads that come with fullrank stand for it."""
+    ours = Path(__file__).parent
+    if file.is_relative_to(ours):
+        return file.is_relative_to(ours / "workloads")
+    return not str(file).startswith("<frozen importlib") and "importlib" not in file.parts

@@ -1,7 +1,7 @@
 """Ending an item that is over its time limit, or a run that is asked to stop, from inside the process.
 
 One periodic timer and a few signals, handled by the main thread between two bytecodes. Handlers set flags and raise
-:class:`~fullrank.evaluate.ItemInterrupted` while an item runs; they never print. A function that is inside C code
+:class:`~fullrank.claim.ItemInterrupted` while an item runs; they never print. A function that is inside C code
 hears nothing until it is back in Python.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
+from fullrank.claim import IDLE, Cell, ItemInterrupted
+from fullrank.evaluate import Interrupts
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_SECONDS = 5.0

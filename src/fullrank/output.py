@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fullrank.evaluate import IDLE, Cell
+from fullrank.claim import IDLE, Cell
 
 _TAIL_CHARACTERS = 2048
 

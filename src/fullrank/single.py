@@ -8,9 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from fullrank.driver import shown
+from fullrank.claim import IDLE
+from fullrank.ending import shown
 from fullrank.errors import UsageError
-from fullrank.evaluate import IDLE, Evaluator
+from fullrank.evaluate import Evaluator
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.journal import Frame, Kind, read_stream
 from fullrank.study import Study

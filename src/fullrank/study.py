@@ -2,18 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from fullrank.codebase import digests, roots_of
 from fullrank.config import ArrayFile, Config
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
-from fullrank.function import FunctionSource, Parameter, constants_of_function, parameters_of, plan_call
+from fullrank.function import FunctionSource, Parameter, constants_of_function, parameters_of, plan_call, users_errors
 from fullrank.identity import Identity
 from fullrank.job import ArrayConstant, Job
 from fullrank.schedule import spread_stride
@@ -89,12 +86,12 @@ def open_study(config: Config) -> Study:
     raises while it is imported becomes a FunctionError that carries its traceback.
     """
     function, setup = _sources(config)
-    with _import_errors(function):
+    with users_errors(function.written, f"importing {function.place} failed"):
         loaded = function.load()
     parameters = parameters_of(loaded, function.written)
     setup_parameters: tuple[Parameter, ...] = ()
     if setup is not None:
-        with _import_errors(setup):
+        with users_errors(setup.written, f"importing {setup.place} failed"):
             setup_parameters = parameters_of(setup.load(), setup.written)
     _check_call(config, function, parameters, setup_parameters)
     _check_setup(config, setup_parameters)
@@ -141,32 +138,6 @@ def _check_setup(config: Config, parameters: tuple[Parameter, ...]) -> None:
                 f"{config.path}: {workload.setup}: nothing gives its parameter '{parameter.name}'; "
                 f"make it a constant under [workload.constants]"
             )
-
-
-@contextmanager
-def _import_errors(source: FunctionSource) -> Iterator[None]:
-    """Turn what the user's module raises at import into a FunctionError that shows it from the user's lines on."""
-    try:
-        yield
-    except FunctionError:
-        raise
-    except (Exception, SystemExit) as error:
-        import traceback
-
-        trace = _from_users_code(error.__traceback__)
-        shown = "".join(traceback.format_exception(type(error), error, trace))
-        raise FunctionError(f"{source.written}: importing {source.place} failed:\n{shown.rstrip()}") from None
-
-
-def _from_users_code(trace: TracebackType | None) -> TracebackType | None:
-    """Drop the frames of fullrank and of the import system before the user's first one."""
-    ours = str(Path(__file__).parent)
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if not name.startswith((ours, "<frozen importlib")) and "importlib" not in Path(name).parts:
-            break
-        trace = trace.tb_next
-    return trace
 
 
 def _identity(config: Config, function: FunctionSource) -> Identity:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from fullrank.account import WORKER_PHASES, Arrival, Phases
+from fullrank.claim import IDLE, Cell
 from fullrank.errors import JournalError
-from fullrank.evaluate import IDLE, Cell, Evaluation, Evaluator, Interrupts
+from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.features import platform_features
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack

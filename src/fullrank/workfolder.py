@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.account import Closing
+from fullrank.claim import IDLE
 from fullrank.errors import OutputError, StorageError
-from fullrank.evaluate import IDLE
 from fullrank.schema import AttemptRow
 from fullrank.system import PRIVATE_FOLDER, System, make_folders, remove, write_all, write_and_sync
 from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX, death_note

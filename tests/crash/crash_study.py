@@ -8,9 +8,10 @@ from crash_disk import Call, Died, Disk, Tree, tear, tree_of
 
 from fullrank import driver, partial
 from fullrank.backends import serial
+from fullrank.choices import Choices
 from fullrank.config import load
 from fullrank.crew import LocalCrew, LocalTeam
-from fullrank.driver import Choices, End, Ending
+from fullrank.ending import End, Ending
 from fullrank.errors import FullrankError, StorageError
 from fullrank.journal import Frame, Kind, read
 from fullrank.store import verify

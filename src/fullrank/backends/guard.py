@@ -3,7 +3,8 @@
 import threading
 from dataclasses import dataclass, field
 
-from fullrank.evaluate import IDLE, Cell, Interrupts, ItemInterrupted
+from fullrank.claim import IDLE, Cell, ItemInterrupted
+from fullrank.evaluate import Interrupts
 from fullrank.interrupt import RunningItem
 
 

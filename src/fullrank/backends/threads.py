@@ -13,7 +13,7 @@ from typing import cast
 from fullrank.account import Arrival
 from fullrank.backends.base import LocalCounter, Outcome, Watch
 from fullrank.backends.guard import Guard, ThreadInterrupts
-from fullrank.evaluate import IDLE
+from fullrank.claim import IDLE
 from fullrank.interrupt import KILL_SECONDS, StopSignals, tick_seconds
 from fullrank.job import Job
 from fullrank.output import ItemLog, ThreadStreams, streams_replaced

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fullrank.claim import IDLE, Batch, Cell
 from fullrank.errors import FullrankError
-from fullrank.evaluate import IDLE, Batch, Cell, Evaluator, Interrupts
+from fullrank.evaluate import Evaluator, Interrupts
 from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts
 from fullrank.isolation.memory import OUT_OF_MEMORY_CODE, MemoryLimit, check_room, counted_bytes
 from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received, send

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from fullrank.claim import IDLE, Cell, Failed, failures_frame
 from fullrank.contained import DEATHS_UNTIL_CRASHED, describe_death
 from fullrank.errors import FunctionError
-from fullrank.evaluate import IDLE, Cell, Evaluation, Failed, Interrupts, failures_frame
+from fullrank.evaluate import Evaluation, Interrupts
 from fullrank.interrupt import tick_seconds
 from fullrank.isolation.early import EarlyFrames, items_in, settled
 from fullrank.isolation.memory import OUT_OF_MEMORY_CODE

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from signal import SIGKILL, SIGUSR2, Signals
 
-from fullrank.evaluate import IDLE, Cell, Interrupts
+from fullrank.claim import IDLE, Cell
+from fullrank.evaluate import Interrupts
 from fullrank.interrupt import RunningItem
 
 ABANDON = SIGUSR2

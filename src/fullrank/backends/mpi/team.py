@@ -11,8 +11,8 @@ from fullrank.backends.mpi.collectives import wait, wait_for_all
 from fullrank.backends.mpi.counter import RootHandle, WindowCounter
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.backends.mpi.lookout import Lookout
+from fullrank.claim import Cell
 from fullrank.errors import FullrankError, FunctionError
-from fullrank.evaluate import Cell
 from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, StopSignals
 from fullrank.job import Job
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced

@@ -8,21 +8,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from fullrank.commands_pictures import write_pictures
+from fullrank.commands.here import ask_for_here
+from fullrank.commands.pictures import write_pictures
 from fullrank.errors import Stopped, UsageError
 from fullrank.launcher import launcher_from
-from fullrank.scheduler import submit_command_of_login_node
-
-MOST_WORKERS_ON_LOGIN_NODE = 4
-"""Of a run that needs no leave."""
 
 
 def compare(arguments: Namespace, _crew: Any) -> int:
     """``fullrank compare``."""
-    from fullrank.commands import TerminalConsole
     from fullrank.compare import conduct
     from fullrank.compare.variants import parse_backends, parse_counts
     from fullrank.config import load
+    from fullrank.console import TerminalConsole
 
     _refuse_results(arguments.config)
     choices = conduct.Choices(
@@ -78,18 +75,3 @@ def _show(comparison: Any, *, as_json: bool) -> None:
 
 def _quoted(path: Path) -> str:
     return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
-
-
-def ask_for_here(arguments: Namespace, *, n_workers: int | None = None) -> None:
-    """Refuse a comparison, or many workers, where a batch system is and no job, unless the user says ``--here``.
-
-    Raises UsageError, with the cure.
-    """
-    if arguments.here or (n_workers is not None and n_workers <= MOST_WORKERS_ON_LOGIN_NODE):
-        return
-    command = submit_command_of_login_node(os.environ)
-    if command:
-        raise UsageError(
-            f"this looks like the login node of a cluster ({command} is on the PATH, and there is no job), "
-            f"which others work on too. Start it in a job, or add --here if it may run here"
-        )

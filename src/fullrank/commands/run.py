@@ -1,7 +1,6 @@
-"""What each command does; it returns the exit code. Only this file and ``cli.py`` print."""
+"""``fullrank run``: what the command line asks, carried out here or by ranks that are started, and what came of it."""
 
 import importlib
-import json
 import os
 import shlex
 import sys
@@ -9,31 +8,12 @@ import time
 from argparse import Namespace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from fullrank.commands_compare import ask_for_here, is_report_of_comparison
-from fullrank.commands_pictures import check_pictures, write_pictures
-from fullrank.errors import BackendError, FailedItems, OutputError, Stopped, UsageError
+from fullrank.commands.here import ask_for_here
+from fullrank.console import TerminalConsole
+from fullrank.errors import BackendError, FailedItems, Stopped, UsageError
 from fullrank.launcher import launcher_from
-
-
-class TerminalConsole:
-    """Sentences and progress on standard error, whatever user code does to that descriptor meanwhile."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._stream: TextIO = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
-        self._quiet = quiet
-
-    def say(self, sentence: str) -> None:
-        """Print one sentence."""
-        self._stream.write(f"fullrank: {sentence}\n")
-
-    def display(self) -> Any:
-        """Return a progress display that fits the stream."""
-        from fullrank.launch import TERMINAL_VARIABLE
-        from fullrank.progress import choose_display
-
-        return choose_display(self._stream, quiet=self._quiet, force_terminal=os.environ.get(TERMINAL_VARIABLE) == "1")
 
 
 def run(arguments: Namespace, crew: Any) -> int:
@@ -130,6 +110,7 @@ def _stop_time(arguments: Namespace) -> float | None:
 def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> int:
     from fullrank import driver
     from fullrank.abilities import check_abilities
+    from fullrank.choices import Choices
     from fullrank.crew import LocalCrew, LocalTeam
     from fullrank.interrupt import interruptible
     from fullrank.provenance import collect
@@ -145,7 +126,7 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
     mpi_library = importlib.import_module("fullrank.backends.mpi").library() if backend == "mpi" else ""
     provenance = collect(argv=["fullrank", *sys.argv[1:]], config_folder=config.path.parent, mpi_library=mpi_library)
     provenance["config_path"] = str(config.path)
-    choices = driver.Choices(
+    choices = Choices(
         output=output_path(config, arguments.output),
         backend=backend,
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
@@ -179,7 +160,7 @@ def _check_interpreters(study: Any) -> None:
 
 
 def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
-    from fullrank.driver import End
+    from fullrank.ending import End
 
     if ending.end is End.STOPPED:
         left = f"{ending.n_finished:,} of {ending.n_items:,} items are finished"
@@ -228,118 +209,3 @@ def _print_summary(ending: Any) -> None:
 def _shown(path: Path) -> Path:
     """Return ``path`` as short as it can be written here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def status(arguments: Namespace, _crew: Any) -> int:
-    """``fullrank status``."""
-    from fullrank.standing import standing
-
-    found = standing(arguments.study, arguments.output)
-    if arguments.json:
-        sys.stdout.write(json.dumps(found.to_dict()) + "\n")
-    else:
-        sys.stdout.write(found.text() + "\n")
-    return found.exit_code if arguments.exit_code else 0
-
-
-def report(arguments: Namespace, _crew: Any) -> int:
-    """``fullrank report``."""
-    from fullrank.report import report as make_report
-    from fullrank.report import text
-
-    check_pictures(arguments)
-    if is_report_of_comparison(arguments):
-        return 0
-    reports = [make_report(_result_of(path)) for path in arguments.files]
-    written = write_pictures(arguments, reports[0])
-    if arguments.json:
-        shown = [made.to_dict() for made in reports]
-        sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
-    else:
-        sys.stdout.write("\n".join(text(made) for made in reports))
-        sys.stdout.write(written)
-    return 0
-
-
-def _result_of(path: Path) -> Path:
-    """Return the result file that is meant: a config's, if a config is named; say so if it is not finished."""
-    from fullrank.standing import output_of
-    from fullrank.workfolder import WorkFolder
-
-    result = output_of(path, None)
-    if not result.exists() and WorkFolder(result).identity() is not None:
-        raise OutputError(
-            f"{result}: not finished yet; see how far it is with: fullrank status {path}, "
-            f"or write what is there with: fullrank gather {path} --partial"
-        )
-    return result
-
-
-def gather(arguments: Namespace, _crew: Any) -> int:
-    """``fullrank gather``."""
-    from fullrank.partial import gather as gather_finished
-
-    written = gather_finished(arguments.study, arguments.output, partial=arguments.partial)
-    if arguments.json:
-        sys.stdout.write(json.dumps(written.to_dict()) + "\n")
-    else:
-        sys.stdout.write(written.text() + "\n")
-    return 0
-
-
-def verify(arguments: Namespace, _crew: Any) -> int:
-    """``fullrank verify``."""
-    from dataclasses import asdict
-
-    from fullrank.store import verify as verify_file
-
-    code, shown = 0, []
-    for path in arguments.files:
-        try:
-            summary = verify_file(path)
-        except OutputError as error:
-            code = error.exit_code
-            shown.append({"file": str(path), "error": str(error)})
-            if not arguments.json:
-                sys.stderr.write(f"fullrank: error: {error}\n")
-            continue
-        shown.append({"file": str(path)} | asdict(summary))
-        if not arguments.json:
-            whole = "complete" if summary.complete else f"partial: {summary.n_missing:,} items missing"
-            sys.stdout.write(
-                f"{path}: {whole}, true to its digests; {summary.n_ok:,} of {summary.n_items:,} items ok\n"
-                f"  results_sha256 {summary.results_sha256}\n"
-            )
-    if arguments.json:
-        sys.stdout.write(json.dumps(shown) + "\n")
-    return code
-
-
-def selftest(arguments: Namespace, _crew: Any) -> int:
-    """``fullrank selftest``: 0 if nothing was lost, 70 if something was."""
-    from fullrank.errors import FullrankError
-    from fullrank.interrupt import interruptible
-    from fullrank.selftest import selftest as kill_and_count
-
-    def tell(sentence: str) -> None:
-        sys.stderr.write(f"fullrank: {sentence}\n")
-
-    with interruptible():
-        figures = kill_and_count(arguments.kills, arguments.dir, seed=arguments.seed, tell=tell)
-    sys.stdout.write(json.dumps(figures.to_dict()) + "\n" if arguments.json else figures.text())
-    return 0 if figures.holds else FullrankError.exit_code
-
-
-def diff(arguments: Namespace, _crew: Any) -> int:
-    """``fullrank diff``: 0 if equal, 1 if not."""
-    from fullrank.store import differences
-
-    found = differences(arguments.first, arguments.second, rtol=arguments.rtol)
-    if arguments.json:
-        sys.stdout.write(json.dumps({"equal": not found, "differences": found}) + "\n")
-    elif found:
-        sys.stdout.write("\n".join(found) + "\n")
-    else:
-        how = "to the last bit" if arguments.rtol == 0 else f"within a relative tolerance of {arguments.rtol:g}"
-        sys.stdout.write(f"equal {how}: {arguments.first} and {arguments.second}\n")
-    return 1 if found else 0

@@ -1,0 +1,185 @@
+"""The arguments of each command, and its help page."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+import fullrank
+from fullrank.errors import UsageError
+
+BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
+_EXIT_CODES = """\
+exit codes: 0 every item done; 3 finished, but more items failed than allowed, or ways of running that are
+compared gave different results; 2 wrong usage or config;
+70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence and a hint."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\nTry: {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; it tells the module and the name of the command's function."""
+    parser = _Parser(
+        prog="fullrank",
+        description="Run a slow, pure-Python function over many parameter sets on every core there is.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fullrank {fullrank.__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    run = _command(subparsers, "run", "run a study, or go on with one", "run", example="run study.toml -n 4")
+    run.add_argument("config", type=Path, metavar="CONFIG", help="the study: a TOML file")
+    run.add_argument("-n", "--workers", type=_positive, metavar="N", help="how many workers (all usable cores)")
+    run.add_argument("-b", "--backend", choices=BACKENDS, help="how to run (mpi under a launcher, else processes)")
+    run.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
+    run.add_argument(
+        "--stop-after",
+        type=_duration,
+        metavar="TIME",
+        help="begin no item later than that after the start of this command: 90, 90s, 55m, 2h or 1:30:00",
+    )
+    run.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")
+    run.add_argument("--take-over", action="store_true", help="take the output over from a run that you know is dead")
+    run.add_argument(
+        "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"
+    )
+    run.add_argument(
+        "--limit",
+        type=_positive,
+        metavar="N",
+        help="only N items, a fair sample, into NAME.partial.h5; a run without it keeps them and goes on",
+    )
+    run.add_argument(
+        "--item",
+        type=_natural,
+        metavar="K",
+        help="run item K alone, in this process, and show its result or traceback; writes nothing",
+    )
+    _add_here(run)
+    run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
+
+    status = _command(subparsers, "status", "how far a study is", "files", example="status study.toml")
+    _add_study(status)
+    status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
+    report = _command(
+        subparsers,
+        "report",
+        "what ran, how well, and what came out",
+        "files",
+        example="report results/study.h5",
+    )
+    report.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    report.add_argument("--plot", type=Path, metavar="IMAGE", help="also draw it, as .png, .pdf or .svg")
+    report.add_argument("--html", type=Path, metavar="PAGE", help="also write it, with its figures, as one web page")
+    gather = _command(
+        subparsers, "gather", "write what is finished to a file", "files", example="gather study.toml --partial"
+    )
+    _add_study(gather)
+    gather.add_argument("--partial", action="store_true", help="also if items are missing: into NAME.partial.h5")
+    verify = _command(
+        subparsers, "verify", "check that files are whole and true", "files", example="verify results/*.h5"
+    )
+    verify.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    diff = _command(
+        subparsers,
+        "diff",
+        "compare two results, to the last bit or within a tolerance",
+        "files",
+        example="diff a.h5 b.h5",
+    )
+    diff.add_argument("first", type=Path, metavar="A")
+    diff.add_argument("second", type=Path, metavar="B")
+    diff.add_argument(
+        "--rtol", type=float, default=0.0, metavar="X", help="relative tolerance (0: equal to the last bit)"
+    )
+    compare = _command(
+        subparsers,
+        "compare",
+        "measure which way of using the cores pays, for one study on this machine",
+        "compare",
+        example="compare study.toml --budget 5m",
+    )
+    _add_comparison(compare)
+    selftest = _command(
+        subparsers,
+        "selftest",
+        "kill real runs here and count what is lost",
+        "selftest",
+        example="selftest --kills 100 --dir /scratch/me",
+    )
+    selftest.add_argument("--kills", type=_positive, default=20, metavar="N", help="how many kills (20)")
+    selftest.add_argument("--dir", type=Path, metavar="DIR", help="a folder of the file system to test")
+    selftest.add_argument(
+        "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
+    )
+    for command in (status, report, gather, verify, diff, compare, selftest):
+        command.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _command(  # type: ignore[no-untyped-def]  # argparse keeps the type of its subparsers private
+    subparsers, name: str, what: str, module: str, *, example: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=f"example: fullrank {example}"
+    )
+    parser.set_defaults(module=f"fullrank.commands.{module}", command=name)
+    return parser
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", type=Path, metavar="CONFIG|FILE", help="the study's config, or its output")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the output, if it was chosen with -o")
+
+
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG", help="the study: a TOML file")
+    parser.add_argument(
+        "--backends",
+        default="serial,threads,processes,interpreters,mpi",
+        metavar="B,…",
+        help="ways of running, beside the serial baseline (%(default)s)",
+    )
+    parser.add_argument("-n", "--workers", metavar="N,…", help="numbers of workers (2, 4, 8 … all usable cores)")
+    parser.add_argument(
+        "--rounds", type=_positive, metavar="R", help="how often each way is measured (what a verdict takes)"
+    )
+    parser.add_argument(
+        "--budget", type=_duration, default=300.0, metavar="TIME", help="how long it may take in all: 90s, 5m, 1h (5m)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("compare.h5"), metavar="FILE", help="all raw values (%(default)s)"
+    )
+    _add_here(parser)
+
+
+def _add_here(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--here", action="store_true", help="also on a node that looks like a cluster's login node")
+
+
+def _duration(text: str) -> float:
+    from fullrank.durations import duration_seconds
+
+    try:
+        return duration_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 1, got {text}")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected an integer >= 0, got {text}")
+    return number

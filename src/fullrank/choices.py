@@ -1,0 +1,35 @@
+"""What the command line decides beside the study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fullrank.progress import Display
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the command line decides beside the study."""
+
+    output: Path
+    """Absolute."""
+    backend: str
+    n_workers: int
+    fresh: bool = False
+    take_over: bool = False
+    stop_at: float | None = None
+    """Time (of time.time()) from which no items are handed out."""
+    limit: int | None = None
+    """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
+    provenance: Mapping[str, str | int | float] | None = None
+
+
+class Console(Protocol):
+    """Where a run tells what happens."""
+
+    def say(self, sentence: str) -> None:
+        """Tell one thing."""
+
+    def display(self) -> Display:
+        """Return a new progress display."""

@@ -1,0 +1,111 @@
+"""The commands that read what runs left: status, report, gather, verify, diff."""
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from fullrank.commands.compare import is_report_of_comparison
+from fullrank.commands.pictures import check_pictures, write_pictures
+from fullrank.errors import OutputError
+
+
+def status(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank status``."""
+    from fullrank.standing import standing
+
+    found = standing(arguments.study, arguments.output)
+    if arguments.json:
+        sys.stdout.write(json.dumps(found.to_dict()) + "\n")
+    else:
+        sys.stdout.write(found.text() + "\n")
+    return found.exit_code if arguments.exit_code else 0
+
+
+def report(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank report``."""
+    from fullrank.report import report as make_report
+    from fullrank.report import text
+
+    check_pictures(arguments)
+    if is_report_of_comparison(arguments):
+        return 0
+    reports = [make_report(_result_of(path)) for path in arguments.files]
+    written = write_pictures(arguments, reports[0])
+    if arguments.json:
+        shown = [made.to_dict() for made in reports]
+        sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(text(made) for made in reports))
+        sys.stdout.write(written)
+    return 0
+
+
+def _result_of(path: Path) -> Path:
+    """Return the result file that is meant: a config's, if a config is named; say so if it is not finished."""
+    from fullrank.standing import output_of
+    from fullrank.workfolder import WorkFolder
+
+    result = output_of(path, None)
+    if not result.exists() and WorkFolder(result).identity() is not None:
+        raise OutputError(
+            f"{result}: not finished yet; see how far it is with: fullrank status {path}, "
+            f"or write what is there with: fullrank gather {path} --partial"
+        )
+    return result
+
+
+def gather(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank gather``."""
+    from fullrank.partial import gather as gather_finished
+
+    written = gather_finished(arguments.study, arguments.output, partial=arguments.partial)
+    if arguments.json:
+        sys.stdout.write(json.dumps(written.to_dict()) + "\n")
+    else:
+        sys.stdout.write(written.text() + "\n")
+    return 0
+
+
+def verify(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank verify``."""
+    from dataclasses import asdict
+
+    from fullrank.store import verify as verify_file
+
+    code, shown = 0, []
+    for path in arguments.files:
+        try:
+            summary = verify_file(path)
+        except OutputError as error:
+            code = error.exit_code
+            shown.append({"file": str(path), "error": str(error)})
+            if not arguments.json:
+                sys.stderr.write(f"fullrank: error: {error}\n")
+            continue
+        shown.append({"file": str(path)} | asdict(summary))
+        if not arguments.json:
+            whole = "complete" if summary.complete else f"partial: {summary.n_missing:,} items missing"
+            sys.stdout.write(
+                f"{path}: {whole}, true to its digests; {summary.n_ok:,} of {summary.n_items:,} items ok\n"
+                f"  results_sha256 {summary.results_sha256}\n"
+            )
+    if arguments.json:
+        sys.stdout.write(json.dumps(shown) + "\n")
+    return code
+
+
+def diff(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank diff``: 0 if equal, 1 if not."""
+    from fullrank.store import differences
+
+    found = differences(arguments.first, arguments.second, rtol=arguments.rtol)
+    if arguments.json:
+        sys.stdout.write(json.dumps({"equal": not found, "differences": found}) + "\n")
+    elif found:
+        sys.stdout.write("\n".join(found) + "\n")
+    else:
+        how = "to the last bit" if arguments.rtol == 0 else f"within a relative tolerance of {arguments.rtol:g}"
+        sys.stdout.write(f"equal {how}: {arguments.first} and {arguments.second}\n")
+    return 1 if found else 0

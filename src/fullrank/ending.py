@@ -1,0 +1,58 @@
+"""How a run ended, and what it tells of that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from fullrank.journal import Frame, Kind, read
+from fullrank.store import FileSummary
+from fullrank.study import Study
+from fullrank.workfolder import WorkFolder
+
+
+class End(Enum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    ALREADY_COMPLETE = "already complete"
+    LIMIT = "limit reached"
+    STOPPED = "stopped"
+    FAILURES = "stopped for failures"
+    DIED = "workers died"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What came of a run."""
+
+    end: End
+    output: Path
+    n_items: int
+    n_finished: int
+    summary: FileSummary | None = None
+    """Of the file that was written, the partial one if a limit was reached; None without one."""
+    printed: Path | None = None
+    """Where it is kept what the function printed."""
+    first_failure: str = ""
+    """Of a run that was stopped for failures: what the first of them raised."""
+
+
+def first_failure(study: Study, folder: WorkFolder) -> str:
+    """Return what the first failed item of the latest attempt raised; empty if none failed."""
+    for path in reversed(folder.journals()):
+        for frame in read(path):
+            if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
+                index, described = frame.indices()[0], frame.json()[0]
+                where = f"item {index} ({shown(study.config.sweep.parameters(index))})"
+                return f"{where}: {described['exception']}\n{described.get('traceback', '')}".rstrip()
+    return ""
+
+
+def shown(parameters: Mapping[str, object]) -> str:
+    """Return parameters in one line.
+
+    >>> shown({"r": 3.71, "x0": 0.1})
+    'r=3.71, x0=0.1'
+    """
+    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
