@@ -57,6 +57,8 @@ def _environment_of_a_laptop() -> Iterator[None]:
                 patch.delenv(name)
         for name, value in OPENMPI_SETTINGS.items():
             patch.setenv(name, os.environ.get(name, value))
+        # hundreds of programs are started here, and without a cache each compiles all it imports
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 
