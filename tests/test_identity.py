@@ -211,6 +211,22 @@ def test_a_column_of_a_table_is_said_by_its_size() -> None:
     assert changes(table(1.0, 2.0), table(1.0, 3.0)) == ["sweep.table.r: 2 values of type float, and they changed"]
 
 
+def test_keys_of_another_form_of_axis_are_not_looked_at() -> None:
+    def table(**others: float) -> Identity:
+        axis = {"name": "r", "form": "column", "type": "int", "num": 9, "sha256": "00"}
+        return replace(STUDY, sweep={"kind": "table", "axes": [axis | others], "replicates": None})
+
+    assert changes(table(), table(stop=0.5)) == ["sweep.table.r: 9 values of type int, and they changed"]
+
+
+@pytest.mark.parametrize("key", ["start", "step", "num"])
+def test_a_number_that_no_config_can_hold_is_refused(key: str) -> None:
+    axis = {"name": "n", "form": "range", "start": 0, "step": 0.5, "num": 4, key: 10**400}
+    text = replace(STUDY, sweep={"kind": "grid", "axes": [axis], "replicates": None}).to_json()
+    with pytest.raises(StorageError, match="expected a study's identity in format 1, got"):
+        Identity.from_json(text)
+
+
 def test_studies_can_be_told_apart_in_a_set() -> None:
     assert len({STUDY, replace(STUDY), replace(STUDY, seed=2)}) == 2
 

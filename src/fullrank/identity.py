@@ -99,8 +99,13 @@ def _is_description(sweep: Any) -> bool:
 
 
 def _is_axis(axis: Mapping[str, Any]) -> bool:
-    is_numeric = all(isinstance(axis.get(key, 0), int | float) for key in ("start", "stop", "step", "num"))
+    is_numeric = all(_is_number(axis.get(key, 0)) for key in ("start", "stop", "step", "num"))
     return isinstance(axis["name"], str) and _AXIS_KEYS[axis["form"]] <= axis.keys() and is_numeric
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is one that a config can hold; longer integers do not go into the floats they are reckoned with."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= 1 << 64)
 
 
 def plain(value: Any) -> Any:
@@ -182,7 +187,7 @@ def _sweep_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[s
 def _axis_changes(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if "values" in old and "values" in new:
         yield from _difference(what, old["values"], new["values"])
-    elif old["form"] == new["form"] and "stop" in new:
+    elif old["form"] == new["form"] and "stop" in _AXIS_KEYS[new["form"]]:
         for key in ("start", "stop", "num"):
             yield from _difference(f"{what}.{key}", old[key], new[key])
     elif not _same(old, new):
