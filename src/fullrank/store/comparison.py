@@ -182,7 +182,7 @@ def read_comparison(path: Path) -> Comparison:
     """
     with reading(path, "be opened"):
         file = open_old(path)
-    with file, reading(path):
+    with reading(path), file:
         objects = check_file(file, path, file_format=FORMAT, newest_version=FORMAT_VERSION, what="a comparison")
         root = objects["/"]
         if read_attribute(root, TEXTS_DIGEST) != texts_sha256(objects):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
+from fullrank.errors import OutputError
 from fullrank.schema import AttemptRow, Block, Failure, Field, Tables, WorkerRow
 from fullrank.store.attributes import read_attribute
 from fullrank.store.axis import FileAxis, Value, VariableText
@@ -44,7 +46,8 @@ class ResultFile:
                 self._objects = check_file(self._file, path)
                 self._read_layout()
         except BaseException:
-            self.close()
+            with suppress(OutputError):  # the damage that was found first is the one to tell of
+                self.close()
             raise
 
     def __enter__(self) -> Self:
@@ -60,7 +63,8 @@ class ResultFile:
 
     def close(self) -> None:
         """Close the file; harmless if it is closed."""
-        self._file.close()
+        with reading(self.path, "be closed"):  # HDF5 does not let go of some structures that are damaged
+            self._file.close()
 
     def _read_layout(self) -> None:
         self._dims: dict[str, tuple[str, ...]] = {}
@@ -98,7 +102,8 @@ class ResultFile:
         return found
 
     def _attribute(self, name: str) -> Any:
-        return read_attribute(self._objects["/"], name)
+        with reading(self.path):
+            return read_attribute(self._objects["/"], name)
 
     def _text(self, name: str) -> str:
         if not isinstance(value := self._attribute(name), str):
@@ -119,7 +124,7 @@ class ResultFile:
         dataset = self._dataset(name)
         if len(dataset.shape) != 1:
             raise damaged(self.path, f"/{name} has {len(dataset.shape)} dimensions, expected 1")
-        units, long_name = (str(read_attribute(dataset, key, "")) for key in ("units", "long_name"))
+        units, long_name = self._words_of(dataset)
         return FileAxis(name, units, long_name, dataset, self.path)
 
     def _field(self, name: str) -> Field:
@@ -168,7 +173,8 @@ class ResultFile:
     @property
     def texts_sha256(self) -> tuple[str, str]:
         """The digest over the file's texts as it stands in the file, and as it is."""
-        return self._text(TEXTS_DIGEST), texts_sha256(self._objects)
+        with reading(self.path):
+            return self._text(TEXTS_DIGEST), texts_sha256(self._objects)
 
     @cached_property
     def variables(self) -> Mapping[str, VariableText]:
@@ -176,9 +182,12 @@ class ResultFile:
         return {entry.name: self._variable(entry.name) for entry in self.fields}
 
     def _variable(self, name: str) -> VariableText:
-        dataset = self._dataset(name)
-        units, long_name = (str(read_attribute(dataset, key, "")) for key in ("units", "long_name"))
+        units, long_name = self._words_of(self._dataset(name))
         return VariableText(units, long_name, self.dims_of(name)[len(self.shape) :])
+
+    def _words_of(self, dataset: h5py.Dataset) -> tuple[str, str]:
+        with reading(self.path):
+            return str(read_attribute(dataset, "units", "")), str(read_attribute(dataset, "long_name", ""))
 
     def dims_of(self, name: str) -> tuple[str, ...]:
         """Return the names of a dataset's dimensions, as its scales have them."""
