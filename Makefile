@@ -66,7 +66,7 @@ bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank beside 
 python:  ## say which Python a new environment would get
 	@sh -c "$$FIND_PYTHON" sh $(CANDIDATES)
 
-fuzz: $(VENV)/.ready-test  ## feed bad input to all that reads it: 105,000 inputs, or as many as SECONDS=120 gives time for
+fuzz: $(VENV)/.ready-fuzz  ## feed bad input to all that reads it: 105,000 inputs, or as many as SECONDS=120 gives time for
 	$(VENV)/bin/python tests/fuzz/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 clean:  ## remove environments and caches, never results
@@ -108,6 +108,11 @@ $(VENV)/.ready-%: pyproject.toml src/fullrank/__init__.py $(if $(realpath $(VENV
 	@echo "Installing fullrank and what it needs ($(EXTRAS_$*)) into $(VENV); this can take a minute."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS_$*)]'
 	@touch $(MARKS_$*:%=$(VENV)/.ready-%)
+
+# What guides the fuzzer has no wheel for some machines; fuzz.py says what is left out then.
+$(VENV)/.ready-fuzz: $(VENV)/.ready-test
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary atheris --editable '.[fuzz]' && \
+	    touch $@ || true
 
 .venv-bench/.ready-bench: benchmarks/requirements.txt
 	$(call make_venv,.venv-bench)

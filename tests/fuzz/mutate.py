@@ -1,9 +1,11 @@
-"""Changes to valid samples: of their bytes, of their words, and of what JSON holds."""
+"""Changes to valid samples: of their bytes, of their words, of what JSON holds, and of a file's structures."""
 
 import random
 import re
 from collections.abc import Sequence
 from typing import Any
+
+from structures import Structure, sealed
 
 _TOKEN = re.compile(rb"[A-Za-z_]+|[0-9.eE+-]+|\s+|.", re.DOTALL)
 _NUMBERS = (b"0", b"-1", b"1e309", b"nan", b"-inf", b"9223372036854775808", b"1" * 5000, b"0x_", b"1_0", b"1.5.2")
@@ -89,3 +91,22 @@ def changed_json(chance: random.Random, value: Any) -> Any:
         case 1:
             return value + value[place : place + 1]
     return [*value[:place], changed_json(chance, value[place]), *value[place + 1 :]]
+
+
+def changed_structure(chance: random.Random, data: bytes, found: Sequence[Structure]) -> bytes:
+    """Return an HDF5 file of the same length with numbers of one structure exchanged, and its checksum put right.
+
+    Kinds are equally likely, however many there are of each. One change in ten leaves the checksum wrong.
+    """
+    kind = chance.choice(sorted({structure.kind for structure in found}))
+    structure = chance.choice([structure for structure in found if structure.kind == kind])
+    result = bytearray(data)
+    for _ in range(chance.choice((1, 1, 1, 2, 4))):
+        size = min(chance.choice((1, 1, 2, 4, 8)), structure.stop - structure.start)
+        place = chance.randrange(structure.start, structure.stop - size + 1)
+        old = int.from_bytes(result[place : place + size], "little")
+        new = chance.choice((old ^ 1 << chance.randrange(8 * size), old + 1, old - 1, 0, -1, chance.getrandbits(64)))
+        if new % (1 << 8 * size) == old:
+            new = old + 1
+        result[place : place + size] = (new % (1 << 8 * size)).to_bytes(size, "little")
+    return bytes(result) if chance.random() < 0.1 else sealed(bytes(result), structure)

@@ -1,25 +1,27 @@
-"""A small, seeded share of ``make fuzz``, and that the runner notices what it is there to notice."""
+"""A small, seeded share of ``make fuzz``, and that what feeds and guides notices what it is there to notice."""
 
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 FUZZ = Path(__file__).with_name("fuzz.py")
-TARGETS = {"config": 300, "table": 600, "command_line": 60, "journal": 400, "work_folder": 400, "result": 20}
+TARGETS = {"config": 300, "table": 600, "command_line": 40, "journal": 400, "work_folder": 400, "result": 20}
+PATHS = [str(folder) for folder in (FUZZ.parent, FUZZ.parents[1], FUZZ.parents[1] / "store")]
 
 ROTTEN = f"""\
 import os, socket, sys, time
 from pathlib import Path
-sys.path.insert(0, {str(FUZZ.parent)!r})
-import fuzz
+sys.path[:0] = {PATHS}
+import count, runner
 from fullrank.errors import ConfigError
 from targets import Target
 
-fuzz.HANG_SECONDS = 0.2
-fuzz.KEPT = Path(sys.argv[1])
+runner.HANG_SECONDS = 0.2
+count.KEPT = Path(sys.argv[1])
 outside = Path(sys.argv[1]) / "outside"
 acts = {{
     b"refuses": lambda: (_ for _ in ()).throw(ConfigError("no")),
@@ -32,27 +34,106 @@ acts = {{
     b"calls": lambda: socket.socket().close(),
 }}
 names = iter(acts)
-target = Target("rotten", lambda chance: next(names), lambda data: acts[data]())
-runner = fuzz.Runner(1)
-runner._warm = lambda target: None
-count = runner.run(lambda folder: target, lambda count: count.inputs < len(acts))
-print(count.inputs, count.tracebacks, count.hangs, count.touches)
+target = Target("rotten", [], lambda chance: next(names), None, lambda data: acts[data]())
+runner.Runner._warm = lambda self, target: None
+found = runner.Runner(1).run(lambda folder: target, lambda count: count.inputs < len(acts))
+print(found.inputs, found.tracebacks, found.hangs, found.touches)
 """
+
+PLANTED = f"""\
+import sys
+from pathlib import Path
+sys.path[:0] = {PATHS}
+import atheris, count, guided
+from part import Part
+from target import Target
+
+count.KEPT = Path(sys.argv[1])
+
+def feed(data):
+    if int.from_bytes(data[:4], "little") == 0x5AC39917:
+        raise LookupError("planted")
+
+def change(chance, data, mutate):
+    return mutate(data)
+
+def leave(found):
+    print(found.inputs, found.tracebacks, *found.kinds, flush=True)
+
+class Until(Part):
+    def go_on(self, count):
+        return not count.tracebacks and count.inputs < 200_000
+
+atheris.instrument_func(feed)
+target = Target("planted", [b"a sample"], None, change, feed)
+from runner import Runner
+Runner._warm = lambda self, target: None
+guided.guide(lambda folder: target, Until("planted", "guided", seed=1), None, leave)
+"""
+
+DYING = f"""\
+import os, sys, time
+from pathlib import Path
+sys.path[:0] = {PATHS}
+import count, part
+
+count.KEPT = Path(sys.argv[1]) / "kept"
+part._PROGRAMS["blind"] = Path(sys.argv[1]) / "dying.py"
+found = part.Part("config", "blind", seed=1, n_inputs=9).run()
+print(found.inputs, found.deaths, *sorted(path.read_text() for path in count.KEPT.iterdir()))
+"""
+
+DIES = """\
+import os
+from count import Count
+from part import program
+
+def feed(part, last, leave):
+    count = Count(part.target, part.way)
+    while part.go_on(count):
+        count.inputs += 1
+        last.note(count.inputs, b"fatal" if count.inputs == 4 else b"harmless")
+        if count.inputs == 4:
+            os.abort()
+    leave(count)
+
+program(feed)
+"""
+
+
+def said_by(script: str, folder: Path) -> str:
+    words = [sys.executable, "-c", script, folder]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_changed_samples_are_read_or_refused_with_a_sentence(target: str) -> None:
     n_inputs = TARGETS[target]
-    words = [sys.executable, FUZZ, "--seed", "20261126", "--target", target, "--only", str(n_inputs), "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=110, check=False)
+    asked = ["--seed", "20261126", "--target", target, "--way", "blind", "--only", str(n_inputs), "--json"]
+    done = subprocess.run([sys.executable, FUZZ, *asked], capture_output=True, text=True, timeout=110, check=False)
     assert done.stdout, done.stderr
     (count,) = json.loads(done.stdout)
-    assert (count["inputs"], count["kinds"]) == (n_inputs, {})
+    assert (count["inputs"], count["deaths"], count["kinds"]) == (n_inputs, 0, {})
     assert done.returncode == 0
 
 
 def test_runner_notices_tracebacks_hangs_and_touches(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ROTTEN, tmp_path], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.split() == ["8", "1", "1", "5"]
+    assert said_by(ROTTEN, tmp_path).split() == ["8", "1", "1", "5"]
+
+
+def test_death_of_the_process_is_counted_and_its_input_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(DIES)
+    assert said_by(DYING, tmp_path).split() == ["9", "2", "fatal"]
+
+
+@pytest.mark.skipif(
+    find_spec("atheris") is None, reason="atheris, which guides the fuzzer, is installed by `make fuzz`"
+)
+def test_guided_inputs_find_what_blind_ones_would_not(tmp_path: Path) -> None:
+    """Four bytes have to be right: 200,000 blind inputs would come upon it with a chance of one in 20,000."""
+    n_inputs, n_tracebacks, kind = said_by(PLANTED, tmp_path).split(maxsplit=2)
+    assert (n_tracebacks, kind.split(" ")[0]) == ("1", "LookupError")
+    assert int(n_inputs) < 200_000
+    assert len(list(tmp_path.iterdir())) == 1
