@@ -401,6 +401,18 @@ def test_many_workers_have_the_bars_of_three_of_them(path: Path) -> None:
     assert {name: line.count("█") for name, line in bars.items()} == {"least busy": 0, "median": 12, "busiest": 24}
 
 
+@pytest.mark.parametrize(
+    ("total", "busy"),
+    [(0.0, 3.0), (-1.0, 3.0), (8.0, 1e300), (8.0, -1e300), (8.0, math.inf), (math.inf, 3.0), (5e-324, 3.0)],
+)
+def test_an_account_that_a_damaged_file_holds_has_a_bar_of_the_usual_length(
+    path: Path, total: float, busy: float
+) -> None:
+    write(path, {"e": np.ones(12)}, workers=[accounted(worker(0, busy=busy), total=total)], attempts=[WRITTEN])
+    bars = re.findall(r"^  worker 0  (.*)$", text(report(path)), re.MULTILINE)
+    assert all(len(line) <= 64 for line in bars)
+
+
 def test_every_phase_of_an_account_has_a_sign_of_its_own_and_a_name() -> None:
     nothing = summed([])
     assert list(words_of_account.PHASES) == list(nothing.phases())

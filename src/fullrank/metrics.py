@@ -11,7 +11,7 @@ efficiency, which POP too calls parallel efficiency; here that product is the bu
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, fsum, isnan, nan
+from math import ceil, floor, fsum, isfinite, isnan, nan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it imports numpy
@@ -242,10 +242,10 @@ def _ratio(dividend: float, divisor: float) -> float:
 def spelled_seconds(seconds: float) -> str:
     """Spell a duration for people: three digits, or two units.
 
-    >>> [spelled_seconds(s) for s in (0.0000123, 0.0932, 1.234, 723, 11100, 183600, float("nan"))]
+    >>> [spelled_seconds(s) for s in (0.0000123, 0.0932, 1.234, 723, 11100, 183600, float("inf"))]
     ['12.3 µs', '93.2 ms', '1.23 s', '12 min 3 s', '3 h 5 min', '2 d 3 h', 'unknown']
     """
-    if isnan(seconds):
+    if not isfinite(seconds):
         return "unknown"
     if seconds >= 59.95:
         return _in_two_units(floor(seconds + 0.5))

@@ -96,5 +96,11 @@ def bar(account: Account, longest_seconds: float, *, n_columns: int) -> str:
     for phase, seconds in account.phases().items():
         until_seconds += seconds
         # the end of each phase is rounded, not its length, so that what follows stands where it belongs
-        drawn += PHASES[phase][0] * (round(until_seconds / longest_seconds * n_columns) - len(drawn))
+        drawn += PHASES[phase][0] * (_columns(until_seconds, longest_seconds, n_columns) - len(drawn))
     return drawn
+
+
+def _columns(seconds: float, longest_seconds: float, n_columns: int) -> int:
+    """Return where on the scale a moment stands, at one of its ends if a damaged file has it beyond."""
+    share = seconds / longest_seconds if longest_seconds > 0 else 0.0
+    return round(n_columns * min(1.0, max(0.0, share)))
