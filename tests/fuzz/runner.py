@@ -65,7 +65,7 @@ class Runner:
 
     def _warm(self, target: Target) -> None:
         chance = random.Random(self._seed)
-        for data in [*target.samples, *(target.make(chance) for _ in range(20))]:
+        for data in [*target.samples, *(target.make(chance) for _ in range(5))]:
             try:
                 target.feed(data)
             except Exception:

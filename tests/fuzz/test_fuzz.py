@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FUZZ = Path(__file__).with_name("fuzz.py")
-TARGETS = {"config": 300, "table": 600, "command_line": 40, "journal": 400, "work_folder": 400, "result": 20}
+TARGETS = {"config": 300, "table": 600, "command_line": 30, "journal": 400, "work_folder": 400, "result": 16}
 PATHS = [str(folder) for folder in (FUZZ.parent, FUZZ.parents[1], FUZZ.parents[1] / "store")]
 
 ROTTEN = f"""\
