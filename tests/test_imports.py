@@ -17,7 +17,7 @@ LAYERS = [
     "axes",
     "sweep tables",
     "config",
-    "schedule seeds encode journal filesystem cores features",
+    "schedule seeds encode journal filesystem cores features parent",
     "function",
     "job",
     "claim",

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -197,3 +198,25 @@ def test_finished_items_survive_the_death_of_a_worker_and_no_child_stays_behind(
     assert failures(project) == {}
     times = Counter(project.visits())
     assert {index for index in finished if times[index] > 1} == set()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_child_in_c_code_that_lets_no_thread_run_ends_with_its_worker(project: Project, backend: str) -> None:
+    project.write(study("if x == 7:\n    open('stuck', 'w').close()\n    sum(range(10**13))"), grid=GRID, tail=ISOLATE)
+    running = project.start_run("-b", backend, "-n", WORKERS[backend])
+    project.until(lambda: (project.folder / "stuck").exists(), "the item is in C code")
+    children = project.descendants(running.pid)
+    assert any("fullrank.isolation.child" in words for words in children.values())
+    for pid in [running.pid, *(pid for pid, words in children.items() if "isolation" not in words)]:
+        os.kill(pid, signal.SIGKILL)
+    running.end()
+    project.until(lambda: not any(is_there(pid) for pid in children), "no child is left", limit_seconds=10)
+
+
+def is_there(pid: int) -> bool:
+    """Whether the process lives; one that waits to be asked for by whoever adopted it does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"

@@ -17,6 +17,7 @@ from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment
+from fullrank.parent import die_with
 from fullrank.status import Status
 
 DEATHS_UNTIL_CRASHED = 2
@@ -136,6 +137,7 @@ def main() -> None:
     from fullrank.worker import Keeper
 
     answers, parent = int(sys.argv[1]), int(sys.argv[2])  # os.getppid() would not tell that it is dead already
+    die_with(parent)
     Keeper([], parent=parent).start()
     job, index = pickle.load(sys.stdin.buffer)
     running: list[int] = [IDLE]

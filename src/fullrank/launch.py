@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
 from fullrank.launcher import stripped_environment
+from fullrank.parent import end_with
 
 EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
 """Names a file for root's exit code: mpiexec's own is not to be trusted."""
@@ -121,22 +122,6 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float 
         return int(text) if text else None
     finally:
         told.unlink()
-
-
-def end_with(parent: int) -> Callable[[], None] | None:
-    """Return what makes the child end if this process is killed; None where the system has no such thing."""
-    if sys.platform != "linux":
-        return None
-    import ctypes
-
-    set_option, parent_death_signal = ctypes.CDLL(None).prctl, 1
-
-    def set_signal() -> None:
-        set_option(parent_death_signal, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the signal was set
-            os._exit(1)
-
-    return set_signal
 
 
 # TERM reaches the ranks as USR1: Open MPI's mpiexec turns TERM, and INT, into a kill

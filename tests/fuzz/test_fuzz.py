@@ -100,6 +100,21 @@ def feed(part, last, leave):
 program(feed)
 """
 
+ACCEPTED = f"""\
+import sys
+from pathlib import Path
+sys.path[:0] = {PATHS}
+from targets import TARGETS
+
+for name in ("config", "table", "journal", "work_folder", "result"):
+    folder = Path(sys.argv[1]) / name
+    folder.mkdir()
+    target = TARGETS[name](folder)
+    for sample in target.samples:
+        target.feed(sample)
+    print(name, len(target.samples) > 0)
+"""
+
 
 def said_by(script: str, folder: Path) -> str:
     words = [sys.executable, "-c", script, folder]
@@ -117,6 +132,11 @@ def test_changed_samples_are_read_or_refused_with_a_sentence(target: str) -> Non
     (count,) = json.loads(done.stdout)
     assert (count["inputs"], count["deaths"], count["kinds"]) == (n_inputs, 0, {})
     assert done.returncode == 0
+
+
+def test_samples_are_valid_so_that_what_is_changed_in_them_is_what_is_refused(tmp_path: Path) -> None:
+    names = ("config", "table", "journal", "work_folder", "result")
+    assert said_by(ACCEPTED, tmp_path).splitlines() == [f"{name} True" for name in names]
 
 
 def test_runner_notices_tracebacks_hangs_and_touches(tmp_path: Path) -> None:

@@ -47,14 +47,17 @@ constants = { a = 1, b = [1.5, 2], c = { npy = "a.npy" }, d = "x" }
 [sweep]
 replicates = 3
 [sweep.grid]
-x = { start = 0.0, stop = 1.0, num = 5, scale = "log", units = "m" }
+x = { start = 0.5, stop = 2.0, num = 5, scale = "log", units = "m" }
 n = { range = [0, 10, 2] }
 k = ["a", "b"]
 [results.y]
 units = "1"
-dims = ["k"]
+dims = ["mode"]
 [run]
-time_limit = 3.5
+item_time_limit_seconds = 3.5
+isolate = true
+item_memory_limit_bytes = 1000000000
+max_failures = 3
 schedule = "guided"
 order = "spread"
 [output]

@@ -19,9 +19,10 @@ from fullrank.compare.records import Variant
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE
 from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, UsageError
-from fullrank.launch import end_with, find_mpiexec
+from fullrank.launch import find_mpiexec
 from fullrank.launcher import stripped_environment
 from fullrank.metrics import Work, work
+from fullrank.parent import end_with
 from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
 

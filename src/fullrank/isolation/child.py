@@ -23,6 +23,7 @@ from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received
 from fullrank.isolation.watch import ABANDON
 from fullrank.job import Job
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+from fullrank.parent import die_with
 
 _UNTOLD_SECONDS = 0.001
 """An item that took this long is told as soon as it has ended; shorter ones together, once in so long."""
@@ -109,6 +110,7 @@ def main() -> int:
     """Be the child; return its exit code."""
     from fullrank.worker import Keeper
 
+    die_with(os.getppid())  # the keeper's thread does not run while an item holds the GIL in C code
     for number in STOP_SIGNALS:  # no SIG_IGN, which what user code starts would inherit
         signal.signal(number, _for_worker)
     answers, cell = int(sys.argv[1]), int(sys.argv[2])
