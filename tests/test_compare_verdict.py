@@ -87,6 +87,57 @@ def test_threads_that_hold_the_gil_for_a_part_of_the_time_are_told_so() -> None:
     assert reason(THREADS, comparison(partly)) == "pays; the function releases the GIL for a part of its time only"
 
 
+# On two cores that other programs share: two threads that release the GIL get no more than these either.
+@pytest.mark.parametrize(("busy", "others"), [(1.0, 1.0), (0.7, 1.4), (0.35, 1.7)])
+@pytest.mark.parametrize("makespan", [4.0, 2.0])
+def test_beside_busy_programs_nothing_is_said_of_the_gil(busy: float, others: float, makespan: float) -> None:
+    ways = {SERIAL: Way(4.0, others=1.0), THREADS: Way(makespan, cores_busy=busy, others=others)}
+    told = reason(THREADS, comparison(ways))
+    assert f"other programs kept {others} of 2 cores busy, so whether the GIL holds threads up cannot be judged" in told
+    assert "one thread compute" not in told
+    assert "releases" not in told
+
+
+def test_little_load_from_others_does_not_excuse_threads_that_take_turns() -> None:
+    ways = {SERIAL: Way(4.0, others=0.3), THREADS: Way(4.0, cores_busy=1.0, others=0.3)}
+    assert reason(THREADS, comparison(ways)).startswith("the GIL lets one thread compute at a time")
+
+
+def test_two_threads_that_computed_at_once_beside_others_do_release_the_gil() -> None:
+    ways = {SERIAL: Way(4.0, others=0.6), THREADS: Way(2.8, cores_busy=1.45, others=0.55)}
+    assert reason(THREADS, comparison(ways)).startswith("pays; the function releases the GIL")
+    assert "only" not in reason(THREADS, comparison(ways))
+
+
+@pytest.mark.parametrize("variant", [THREADS, PROCESSES])
+def test_serial_run_that_other_programs_slowed_down_is_not_said_to_wait(variant: Variant) -> None:
+    ways = {SERIAL: Way(4.0, cores_busy=0.33, others=1.7), variant: Way(2.0, cores_busy=0.66, others=1.4)}
+    told = reason(variant, comparison(ways))
+    assert "the items wait more than they compute" not in told
+    assert "other programs kept 1.7 of 2 cores busy, so whether the items wait or compute cannot be judged" in told
+
+
+def test_other_programs_on_cores_that_are_not_for_this_study_excuse_nothing() -> None:
+    ways = {SERIAL: Way(4.0, others=6.0), THREADS: Way(4.0, cores_busy=1.0, others=6.0)}
+    shared = {**LAPTOP, "all_cores": 8}
+    assert reason(THREADS, comparison(ways, machine=shared)).startswith("the GIL lets one thread compute at a time")
+    full = {**LAPTOP, "all_cores": 7}
+    assert reason(THREADS, comparison(ways, machine=full)).startswith("other programs kept 1.0 of 2 cores busy, so")
+    unknown = comparison(ways)  # six of two cores: of a machine with more
+    assert reason(THREADS, unknown).startswith("the GIL lets one thread compute at a time")
+
+
+def test_items_that_wait_on_a_machine_with_an_idle_core_are_said_to_wait() -> None:
+    ways = {SERIAL: Way(4.0, cores_busy=0.1, others=1.0), THREADS: Way(2.0, cores_busy=0.2, others=1.0)}
+    assert reason(THREADS, comparison(ways)) == "pays; the items wait more than they compute"
+
+
+def test_processes_that_could_not_have_the_cores_have_others_as_the_reason() -> None:
+    ways = {SERIAL: Way(4.0, others=1.0), PROCESSES: Way(3.6, cores_busy=1.0, others=1.1, balance=0.6)}
+    told = reason(PROCESSES, comparison(ways))
+    assert told == "pays; other programs kept 1.1 of 2 cores busy, which these workers could not have"
+
+
 def test_what_is_not_possible_has_its_reason_and_no_figures() -> None:
     judged = judge(comparison(PURE_PYTHON, not_possible={INTERPRETERS: "the function imports numpy"}))
     found = verdict_on(INTERPRETERS, judged)

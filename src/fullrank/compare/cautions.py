@@ -56,7 +56,7 @@ def _spread(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
 
 
 def _neighbours(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
-    others = max((summary.others_cores for summary in found if summary.others_cores > 0), default=0.0)
+    others = max((kept for summary in found if (kept := setting.others_cores(summary)) > 0), default=0.0)
     n_cores = setting.n_cores(setting.baseline.variant)
     if others > BUSY_SHARE * (n_cores or 1):
         of = f" of {n_cores}" if n_cores else ""

@@ -172,6 +172,7 @@ class _Conduct:
             "processor": facts.get("cpu_model", ""),
             "usable_cores": place.room,
             "node_cores": place.usable_cores,
+            "all_cores": os.cpu_count() or "",
             "physical_cores": (place.room <= place.usable_cores and physical_cores()) or "",
             "gil": facts.get("gil", ""),
             "python": facts.get("python", ""),

@@ -16,6 +16,8 @@ LOW_BALANCE = 0.85
 HIGH_OVERHEAD_SHARE = 0.15
 SLOWER_BESIDE_OTHERS = 1.15
 BUSY_NEIGHBOURS_CORES = 0.25
+IDLE_CORES = 0.3
+"""Where fewer were left idle beside other programs, workers could not have had more cores than they had."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,16 @@ class Setting:
         """Return how many ``usable`` or ``physical`` cores there are for ``variant``, None if that is not known."""
         return n_cores(self.comparison.machine, variant, kind=kind)
 
+    def others_cores(self, summary: Summary) -> float:
+        """Return how many of the usable cores other programs kept busy, at the least; NaN where that is not known.
+
+        They are seen on the whole machine, and those that this process may not use have room for some of them.
+        """
+        n_all, n_usable = self.comparison.machine.get("all_cores"), self.n_cores(summary.variant)
+        if not isinstance(n_all, int | float) or n_usable is None:
+            return summary.others_cores
+        return summary.others_cores - max(0.0, min(summary.others_cores, n_all - n_usable))
+
 
 def n_cores(machine: Mapping[str, str | int | float], variant: Variant, *, kind: str = "usable") -> int | None:
     """Return how many cores there are for ``variant``: only ranks reach those of a job's other nodes.
@@ -63,9 +75,48 @@ def n_cores(machine: Mapping[str, str | int | float], variant: Variant, *, kind:
     return int(found) if isinstance(found, int | float) else None
 
 
-def waits(baseline: Summary) -> bool:
-    """Return whether the items wait more than they compute."""
+def may_wait(baseline: Summary) -> bool:
+    """Return whether the items may wait more than they compute; beside busy programs they may compute slowly, too."""
     return baseline.cores_busy < WAITING_CORES_BUSY
+
+
+def waits(setting: Setting) -> bool:
+    """Return whether the items are known to wait more than they compute."""
+    return may_wait(setting.baseline) and not is_crowded_out(setting.baseline, setting)
+
+
+def is_crowded_out(summary: Summary, setting: Setting) -> bool:
+    """Return whether other programs took so much that these workers could not have kept more cores busy.
+
+    Then few cores busy say nothing of a GIL or of items that wait. False where the others' share is not known.
+    """
+    n_cores, others = setting.n_cores(summary.variant), setting.others_cores(summary)
+    if n_cores is None or not BUSY_NEIGHBOURS_CORES < others <= n_cores + IDLE_CORES:  # NaN is not
+        return False
+    return summary.cores_busy + others > n_cores - IDLE_CORES
+
+
+def crowded_out(summary: Summary, setting: Setting, *, unjudged: str) -> str:
+    """Say that other programs are why something cannot be judged; empty if they took little."""
+    if not is_crowded_out(summary, setting):
+        return ""
+    return f"{_others_kept(summary, setting)}, so {unjudged} cannot be judged"
+
+
+def wait_unjudged(setting: Setting) -> str:
+    """Say why it is not known whether the items wait; empty if it is."""
+    if not may_wait(setting.baseline):
+        return ""
+    return crowded_out(setting.baseline, setting, unjudged="whether the items wait or compute")
+
+
+def gil_unjudged(summary: Summary, setting: Setting) -> str:
+    """Say why it is not known whether the GIL holds threads up; empty if it is, or if there are none."""
+    if summary.variant.backend != "threads" or setting.gil == "disabled" or waits(setting):
+        return ""
+    if not summary.cores_busy < ONE_CORE_BUSY:  # two computed at once
+        return ""
+    return crowded_out(summary, setting, unjudged="whether the GIL holds threads up")
 
 
 def why_short(summary: Summary, setting: Setting) -> str:
@@ -102,7 +153,9 @@ def about(n: int) -> str:
 
 def held_by_gil(summary: Summary, setting: Setting) -> str:
     """Return how the GIL holds threads up; empty if it does not."""
-    if summary.variant.backend != "threads" or setting.gil == "disabled" or waits(setting.baseline):
+    if summary.variant.backend != "threads" or setting.gil == "disabled" or waits(setting):
+        return ""
+    if is_crowded_out(summary, setting):
         return ""
     if summary.cores_busy < ONE_CORE_BUSY:
         who = setting.gil.partition("enabled by ")[2]
@@ -134,14 +187,14 @@ def _long_item(summary: Summary, setting: Setting) -> str:
 
 def _oversubscribed(summary: Summary, setting: Setting) -> str:
     n_workers, n_cores = summary.variant.n_workers, setting.n_cores(summary.variant)
-    if n_cores is None or n_workers <= n_cores or waits(setting.baseline):
+    if n_cores is None or n_workers <= n_cores or may_wait(setting.baseline):
         return ""
     return f"{n_workers} workers take turns on {_cores(n_cores, 'usable')} (oversubscribed)"
 
 
 def _hyper_threads(summary: Summary, setting: Setting) -> str:
     n_workers, n_cores = summary.variant.n_workers, setting.n_cores(summary.variant, kind="physical")
-    if n_cores is None or n_workers <= n_cores or waits(setting.baseline):
+    if n_cores is None or n_workers <= n_cores or may_wait(setting.baseline):
         return ""
     return f"{n_workers} workers share {_cores(n_cores, 'physical')}: hyper-threads are not cores"
 
@@ -168,10 +221,19 @@ def _slower(summary: Summary, setting: Setting) -> str:
     return f"an item takes {factor:.1f}× as long beside others (caches, memory, clock rate, or a busy machine)"
 
 
-def _neighbours(summary: Summary, _setting: Setting) -> str:
-    if not summary.others_cores > BUSY_NEIGHBOURS_CORES:
+def _no_room(summary: Summary, setting: Setting) -> str:
+    if not is_crowded_out(summary, setting):
         return ""
-    return f"other programs kept {summary.others_cores:.1f} cores busy"
+    return f"{_others_kept(summary, setting)}, which these workers could not have"
+
+
+def _neighbours(summary: Summary, setting: Setting) -> str:
+    return _others_kept(summary, setting) if setting.others_cores(summary) > BUSY_NEIGHBOURS_CORES else ""
+
+
+def _others_kept(summary: Summary, setting: Setting) -> str:
+    n_cores = setting.n_cores(summary.variant)
+    return f"other programs kept {setting.others_cores(summary):.1f}{f' of {n_cores}' if n_cores else ''} cores busy"
 
 
 def _cores(n_cores: int, kind: str) -> str:
@@ -180,10 +242,12 @@ def _cores(n_cores: int, kind: str) -> str:
 
 _CAUSES = (
     held_by_gil,
+    gil_unjudged,
     _startup,
     _long_item,
     _oversubscribed,
     _hyper_threads,
+    _no_room,
     _imbalance,
     _overhead,
     _slower,

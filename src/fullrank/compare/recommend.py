@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fullrank.compare.reasons import BreakEven, Setting, about, break_even, held_by_gil, why_short
+from fullrank.compare.reasons import BreakEven, Setting, about, break_even, gil_unjudged, held_by_gil, why_short
 from fullrank.compare.records import Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
 from fullrank.compare.summary import Summary, ratios, study_seconds
@@ -137,6 +137,7 @@ def _nearest_break_even(setting: Setting, found: Sequence[Summary]) -> BreakEven
         if (at := break_even(summary, setting)) is not None
         and at.n_items > setting.comparison.n_items
         and not held_by_gil(summary, setting)
+        and not gil_unjudged(summary, setting)
     ]
     return min(points, key=lambda point: (point.is_bound, point.n_items), default=None)
 

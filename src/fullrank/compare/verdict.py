@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from fullrank.compare.cautions import cautions
-from fullrank.compare.reasons import Setting, about, break_even, held_by_gil, waits, why_short
+from fullrank.compare.reasons import (
+    Setting,
+    about,
+    break_even,
+    gil_unjudged,
+    held_by_gil,
+    wait_unjudged,
+    waits,
+    why_short,
+)
 from fullrank.compare.recommend import Recommendation, recommend
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import fewest_rounds
@@ -118,11 +127,13 @@ def _remarks(summary: Summary, setting: Setting) -> list[str]:
     """Return what is worth knowing of a way that pays."""
     found = []
     variant = summary.variant
-    if waits(setting.baseline):
+    if waits(setting):
         found.append("the items wait more than they compute")
+    elif unjudged := wait_unjudged(setting):
+        found.append(unjudged)
     elif variant.backend == "threads":
         free = "this Python has no GIL" if setting.gil == "disabled" else "the function releases the GIL"
-        found.append(held_by_gil(summary, setting) or free)
+        found.append(held_by_gil(summary, setting) or gil_unjudged(summary, setting) or free)
     if summary.speedup.median < GOOD_EFFICIENCY * variant.n_workers:
         found.append(why_short(summary, setting))
     if variant.backend == "mpi":
