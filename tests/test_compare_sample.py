@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fullrank.compare.records import Variant
 from fullrank.compare.sample import Pilot, choose, sampled_indices, spread
+from fullrank.durations import duration_seconds
 from fullrank.errors import UsageError
 
 VARIANTS = (Variant("serial", 1), Variant("threads", 2), Variant("processes", 2), Variant("mpi", 2))
@@ -70,12 +71,31 @@ def test_study_shorter_than_the_spread_is_measured_whole_and_told_so() -> None:
     assert "its times are mostly start-up" in found.notes[0]
 
 
+def test_study_shorter_than_the_spread_is_told_with_numbers_that_bear_it_out() -> None:
+    # 30 s in all; 20 × 0.9 s of spread is 18 s for each of two workers, who compute for 15 s each
+    found = choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=5000.0, n_rounds=8, n_cores=2)
+    assert found.notes == (
+        "The whole study computes for 30.0 s only, shared out over 2 workers for 15.0 s, which is less than 20 × the "
+        "spread of threads ×2's start-up, 900 ms.",
+    )
+
+
+def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=300.0, n_rounds=8, n_cores=2)
+    assert str(caught.value) == (
+        "--budget 5 min is too short: trying out and 8 rounds of 4 ways with all 30 items, which even so take "
+        "less than 20 × the spread of start-up, take up to 16 min 16 s. "
+        "Try --budget 17m, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+    )
+
+
 def test_budget_too_short_for_one_item_names_one_that_would_do() -> None:
     with pytest.raises(UsageError, match="too short") as caught:
         choose(pilot(mean=60.0), n_items=10, budget_seconds=300.0, n_rounds=8)
     assert "8 rounds of 4 ways with 1 item take up to" in str(caught.value)
-    enough = float(str(caught.value).partition("--budget ")[2].partition("s")[0])
-    assert enough == 8 * 4 * 60.5
+    enough = duration_seconds(str(caught.value).partition("Try --budget ")[2].partition(",")[0])
+    assert 8 * 4 * 60.5 <= enough <= 8 * 4 * 60.5 + 60
     assert choose(pilot(mean=60.0), n_items=10, budget_seconds=enough, n_rounds=8).n_sampled == 1
 
 

@@ -29,5 +29,20 @@ def duration_seconds(text: str) -> float:
     return seconds
 
 
+def rounded_up(seconds: float) -> str:
+    """Spell a duration that is not shorter, in the few digits in which people say such a thing.
+
+    >>> [rounded_up(seconds) for seconds in (0.2, 8.1, 83.0, 120.0, 945.0, 7201.0, 36000.5)]
+    ['1s', '9s', '90s', '2m', '16m', '2.5h', '10.5h']
+    """
+    if seconds <= 10:
+        return f"{max(1, math.ceil(seconds))}s"
+    if seconds <= 90:
+        return f"{10 * math.ceil(seconds / 10)}s"
+    if seconds <= 7200:
+        return f"{math.ceil(seconds / 60)}m"
+    return f"{math.ceil(seconds / 1800) / 2:g}h"
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:39] + "…")

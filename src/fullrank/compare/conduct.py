@@ -14,11 +14,12 @@ from fullrank.compare.rounds import Rounds
 from fullrank.compare.sample import Sample, choose
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.tryout import Tryout, try_out
-from fullrank.compare.variants import Place, Plan, plan
+from fullrank.compare.variants import Place, Plan, counted_ways, plan
 from fullrank.config import Config
 from fullrank.cores import physical_cores, usable_cores
 from fullrank.errors import BackendError, OutputError, ResultsDiffer, Stopped
 from fullrank.metrics import spelled_seconds
+from fullrank.report.layout import counted
 from fullrank.scheduler import job_from
 from fullrank.store import is_comparison, write_comparison
 from fullrank.workfolder import moved_aside
@@ -120,8 +121,8 @@ class _Conduct:
             n_cores=self._place.room,
         )
         self._say(
-            f"{sample.n_sampled:,} of {n_items:,} items, {sample.n_rounds} rounds of {len(tried.startup_seconds)} "
-            f"ways; about {spelled_seconds(sample.predicted_seconds)}"
+            f"{sample.n_sampled:,} of {counted(n_items, 'item')}, {counted(sample.n_rounds, 'round')} of "
+            f"{counted_ways(len(tried.startup_seconds))}; about {spelled_seconds(sample.predicted_seconds)}"
         )
         return self._measure(tried, sample)
 

@@ -10,6 +10,8 @@ from statistics import median, quantiles
 
 from fullrank.compare.records import Variant
 from fullrank.compare.statistics import default_rounds, fewest_rounds
+from fullrank.compare.variants import counted_ways
+from fullrank.durations import rounded_up
 from fullrank.errors import UsageError
 from fullrank.metrics import spelled_seconds
 from fullrank.schedule import Order
@@ -62,7 +64,8 @@ def choose(
     Without ``n_rounds`` these are the default for the number of variants, and fewer, as far as a verdict allows, where
     the budget is short. Raises UsageError, which names a budget that would do.
     """
-    wanted = _n_needed(pilot, n_cores=n_cores)
+    longest = _longest_needed(pilot, n_cores=n_cores)
+    wanted = max(1, ceil(longest.needed_seconds / max(pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS) - 1e-9))
     needed = min(wanted, n_items)
     n_variants = len(pilot.startup_seconds)
     most = n_rounds or default_rounds(n_variants)
@@ -71,11 +74,18 @@ def choose(
     fitting = [rounds for rounds in range(most, fewest - 1, -1) if _total(pilot, needed, n_rounds=rounds) <= left]
     if not fitting:
         raise UsageError(
-            _too_short(pilot, needed, n_rounds=fewest, budget_seconds=budget_seconds, spent_seconds=spent_seconds)
+            _too_short(
+                pilot,
+                needed,
+                is_whole=wanted > n_items,
+                n_rounds=fewest,
+                budget_seconds=budget_seconds,
+                spent_seconds=spent_seconds,
+            )
         )
     chosen = fitting[0]
     n_sampled = _n_fitting(pilot, range(needed, n_items + 1), n_rounds=chosen, seconds=left)
-    notes = [_all_too_short(pilot, n_items)] if wanted > n_items else []
+    notes = [_all_too_short(pilot, longest, n_items)] if wanted > n_items else []
     if chosen < most:
         notes.append(f"The budget has room for {chosen} rounds; with {most} one disturbed round would do no harm.")
     return Sample(n_sampled, chosen, _total(pilot, n_sampled, n_rounds=chosen), tuple(notes))
@@ -102,13 +112,37 @@ def spread(seconds: Sequence[float]) -> float:
     return high - low
 
 
-def _n_needed(pilot: Pilot, *, n_cores: int) -> int:
-    """Return how many items rise above the spread of start-up in every variant, however well it shares them out."""
-    most_seconds = max(
-        N_SPREADS * spread(seconds) * min(variant.n_workers, max(n_cores, 1))
-        for variant, seconds in pilot.startup_seconds.items()
+def too_short(budget_seconds: float, what: str, *, needed_seconds: float) -> str:
+    """Refuse a budget: ``what`` takes longer than it, and ``needed_seconds`` would do."""
+    return (
+        f"--budget {spelled_seconds(budget_seconds)} is too short: {what}. "
+        f"Try --budget {rounded_up(needed_seconds)}, fewer ways (--backends, -n) or fewer rounds (--rounds)"
     )
-    return max(1, ceil(most_seconds / max(pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS) - 1e-9))
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """The variant that takes the largest sample to rise above the spread of its start-up."""
+
+    variant: Variant
+    n_useful: int
+    """Workers that share the items out, at best."""
+    spread_seconds: float
+    startup_seconds: float
+
+    @property
+    def needed_seconds(self) -> float:
+        """Inside items, all workers together."""
+        return N_SPREADS * self.spread_seconds * self.n_useful
+
+
+def _longest_needed(pilot: Pilot, *, n_cores: int) -> _Needed:
+    """Return what rises above the spread of start-up in every variant, however well it shares the items out."""
+    found = [
+        _Needed(variant, min(variant.n_workers, max(n_cores, 1)), spread(seconds), median(seconds))
+        for variant, seconds in pilot.startup_seconds.items()
+    ]
+    return max(found, key=lambda needed: needed.needed_seconds)
 
 
 def _total(pilot: Pilot, n_sampled: int, *, n_rounds: int) -> float:
@@ -135,19 +169,30 @@ def _n_fitting(pilot: Pilot, sizes: range, *, n_rounds: int, seconds: float) -> 
     return low
 
 
-def _all_too_short(pilot: Pilot, n_items: int) -> str:
+def _all_too_short(pilot: Pilot, longest: _Needed, n_items: int) -> str:
+    study_seconds = n_items * pilot.item_mean_seconds
+    makespan_seconds = study_seconds / longest.n_useful
+    computes = f"The whole study computes for {spelled_seconds(study_seconds)} only"
+    if longest.n_useful > 1:
+        computes += f", shared out over {longest.n_useful} workers for {spelled_seconds(makespan_seconds)}"
+    mostly = ": its times are mostly start-up" if longest.startup_seconds > makespan_seconds else ""
     return (
-        f"The whole study computes for {spelled_seconds(n_items * pilot.item_mean_seconds)} only, which is less "
-        f"than {N_SPREADS} × the spread of start-up: its times are mostly start-up."
+        f"{computes}, which is less than {N_SPREADS} × the spread of {longest.variant}'s start-up, "
+        f"{spelled_seconds(longest.spread_seconds)}{mostly}."
     )
 
 
-def _too_short(pilot: Pilot, n_needed: int, *, n_rounds: int, budget_seconds: float, spent_seconds: float) -> str:
-    needed_seconds = ceil(spent_seconds + _total(pilot, n_needed, n_rounds=n_rounds))
+def _too_short(
+    pilot: Pilot, n_needed: int, *, is_whole: bool, n_rounds: int, budget_seconds: float, spent_seconds: float
+) -> str:
+    needed_seconds = spent_seconds + _total(pilot, n_needed, n_rounds=n_rounds)
     items = "1 item" if n_needed == 1 else f"{n_needed:,} items"
-    why = "" if n_needed == 1 else f", which it takes to rise {N_SPREADS} × above the spread of start-up,"
-    return (
-        f"compare: a budget of {spelled_seconds(budget_seconds)} is too short: {n_rounds} rounds of "
-        f"{len(pilot.startup_seconds)} ways with {items}{why} take up to {spelled_seconds(needed_seconds)}. "
-        f"Try --budget {needed_seconds}s, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+    if is_whole and n_needed > 1:
+        items = f"all {items}, which even so take less than {N_SPREADS} × the spread of start-up,"
+    elif n_needed > 1:
+        items += f", which it takes to rise {N_SPREADS} × above the spread of start-up,"
+    what = (
+        f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.startup_seconds))} with {items} "
+        f"take up to {spelled_seconds(needed_seconds)}"
     )
+    return too_short(budget_seconds, what, needed_seconds=needed_seconds)

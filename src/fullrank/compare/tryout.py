@@ -10,9 +10,9 @@ from fullrank.compare.agreement import Agreement
 from fullrank.compare.measure import Bench, RunFailed, Taken, run_variant
 from fullrank.compare.records import Variant
 from fullrank.compare.rounds import order_of_round
-from fullrank.compare.sample import Pilot
+from fullrank.compare.sample import Pilot, too_short
 from fullrank.compare.statistics import fewest_rounds
-from fullrank.compare.variants import BASELINE
+from fullrank.compare.variants import BASELINE, counted_ways
 from fullrank.errors import UsageError
 from fullrank.metrics import spelled_seconds
 
@@ -23,6 +23,8 @@ STARTS_SHARE = 0.1
 TRIED_SECONDS = 1.0
 """Items that take so long together tell what items take; a fiftieth of the budget where that is shorter."""
 _BUDGETS_PER_TRIED = 50
+_ROOM = 1.5
+"""Of the budget that is suggested, over what rounds of one item took."""
 _MOST_GROWTH = 1000
 """Of the number of items from one serial run to the next: the first item says little."""
 
@@ -74,7 +76,7 @@ def try_out(
     budget.check(len(variants) * first.work.makespan_seconds)
     tried = Tryout({variant: [] for variant in variants}, {})
     n_starts = budget.n_starts(len(variants) * first.wall_seconds)
-    say(f"start-up of {len(variants)} ways, {n_starts} times each")
+    say(f"start-up of {counted_ways(len(variants))}, {n_starts} times each")
     for number in range(n_starts):
         begun = time.monotonic()
         for place in order_of_round(len(variants), number, seed=seed):
@@ -104,12 +106,11 @@ class _Budget:
         """Raise UsageError if start-ups and rounds take longer, although of one item each."""
         n_runs = FEWEST_STARTS + self.n_rounds
         if n_runs * round_seconds > self.seconds:
-            raise UsageError(
-                f"--budget {spelled_seconds(self.seconds)} is too short: with one item alone, {self.n_variants} ways "
-                f"take {spelled_seconds(round_seconds)} a round, and {n_runs} of them are needed at least. "
-                f"Try --budget {ceil(1.5 * n_runs * round_seconds)}s, fewer ways (--backends, -n) or fewer rounds "
-                f"(--rounds)"
+            what = (
+                f"trying out and {self.n_rounds} rounds of {counted_ways(self.n_variants)} with 1 item take at least "
+                f"{spelled_seconds(n_runs * round_seconds)}"
             )
+            raise UsageError(too_short(self.seconds, what, needed_seconds=_ROOM * n_runs * round_seconds))
 
 
 def _start(bench: Bench, variant: Variant, tried: Tryout) -> None:

@@ -38,6 +38,15 @@ class Plan:
     """With the reason in one line."""
 
 
+def counted_ways(n: int) -> str:
+    """Spell a number of ways of running.
+
+    >>> counted_ways(1), counted_ways(4)
+    ('1 way', '4 ways')
+    """
+    return f"{n} way" if n == 1 else f"{n} ways"
+
+
 def parse_backends(text: str) -> tuple[str, ...]:
     """Return the backends of a list with commas.
 
