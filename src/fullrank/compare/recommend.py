@@ -22,7 +22,7 @@ class Recommendation:
     """What to do."""
 
     variant: Variant | None
-    """None: there is no verdict to build on."""
+    """None: there is no verdict to build on, or nothing to choose from."""
     command: str
     """Of the run; without a verdict, of the comparison that would have one."""
     reasons: tuple[str, ...]
@@ -31,6 +31,7 @@ class Recommendation:
     """Of the recommended way, or of the one that could pay first."""
     separably_slower: tuple[Variant, ...]
     """Ways that pay but were shown to take longer than the best."""
+    heading: str = "Recommended"
 
 
 def recommend(
@@ -41,6 +42,8 @@ def recommend(
         return _among_paying(setting, [summary for summary in found if summary.variant in paying])
     if is_open:
         return _no_verdict(setting)
+    if len(found) == 1:
+        return _alone(setting)
     return _baseline(setting, found)
 
 
@@ -118,7 +121,17 @@ def _no_verdict(setting: Setting) -> Recommendation:
         f"A verdict on {n_variants} ways takes at least {fewest_rounds(n_variants)} rounds; among "
         f"{default_rounds(n_variants)} one disturbed round does no harm."
     )
-    return Recommendation(None, command, (reason,), None, ())
+    return Recommendation(None, command, (reason,), None, (), "No recommendation yet")
+
+
+def _alone(setting: Setting) -> Recommendation:
+    comparison, variant = setting.comparison, setting.baseline.variant
+    heading = "No recommendation: nothing was compared"
+    reason = f"{variant} alone was asked for; --backends names other ways."
+    if comparison.not_possible:
+        heading = "No recommendation: no other way could run here"
+        reason = f"The table says why, and this is the command for {variant}: it says nothing of how fast others are."
+    return Recommendation(None, command_line(variant, comparison.config_path), (reason,), None, (), heading)
 
 
 def _baseline(setting: Setting, found: Sequence[Summary]) -> Recommendation:

@@ -119,7 +119,7 @@ def _cores_busy(summary: Summary, comparison: Comparison) -> str:
 
 def _recommended(judged: Judgement, width: int) -> Iterator[str]:
     found = judged.recommendation
-    yield "Recommended" if found.variant else "No recommendation yet"
+    yield found.heading
     yield f"  {found.command}"
     for reason in found.reasons:
         yield from wrapped("  ", reason, width)
