@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from fullrank.compare.measure import Bench, RunFailed, Taken
 from fullrank.compare.records import Variant
 from fullrank.compare.rounds import Rounds, order_of_round
 from fullrank.compare.stopping import StopRequest
-from fullrank.compare.variants import BASELINE, Plan
+from fullrank.compare.variants import BASELINE, Place, Plan
 from fullrank.errors import BackendError, FailedItems, FullrankError, UsageError
 from fullrank.launch import NoMpiexec
 from fullrank.metrics import work
@@ -129,6 +130,21 @@ def test_budget_that_is_too_short_for_one_item_is_refused_after_one_run() -> Non
     ):
         try_out(bench, budget_seconds=30.0)
     assert bench.runs == [(BASELINE, 1)]
+
+
+def test_too_few_rounds_for_a_verdict_are_warned_of_before_the_first_run() -> None:
+    class Nothing:
+        def run(self, _variant: Variant, _n_items: int) -> Taken:
+            raise RunFailed(2, "the first run")
+
+    heard: list[str] = []
+    config: Any = SimpleNamespace(sweep=SimpleNamespace(n_items=3))
+    choices = conduct.Choices(Path("c.h5"), ("threads",), None, n_rounds=2, budget_seconds=300.0)
+    of_nothing: Any = Nothing()
+    conducted = conduct._Conduct(config, choices, Place(2, 2), bench=of_nothing, say=heard.append)
+    with pytest.raises(UsageError, match="the first run"):
+        conducted.go(Plan((BASELINE, THREADS), {}))
+    assert heard == ["--rounds 2 gives figures but no verdict: for 2 ways that takes 6 rounds at least, better 9"]
 
 
 def test_missing_mpiexec_takes_mpi_alone_out_of_the_plan_and_says_how_to_get_it(

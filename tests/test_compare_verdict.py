@@ -159,7 +159,31 @@ def test_fewer_than_six_rounds_have_figures_but_no_verdict(n_rounds: int) -> Non
     assert found.summary is not None
     assert found.summary.speedup.median == pytest.approx(2.0, rel=0.05)
     assert judged.recommendation.variant is None
-    assert judged.recommendation.command == "fullrank compare study.toml --rounds 9"
+    assert judged.recommendation.command == "fullrank compare study.toml --backends processes -n 2 --rounds 9"
+
+
+def test_comparison_that_would_have_a_verdict_keeps_its_ways_counts_and_budget() -> None:
+    ways = {SERIAL: Way(4.0)} | {Variant(b, n): Way(2.0) for b in ("threads", "mpi") for n in (2, 4)}
+    machine = {**LAPTOP, "budget_seconds": 3600.0}
+    found = judge(comparison(ways, n_rounds=2, machine=machine, not_possible={Variant("interpreters", 2): "no"}))
+    assert found.recommendation.command == (
+        "fullrank compare study.toml --backends threads,mpi --budget 60m --rounds 11"
+    )  # interpreters were dropped with one count of two
+    found = judge(comparison(ways, n_rounds=2, machine=machine))
+    assert found.recommendation.command == (
+        "fullrank compare study.toml --backends threads,mpi -n 2,4 --budget 60m --rounds 11"
+    )
+
+
+def test_what_is_not_resolved_is_told_to_be_unknown_with_what_to_do() -> None:
+    judged = judge(comparison({SERIAL: Way(4.0), THREADS: Way(4.1), PROCESSES: Way(3.6, 2.0)}, noise=0.6))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.NOT_RESOLVED
+    assert judged.recommendation.variant == SERIAL
+    told = judged.recommendation.reasons[-1]
+    assert "processes ×2 would pay is unknown" in told
+    assert "quiet machine" in told
+    sure = judge(comparison({SERIAL: Way(4.0), THREADS: Way(4.1)}, noise=0.01)).recommendation
+    assert not any("unknown" in text for text in sure.reasons)
 
 
 def test_six_rounds_are_enough_for_two_ways_but_not_for_four() -> None:

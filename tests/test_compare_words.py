@@ -67,6 +67,11 @@ def test_stopped_comparison_says_so_in_its_second_line_and_keeps_what_was_measur
     assert "1.9" in line_of(PROCESSES, report)
 
 
+@pytest.mark.parametrize(("after", "in_round"), [(3, 1), (4, 2), (5, 2), (8, 3), (43, 11)])
+def test_stop_is_told_with_the_round_that_it_came_in(after: int, in_round: int) -> None:
+    assert f"stopped in round {in_round} of 11" in text(stopped(whole(), after=after))
+
+
 def test_way_that_never_ran_is_told_as_not_measured() -> None:
     assert "not measured" in line_of(MPI, text(stopped(whole(), after=2)))
 
@@ -75,7 +80,10 @@ def test_too_few_rounds_show_medians_without_intervals_and_no_recommendation() -
     report = text(comparison(PURE_PYTHON, n_rounds=5))
     assert "[" not in line_of(PROCESSES, report)
     assert "too few rounds: a verdict takes 7" in line_of(PROCESSES, report)
-    assert "No recommendation yet\n  fullrank compare study.toml --rounds 11\n" in report
+    assert (
+        "No recommendation yet\n  fullrank compare study.toml --backends threads,processes,mpi -n 2 --rounds 11\n"
+        in report
+    )
 
 
 def test_end_of_an_interval_that_excludes_1_is_never_spelled_as_1() -> None:

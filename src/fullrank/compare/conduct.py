@@ -12,6 +12,7 @@ from fullrank.compare.measure import Bench, launcher_of_ranks
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.rounds import Rounds
 from fullrank.compare.sample import Sample, choose
+from fullrank.compare.statistics import default_rounds, fewest_rounds
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.tryout import Tryout, try_out
 from fullrank.compare.variants import Place, Plan, counted_ways, plan
@@ -102,6 +103,8 @@ class _Conduct:
     def go(self, planned: Plan) -> Comparison:
         """Try out, choose the sample, measure."""
         choices, n_items = self._choices, self._config.sweep.n_items
+        if warning := too_few_rounds(len(planned.variants), choices.n_rounds):
+            self._say(warning)
         tried = try_out(
             self._bench,
             planned.variants,
@@ -199,6 +202,21 @@ class _Conduct:
             self._say(f"moved aside: {moved_aside(output)}")
         put_in_place(temporary, output)
         self._saved = True
+
+
+def too_few_rounds(n_variants: int, n_rounds: int | None) -> str:
+    """Warn of a number of rounds that was asked for and allows no verdict; empty if it allows one.
+
+    >>> too_few_rounds(4, 7), too_few_rounds(1, 2), too_few_rounds(4, None)
+    ('', '', '')
+    """
+    fewest = fewest_rounds(n_variants)
+    if n_rounds is None or n_rounds >= fewest or n_variants == 1:
+        return ""
+    return (
+        f"--rounds {n_rounds} gives figures but no verdict: for {counted_ways(n_variants)} that takes {fewest} rounds "
+        f"at least, better {default_rounds(n_variants)}"
+    )
 
 
 def without_dropped(

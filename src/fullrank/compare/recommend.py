@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fullrank.compare.reasons import BreakEven, Setting, about, break_even, gil_unjudged, held_by_gil, why_short
-from fullrank.compare.records import Variant
+from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
 from fullrank.compare.summary import Summary, ratios, study_seconds
+from fullrank.durations import rounded_up
 from fullrank.metrics import spelled_seconds
 
 SIMPLICITY = ("serial", "threads", "processes", "interpreters", "mpi")
 """From the simplest on: one more line of control; one process; the same with a process for each worker; modules that
 load there; a library and a launcher."""
+DEFAULT_BUDGET_SECONDS = 300.0
+"""Of the command line; a shorter budget had room for too few rounds."""
 MUCH_FASTER = 1.1
 """A median gain that is told although the rounds do not show it."""
 
@@ -35,16 +38,25 @@ class Recommendation:
 
 
 def recommend(
-    setting: Setting, found: Sequence[Summary], *, paying: Sequence[Variant], is_open: bool
+    setting: Setting,
+    found: Sequence[Summary],
+    *,
+    paying: Sequence[Variant],
+    unresolved: Sequence[Variant] = (),
+    is_open: bool,
 ) -> Recommendation:
-    """Return the recommendation; ``paying`` are those that do, ``is_open`` says if some have no verdict."""
+    """Return the recommendation.
+
+    ``paying`` are those that do, ``unresolved`` those whose rounds differ too much; ``is_open`` says if some had too
+    few rounds.
+    """
     if paying:
         return _among_paying(setting, [summary for summary in found if summary.variant in paying])
     if is_open:
         return _no_verdict(setting)
     if len(found) == 1:
         return _alone(setting)
-    return _baseline(setting, found)
+    return _baseline(setting, found, unresolved)
 
 
 def command_line(variant: Variant, config_path: str) -> str:
@@ -116,12 +128,29 @@ def _told(at: BreakEven, setting: Setting) -> str:
 def _no_verdict(setting: Setting) -> Recommendation:
     comparison = setting.comparison
     n_variants = len(comparison.variants)
-    command = f"fullrank compare {shlex.quote(comparison.config_path)} --rounds {default_rounds(n_variants)}"
+    command = f"{_same_comparison(comparison)} --rounds {default_rounds(n_variants)}"
     reason = (
         f"A verdict on {n_variants} ways takes at least {fewest_rounds(n_variants)} rounds; among "
         f"{default_rounds(n_variants)} one disturbed round does no harm."
     )
     return Recommendation(None, command, (reason,), None, (), "No recommendation yet")
+
+
+def _same_comparison(comparison: Comparison) -> str:
+    """Return the command of a comparison of the same ways; the records tell all options but those of its output."""
+    words = ["fullrank", "compare", shlex.quote(comparison.config_path)]
+    others = comparison.variants[1:]
+    words += ["--backends", shlex.quote(",".join(dict.fromkeys(variant.backend for variant in others)))]
+    counts: dict[str, set[int]] = {}
+    for variant in (*others, *comparison.not_possible):
+        counts.setdefault(variant.backend, set()).add(variant.n_workers)
+    asked, *different = {tuple(sorted(of_backend)) for of_backend in counts.values()}
+    if not different:  # else they were the usual ones of each backend
+        words += ["-n", ",".join(map(str, asked))]
+    budget_seconds = comparison.machine.get("budget_seconds")
+    if isinstance(budget_seconds, int | float) and budget_seconds > DEFAULT_BUDGET_SECONDS:
+        words += ["--budget", rounded_up(budget_seconds)]
+    return " ".join(words)
 
 
 def _alone(setting: Setting) -> Recommendation:
@@ -134,10 +163,16 @@ def _alone(setting: Setting) -> Recommendation:
     return Recommendation(None, command_line(variant, comparison.config_path), (reason,), None, (), heading)
 
 
-def _baseline(setting: Setting, found: Sequence[Summary]) -> Recommendation:
+def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[Variant]) -> Recommendation:
     baseline = setting.baseline
     at = _nearest_break_even(setting, found)
     reasons = ["No other way is shown to gain 10 % or more.", *_why_nothing_pays(setting, found, at)]
+    if unresolved:
+        ways = ", ".join(map(str, unresolved))
+        reasons.append(
+            f"Not resolved is not slow: whether {ways} would pay is unknown. To know it, repeat the comparison on a "
+            "quiet machine, or with more rounds and a larger budget (--rounds, --budget)."
+        )
     command = command_line(baseline.variant, setting.comparison.config_path)
     return Recommendation(baseline.variant, command, tuple(reasons), at, ())
 

@@ -76,7 +76,13 @@ def judge(comparison: Comparison) -> Judgement:
     verdicts = [Verdict(found[0].variant, Outcome.BASELINE, "the baseline", found[0])]
     verdicts += [_verdict(summary, setting) for summary in found[1:]]
     paying = [v.variant for v in verdicts if v.outcome is Outcome.PAYS and not _is_little(v.summary)]
-    recommendation = recommend(setting, found, paying=paying, is_open=_is_open(verdicts))
+    recommendation = recommend(
+        setting,
+        found,
+        paying=paying,
+        unresolved=[v.variant for v in verdicts if v.outcome is Outcome.NOT_RESOLVED],
+        is_open=_is_open(verdicts),
+    )
     verdicts += [
         Verdict(variant, Outcome.NOT_POSSIBLE, f"not possible: {reason}", None)
         for variant, reason in comparison.not_possible.items()

@@ -1,6 +1,7 @@
 """A comparison in words, and as a mapping for programs."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from math import isfinite, isnan
@@ -53,8 +54,9 @@ def _heading(comparison: Comparison, width: int) -> Iterator[str]:
 def _rounds(comparison: Comparison) -> str:
     if not comparison.partial:
         return counted(comparison.n_rounds_asked, "round")
-    n_begun = len({measurement.round for measurement in comparison.measurements})
-    return f"stopped in round {n_begun} of {comparison.n_rounds_asked}"
+    n_measured = Counter(measurement.variant for measurement in comparison.measurements)
+    n_whole = min(n_measured[place] for place in range(len(comparison.variants)))
+    return f"stopped in round {min(n_whole + 1, comparison.n_rounds_asked)} of {comparison.n_rounds_asked}"
 
 
 def _verdicts(comparison: Comparison, judged: Judgement, width: int) -> Iterator[str]:
