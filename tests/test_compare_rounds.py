@@ -17,12 +17,14 @@ from fullrank.compare import conduct, measure, tryout
 from fullrank.compare.measure import Bench, RunFailed, Taken
 from fullrank.compare.records import Variant
 from fullrank.compare.rounds import Rounds, order_of_round
+from fullrank.compare.sample import Sample
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE, Place, Plan
-from fullrank.errors import BackendError, FailedItems, FullrankError, UsageError
+from fullrank.errors import BackendError, FailedItems, FullrankError, Stopped, StorageError, UsageError
 from fullrank.launch import NoMpiexec
 from fullrank.metrics import work
 from fullrank.schema import WorkerRow
+from fullrank.store import read_comparison
 
 THREADS, MPI = Variant("threads", 2), Variant("mpi", 2)
 VARIANTS = (BASELINE, THREADS, MPI)
@@ -98,12 +100,47 @@ def test_baseline_that_fails_in_a_round_ends_the_comparison() -> None:
         list(rounds_of(FakeBench({(BASELINE, 2): 70})).take(3))
 
 
-@pytest.mark.parametrize(("code", "kind"), [(2, UsageError), (3, FailedItems), (70, FullrankError)])
+@pytest.mark.parametrize(
+    ("code", "kind"), [(2, UsageError), (3, FailedItems), (70, FullrankError), (74, StorageError), (75, Stopped)]
+)
 def test_failure_of_the_serial_run_is_told_as_a_runs_own(code: int, kind: type[FullrankError]) -> None:
     bench: Any = FakeBench({(BASELINE, 1): code})
     with pytest.raises(kind, match="it broke") as raised:
         measure.run_variant(bench, BASELINE, 1)
     assert type(raised.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "ending"),
+    [(-9, "it was killed by SIGKILL"), (139, "exit code 139, that of a death by SIGSEGV"), (5, "exit code 5")],
+)
+def test_run_that_was_killed_is_told_with_the_way_and_the_signal(code: int, ending: str) -> None:
+    bench: Any = FakeBench({(BASELINE, 1): code})
+    with pytest.raises(FullrankError, match=rf"the run of serial failed: .*{ending}; it said: it broke; Mend it$") as r:
+        measure.run_variant(bench, BASELINE, 1)
+    assert r.value.exit_code == 70
+    rounds = rounds_of(FakeBench({(THREADS, 2): code}))
+    list(rounds.take(2))
+    assert ending in rounds.dropped[THREADS]
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(74, 74), (-9, 70)])
+def test_failure_after_whole_rounds_says_that_they_are_kept(tmp_path: Path, code: int, exit_code: int) -> None:
+    bench: Any = FakeBench({(BASELINE, 3): code})
+    bench.folder = tmp_path / "hidden"
+    bench.folder.mkdir()
+    config: Any = SimpleNamespace(sweep=SimpleNamespace(n_items=40), title="t", path=Path("s.toml"))
+    output = tmp_path / "c.h5"
+    choices = conduct.Choices(output, ("threads",), None, n_rounds=6, budget_seconds=300.0)
+    conducted = conduct._Conduct(config, choices, Place(2, 2), bench=bench, say=lambda _: None)
+    tried = tryout.Tryout({variant: [1.0] for variant in VARIANTS}, {})
+    with pytest.raises(FullrankError, match=r"it broke") as raised:
+        conducted._measure(tried, Sample(40, 6, 10.0, ()))
+    assert raised.value.exit_code == exit_code
+    assert str(raised.value).endswith(f"\n2 whole rounds before that are kept: fullrank report {output}")
+    kept = read_comparison(output)
+    assert kept.partial
+    assert len(kept.measurements) == 6
 
 
 def try_out(bench: Any, **options: Any) -> tryout.Tryout:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from fullrank.compare.tryout import Tryout, try_out
 from fullrank.compare.variants import Place, Plan, counted_ways, plan
 from fullrank.config import Config
 from fullrank.cores import physical_cores, usable_cores
-from fullrank.errors import BackendError, OutputError, ResultsDiffer, Stopped
+from fullrank.errors import BackendError, FullrankError, OutputError, ResultsDiffer, Stopped
 from fullrank.metrics import spelled_seconds
 from fullrank.report.layout import counted
 from fullrank.scheduler import job_from
@@ -99,6 +100,8 @@ class _Conduct:
         self._begun = time.monotonic()
         self._seed = random.SystemRandom().randrange(2**31)
         self._saved = False
+        self._n_kept = 0
+        """Whole rounds in the file."""
 
     def go(self, planned: Plan) -> Comparison:
         """Try out, choose the sample, measure."""
@@ -138,6 +141,7 @@ class _Conduct:
             for number in rounds.take(sample.n_rounds):
                 is_last = number + 1 == sample.n_rounds
                 comparison = self._kept(tried, sample, rounds, partial=not is_last)
+                self._n_kept = number + 1
                 self._say(f"round {number + 1} of {sample.n_rounds} is done")
         except KeyboardInterrupt:
             if not rounds.measurements:
@@ -147,7 +151,16 @@ class _Conduct:
             if self._saved:
                 self._choices.output.unlink(missing_ok=True)  # times of results that are wrong
             raise
+        except FullrankError as error:
+            if self._n_kept:
+                error.args = (f"{error}\n{self._what_is_kept()}",)
+            raise
         return comparison
+
+    def _what_is_kept(self) -> str:
+        """Say what stands in the file after a failure: it was written at the end of each round."""
+        path = shlex.quote(str(self._choices.output))
+        return f"{counted(self._n_kept, 'whole round')} before that are kept: fullrank report {path}"
 
     def _kept(self, tried: Tryout, sample: Sample, rounds: Rounds, *, partial: bool) -> Comparison:
         """Write down what was measured so far, and return it."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from fullrank.compare.others import watch
 from fullrank.compare.records import Variant
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE
-from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, UsageError
+from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, Stopped, StorageError, UsageError
 from fullrank.launch import NoMpiexec, find_mpiexec
 from fullrank.launcher import stripped_environment
 from fullrank.metrics import Work, work
@@ -27,6 +28,10 @@ from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
 
 _PREFIX = "fullrank: error: "
+_KINDS: Mapping[int, type[FullrankError]] = {
+    kind.exit_code: kind for kind in (UsageError, FailedItems, FullrankError, StorageError, Stopped)
+}
+"""Of what a run says of itself, by its exit code."""
 
 
 class RunFailed(FullrankError):
@@ -40,7 +45,33 @@ class RunFailed(FullrankError):
     def reason(self) -> str:
         """What it said, in one line."""
         said = "; ".join(line.strip() for line in str(self).splitlines() if line.strip())
-        return said[:300] or f"it ended with exit code {self.run_exit_code}"
+        if self.run_exit_code in _KINDS and said:
+            return said[:300]
+        return f"{self.ending}{f'; it said: {said}' if said else ''}"[:300]
+
+    @property
+    def ending(self) -> str:
+        """How it ended: the signal, or the exit code."""
+        return spelled_ending(self.run_exit_code)
+
+
+def spelled_ending(code: int) -> str:
+    """Spell how a process ended.
+
+    >>> spelled_ending(-9), spelled_ending(139), spelled_ending(5)
+    ('it was killed by SIGKILL', 'it ended with exit code 139, that of a death by SIGSEGV', 'it ended with exit code 5')
+    """
+    if code < 0:
+        return f"it was killed by {_signal_name(-code)}"
+    name = _signal_name(code - 128) if code > 128 else ""
+    return f"it ended with exit code {code}" + (f", that of a death by {name}" if name.startswith("SIG") else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 @dataclass(frozen=True)
@@ -132,8 +163,10 @@ def run_variant(bench: Bench, variant: Variant, n_items: int) -> Taken:
     except RunFailed as error:
         if variant != BASELINE:
             raise
-        kinds: dict[int, type[FullrankError]] = {2: UsageError, 3: FailedItems}
-        raise kinds.get(error.run_exit_code, FullrankError)(str(error) or error.reason) from None
+        kind = _KINDS.get(error.run_exit_code)
+        if kind is None:
+            raise FullrankError(f"the run of {variant} failed: {error.reason}") from None
+        raise kind(str(error) or f"the run of {variant} failed: {error.reason}") from None
 
 
 def _to_its_end(command: Sequence[str], stop: StopRequest) -> tuple[int, str]:
