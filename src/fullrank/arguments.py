@@ -172,14 +172,19 @@ def _duration(text: str) -> float:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected an integer >= 1, got {text}")
-    return number
+    return _integer(text, least=1)
 
 
 def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected an integer >= 0, got {text}")
+    return _integer(text, least=0)
+
+
+def _integer(text: str, *, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        shown = text if len(text) <= 40 else text[:39] + "…"
+        raise argparse.ArgumentTypeError(f"expected an integer >= {least}, got {shown}")
     return number

@@ -1,6 +1,7 @@
 """The command line: arguments, exit codes, and how errors are shown."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,11 +17,31 @@ _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the 
 
 def main(argv: Sequence[str], witness: Witness | None = None) -> int:
     """Run one command and return the exit code. With a ``witness`` this is rank 0; see :func:`_as_root`."""
+    _mend_streams()
     watch_gil()  # before any extension module is imported
     launched = launcher_from(os.environ)
     if launched is not None and witness is not None and (launched.size > 1 or not _names_backend(argv)):
         return _as_root(argv, launched, witness)
     return _alone(argv)
+
+
+def _mend_streams() -> None:
+    """See to it that a sentence can always be written.
+
+    Where a descriptor was closed (``>&-``), the next file that is opened would get its number, and what is printed.
+    Characters that the locale cannot encode are replaced.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _alone(argv: Sequence[str]) -> int:

@@ -1,0 +1,65 @@
+"""Standard output and error that are closed, or cannot encode what is said; numbers that are none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from comparisons import PURE_PYTHON, comparison
+
+from fullrank.arguments import parser
+from fullrank.errors import UsageError
+from fullrank.store import write_comparison
+
+CLOSED = {"stdout": ">&-", "stderr": "2>&-", "both": ">&- 2>&-", "all": "<&- >&- 2>&-"}
+
+
+def report(path: Path, redirection: str = "", **variables: str) -> "subprocess.CompletedProcess[bytes]":
+    command = f'"$0" -m fullrank report "$1" {redirection}'
+    env = {**os.environ, **variables}
+    words = ["/bin/sh", "-c", command, sys.executable, str(path)]
+    return subprocess.run(words, env=env, capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Path:
+    write_comparison(tmp_path / "compare.h5", comparison(PURE_PYTHON))
+    return tmp_path / "compare.h5"
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_closed_streams_are_no_error(compared: Path, closed: str) -> None:
+    before = compared.read_bytes()
+    done = report(compared, CLOSED[closed])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert compared.read_bytes() == before
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_error_with_closed_streams_keeps_its_exit_code(tmp_path: Path, closed: str) -> None:
+    done = report(tmp_path / "missing.h5", CLOSED[closed])
+    assert done.returncode == 74
+    assert b"Traceback" not in done.stderr
+
+
+def test_what_the_locale_cannot_encode_is_replaced(compared: Path) -> None:
+    done = report(compared, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="")
+    assert done.returncode == 0, done.stderr
+    assert b"threads ?2" in done.stdout
+    missing = report(compared.with_name("größer.h5"), LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert missing.returncode == 74
+    assert b"Traceback" not in missing.stderr
+
+
+@pytest.mark.parametrize("option", ["--rounds", "--allow-failures"])
+@pytest.mark.parametrize("word", ["x", "1.5", "", "-1", "9" * 5000])
+def test_number_that_is_none_is_told_with_what_was_expected(option: str, word: str) -> None:
+    command, least = ("compare", 1) if option == "--rounds" else ("run", 0)
+    if word.startswith("9"):
+        word = "-" + word
+    with pytest.raises(UsageError, match=rf"{option}: expected an integer >= {least}, got ") as caught:
+        parser().parse_args([command, "study.toml", f"{option}={word}"])
+    assert "_positive" not in str(caught.value)
+    assert len(str(caught.value)) < 200
