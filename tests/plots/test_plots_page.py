@@ -1,13 +1,17 @@
 """The report as a web page: the same as the text, and nothing of a file's texts is taken for markup."""
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from comparisons import PURE_PYTHON, comparison
 from store_samples import ATTEMPT, WORKER, Study, info, numbers_study, sweep_of
 
 from fullrank import plots
+from fullrank.compare.records import Variant
+from fullrank.compare.words import text as text_of_comparison
 from fullrank.report import report, text
 from fullrank.schema import Failure, Tables
 
@@ -97,3 +101,24 @@ def test_headings_of_tables_are_marked_as_such(path: Path) -> None:
     page = read(numbers_study(sweep_of((12,))), path)
     assert len([tag for tag, _ in page.elements if tag == "table"]) == 5
     assert len([tag for tag, _ in page.elements if tag == "th"]) >= 3 * 3
+
+
+def test_bars_of_workers_are_drawn_in_columns_of_one_width(path: Path) -> None:
+    numbers_study(sweep_of((12,))).write(path)
+    page = plots.result_page(report(path))
+    bars = re.findall(r'<pre class="drawn">(.*?)</pre>', page, re.DOTALL)
+    assert len(bars) == 1
+    assert "█" in bars[0]
+    assert "█" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL).replace('<td class="left">█</td>', "")
+
+
+def test_verdicts_are_a_table_with_a_column_for_each_figure() -> None:
+    found = comparison(PURE_PYTHON, noise=0.0, not_possible={Variant("interpreters", 2): "the function imports numpy"})
+    page = plots.comparison_page(found)
+    row = '<td class="left">{}</td><td class="left">{}</td><td class="left">{}</td><td class="left">{}</td>'
+    assert row.format("processes ×2", "1.95× [1.95, 1.95]", "2.0 of 2", "pays") in page
+    assert row.format("interpreters ×2", "", "", "not possible: the function imports numpy") in page
+    assert row.format("way", "speed-up", "cores busy", "verdict").replace("td", "th") in page
+    reader = Reader()
+    reader.feed(page)
+    assert sorted(reader.words) == sorted(text_of_comparison(found, width=10_000).split())

@@ -67,8 +67,9 @@ def _verdicts(comparison: Comparison, judged: Judgement, width: int) -> Iterator
     lines = list(table(rows, left=(0, 1, 2)))
     room = max(map(len, lines)) + 2
     first = 2 + max(len(row[0]) for row in rows) + 2
-    for line, said, is_last in zip(lines, texts, lasts, strict=True):
-        yield from wrapped(line.ljust(first if is_last else room), said, width)
+    for number, (line, said, is_last) in enumerate(zip(lines, texts, lasts, strict=True)):
+        padded = line.ljust(first if is_last else room)
+        yield from wrapped(padded, said, width, cells=rows[number], is_head=number == 0)
     if any(verdict.summary and verdict.summary.speedup.interval for verdict in judged.verdicts):
         yield ""
         told = (

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from fullrank.plots.library import DOTS_PER_INCH, style
-from fullrank.report.layout import TableLine, WrappedLine, printable
+from fullrank.report.layout import DrawnLine, TableLine, WrappedLine, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; m
 dt { color: var(--quiet); display: flex; justify-content: space-between; gap: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 pre { margin: 0.2rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.9em; }
+.drawn { white-space: pre; overflow-x: auto; line-height: 1.3; }
 @media print {
   body { font-size: 10pt; margin: 0; max-width: none; }
   img { padding: 0; }
@@ -41,6 +42,7 @@ pre { margin: 0.2rem 0; white-space: pre-wrap; overflow-wrap: anywhere; font-siz
 """
 COMMAND_INDENT = "    "
 """What sets commands off in the text."""
+DRAWN_INDENT = 2
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page may load, should a text ever slip through unescaped: nothing."""
 
@@ -84,6 +86,10 @@ def _blocks(lines: Sequence[str]) -> Iterator[str]:
     for kind, group in groupby(lines, key=_kind):
         if kind == "table":
             yield from _tables([line for line in group if isinstance(line, TableLine)])
+        elif kind == "cells":
+            yield _told_table([line for line in group if isinstance(line, WrappedLine) and line.number == 0])
+        elif kind == "drawn":
+            yield '<pre class="drawn">' + "\n".join(_text(line[DRAWN_INDENT:]) for line in group) + "</pre>"
         elif kind == "terms":
             yield from _terms([line for line in group if isinstance(line, WrappedLine) and line.number == 0])
         elif kind == "sentences":
@@ -99,6 +105,10 @@ def _blocks(lines: Sequence[str]) -> Iterator[str]:
 def _kind(line: str) -> str:
     if isinstance(line, TableLine):
         return "table"
+    if isinstance(line, DrawnLine):
+        return "drawn"
+    if isinstance(line, WrappedLine) and line.cells:
+        return "cells"
     if isinstance(line, WrappedLine):
         return "terms" if line.head.strip() else "sentences"
     return "commands" if line.startswith(COMMAND_INDENT) else "lines"
@@ -116,6 +126,16 @@ def _row(line: TableLine) -> str:
     starts = [f'<{tag} class="left">' if place in line.left else f"<{tag}>" for place in range(len(line.cells))]
     cells = [f"{start}{_text(cell)}</{tag}>" for start, cell in zip(starts, line.cells, strict=True)]
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _told_table(lines: Sequence[WrappedLine]) -> str:
+    """Return a table whose last column is words."""
+    rows = []
+    for line in lines:
+        tag = "th" if line.is_head else "td"
+        cells = [f'<{tag} class="left">{_text(cell)}</{tag}>' for cell in (*line.cells, line.words)]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return '<div class="wide"><table>\n' + "\n".join(rows) + "\n</table></div>"
 
 
 def _terms(lines: Sequence[WrappedLine]) -> Iterator[str]:

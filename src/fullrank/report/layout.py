@@ -18,12 +18,22 @@ class TableLine(str):
     is_head: bool
 
 
+class DrawnLine(str):
+    """A line whose characters are a drawing: each is as wide as any other."""
+
+    __slots__ = ()
+
+
 class WrappedLine(str):
     """A line of some words that still knows all of them, and what stands before them."""
 
-    __slots__ = ("head", "number", "words")
+    __slots__ = ("cells", "head", "is_head", "number", "words")
     head: str
     words: str
+    cells: Sequence[str]
+    """Of a line that stands in a table, whose last column its words are; else empty."""
+    is_head: bool
+    """Whether the cells name the table's columns."""
     number: int
     """Of the line; on all but line 0 the words go on."""
 
@@ -49,13 +59,14 @@ def without_empty_columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]
     return list(zip(*columns, strict=True))
 
 
-def wrapped(head: str, words: str, width: int) -> Iterator[str]:
-    """Yield ``words`` beside ``head``, on as many lines as they need."""
+def wrapped(head: str, words: str, width: int, *, cells: Sequence[str] = (), is_head: bool = False) -> Iterator[str]:
+    """Yield ``words`` beside ``head``, on as many lines as they need; ``cells`` are what ``head`` is made of."""
     room = max(20, width - len(head))
     lines = wrap(words, room, break_on_hyphens=False)
     for number, part in enumerate(lines):
         line = WrappedLine((head if number == 0 else " " * len(head)) + part)
         line.head, line.words, line.number = head, words, number
+        line.cells, line.is_head = cells, is_head
         yield line
 
 

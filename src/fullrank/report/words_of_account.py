@@ -5,7 +5,7 @@ from math import isnan
 
 from fullrank.metrics import Account, spelled_seconds, spelled_share
 from fullrank.report.facts import Report
-from fullrank.report.layout import counted, table, wrapped
+from fullrank.report.layout import DrawnLine, counted, table, wrapped
 
 N_BARS = 16
 """With more workers there are three bars: the least busy worker's, the median one's and the busiest one's."""
@@ -74,7 +74,7 @@ def _bars(found: Report, width: int) -> Iterator[str]:
     label_columns = max(len(label) for label, _ in labelled)
     room = min(BAR_COLUMNS, max(20, width - label_columns - 6))
     for label, part in labelled:
-        yield f"  {label.rjust(label_columns)}  {bar(part, longest_seconds, n_columns=room)}"
+        yield DrawnLine(f"  {label.rjust(label_columns)}  {bar(part, longest_seconds, n_columns=room)}")
 
 
 def _chosen(parts: Sequence[Account]) -> list[tuple[str, Account]]:
