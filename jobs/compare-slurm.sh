@@ -22,6 +22,11 @@ if [ $# -eq 0 ]; then
     exit 2
 fi
 
+if [ -z "${SLURM_NTASKS:-}" ] || [ -z "${SLURM_JOB_ID:-}" ]; then
+    echo "$0: there is no allocation with a number of tasks here; submit it with: sbatch $0 CONFIG [OPTION...]" >&2
+    exit 2
+fi
+
 # Slurm runs a copy of this script, so paths count from the folder in which sbatch was called.
 fullrank=.venv/bin/fullrank
 [ -x "$fullrank" ] || fullrank=fullrank

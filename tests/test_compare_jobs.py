@@ -45,6 +45,15 @@ def test_slurm_job_compares_powers_of_two_up_to_the_allocation(tmp_path: Path, n
     assert calls(tmp_path) == [f"compare -n {counts} --budget 50m -o compare-7.h5 my study.toml --rounds 9"]
 
 
+@pytest.mark.parametrize("variables", [{}, {"SLURM_JOB_ID": "7"}, {"SLURM_NTASKS": "4"}])
+def test_slurm_job_outside_an_allocation_says_how_it_is_submitted(tmp_path: Path, variables: dict[str, str]) -> None:
+    done = run(tmp_path, "compare-slurm.sh", "study.toml", **variables)
+    assert done.returncode == 2
+    assert "submit it with: sbatch " in done.stderr
+    assert "unbound" not in done.stderr
+    assert not (tmp_path / "calls").exists()
+
+
 def test_laptop_leaves_table_and_values_in_results(tmp_path: Path) -> None:
     done = run(tmp_path, "compare-laptop.sh", "configs/lyapunov.toml", "-n", "2")
     assert done.returncode == 0, done.stderr
