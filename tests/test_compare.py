@@ -303,3 +303,14 @@ def test_killed_comparison_takes_its_run_with_it(project: Project) -> None:
     project.until(lambda: project.descendants(started.pid), "a run has begun")
     started.send(signal.SIGKILL)
     started.end()  # the fixture sees to it that nothing else is left running
+
+
+def test_folder_that_a_killed_comparison_left_is_removed_by_the_next_one(project: Project) -> None:
+    project.write("import time\n\ndef f(x):\n    time.sleep(0.1)\n    return x\n", grid="x = { range = 3 }")
+    started = project.start("compare", "study.toml", "--backends", "threads", "-n", 2, "--budget", "1h")
+    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
+    started.send(signal.SIGKILL)
+    started.end()
+    assert list(project.folder.glob(".compare.h5.*"))
+    compare(project, "--backends", "serial", "--rounds", 1)
+    assert not list(project.folder.glob(".compare.h5.*"))

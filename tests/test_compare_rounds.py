@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from fullrank.compare.variants import BASELINE, Place, Plan
 from fullrank.errors import BackendError, FailedItems, FullrankError, Stopped, StorageError, UsageError
 from fullrank.launch import NoMpiexec
 from fullrank.metrics import work
+from fullrank.owner import owner_from, this_process
 from fullrank.schema import WorkerRow
 from fullrank.store import read_comparison
 
@@ -238,6 +240,36 @@ def test_launcher_starts_the_ranks_of_mpi_and_nothing_else(tmp_path: Path) -> No
     assert of_mpi[5:] == [word if word != "threads" else "mpi" for word in of_threads[1:]]
     assert of_threads[1:5] == ["-m", "fullrank", "run", "study.toml"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_of_a_comparison_that_was_killed_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = this_process()
+    owners = {
+        ".c.h5.dead": replace(here, pid=ended.pid, process_start="1").to_json(),
+        ".c.h5.other_boot": replace(here, boot="another").to_json(),
+        ".c.h5.alive": here.to_json(),
+        ".c.h5.elsewhere": replace(here, host="another").to_json(),
+        ".c.h5.strange": "[]",
+        ".d.h5.dead": replace(here, boot="another").to_json(),
+    }
+    for name, owner in owners.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / measure.OWNER_FILE).write_text(owner)
+    (tmp_path / ".c.h5.users").mkdir()
+    (tmp_path / ".c.h5.link").symlink_to(tmp_path / ".d.h5.dead")
+    with Bench(Path("study.toml"), beside=tmp_path / "c.h5", stop=StopRequest()) as bench:
+        kept = {path.name for path in tmp_path.iterdir()} - {bench.folder.name}
+        assert owner_from((bench.folder / measure.OWNER_FILE).read_text()) is not None
+    assert kept == {
+        ".c.h5.alive",
+        ".c.h5.elsewhere",
+        ".c.h5.strange",
+        ".c.h5.users",
+        ".c.h5.link",
+        ".d.h5.dead",
+    }
 
 
 def test_runs_see_nothing_of_a_launcher_round_the_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

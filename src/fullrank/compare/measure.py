@@ -23,10 +23,13 @@ from fullrank.errors import BackendError, FailedItems, FullrankError, OutputErro
 from fullrank.launch import NoMpiexec, find_mpiexec
 from fullrank.launcher import stripped_environment
 from fullrank.metrics import Work, work
+from fullrank.owner import Verdict, judge, owner_from, process_start, this_process
 from fullrank.parent import end_with
 from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
 
+OWNER_FILE = ".owner-of-comparison"
+"""In the folder of a bench: the process that measures there."""
 _PREFIX = "fullrank: error: "
 _KINDS: Mapping[int, type[FullrankError]] = {
     kind.exit_code: kind for kind in (UsageError, FailedItems, FullrankError, StorageError, Stopped)
@@ -94,7 +97,8 @@ class Bench:
     """Where runs are measured; a context manager, whose folder vanishes with it.
 
     The user's results and their work folders are never touched: each run writes to a file of its own in a folder
-    beside the comparison's file, on the disk where results would go.
+    beside the comparison's file, on the disk where results would go. What a killed comparison of the same file left
+    there is removed by the next one.
     """
 
     def __init__(self, config: Path, *, beside: Path, stop: StopRequest, launcher: Sequence[str] = ()) -> None:
@@ -104,7 +108,9 @@ class Bench:
         self._launcher = tuple(launcher)
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
+            _remove_left_behind(beside)
             self.folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}.", dir=beside.parent))
+            (self.folder / OWNER_FILE).write_text(this_process().to_json())
         except OSError as error:
             raise OutputError(f"{beside.parent}: cannot be written: {error.strerror}") from error
         self._n_runs = 0
@@ -150,6 +156,23 @@ class Bench:
         # a failed item is a result to compare like any other
         options += ["--quiet", "--here", "--allow-failures", str(n_items)]
         return [*launcher, sys.executable, "-m", "fullrank", "run", str(self._config), *options]
+
+
+def _remove_left_behind(beside: Path) -> None:
+    """Remove the folders of comparisons whose process is gone; those of which that is not known stay.
+
+    Raises OSError if the folder cannot be listed.
+    """
+    me = this_process()
+    for folder in beside.parent.iterdir():
+        if not folder.name.startswith(f".{beside.name}.") or folder.is_symlink():
+            continue
+        try:
+            owner = owner_from((folder / OWNER_FILE).read_text())
+        except (OSError, ValueError):  # not ours
+            continue
+        if owner is not None and judge(owner, me, process_start) is Verdict.GONE:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_variant(bench: Bench, variant: Variant, n_items: int) -> Taken:
