@@ -49,8 +49,11 @@ def mpiexec_beside() -> Path:
         pytest.skip(str(error))
 
 
-def compare(project: Project, *args: object, expect: int = 0, **options: object):
-    done = project.fullrank("compare", "study.toml", *args, timeout=LIMIT_SECONDS, **options)
+def compare(project: Project, *args: object, expect: int = 0, here: bool = True, **options: object):
+    """Compare; ``here``, also where the machine that runs the tests has a batch system."""
+    done = project.fullrank(
+        "compare", "study.toml", *(["--here"] if here else []), *args, timeout=LIMIT_SECONDS, **options
+    )
     assert done.returncode == expect, f"exit code {done.returncode}, not {expect}\n{done.stdout}{done.stderr}"
     return done
 
@@ -251,10 +254,10 @@ def on_login_node(project: Project) -> dict[str, str]:
 def test_login_node_is_not_for_comparisons_unless_asked_for(project: Project) -> None:
     project.write(COMPUTE, grid="x = { range = 8 }")
     env = on_login_node(project)
-    done = compare(project, "--backends", "serial", "--rounds", 1, expect=2, env=env)
+    done = compare(project, "--backends", "serial", "--rounds", 1, expect=2, here=False, env=env)
     assert "looks like the login node of a cluster (sbatch is on the PATH" in done.stderr
     assert "add --here" in done.stderr
-    compare(project, "--backends", "serial", "--rounds", 1, "--here", env=env)
+    compare(project, "--backends", "serial", "--rounds", 1, env=env)
 
 
 def test_login_node_is_not_for_runs_on_many_cores_unless_asked_for(project: Project) -> None:
@@ -269,7 +272,7 @@ def test_interrupt_keeps_what_was_measured_as_partial(project: Project) -> None:
     project.write(COMPUTE, grid="x = { range = 20 }")
     before = project.files()
     started = project.start(
-        "compare", "study.toml", "--backends", "processes", "-n", 2, "--rounds", 500, "--budget", "5h"
+        "compare", "study.toml", "--here", "--backends", "processes", "-n", 2, "--rounds", 500, "--budget", "5h"
     )
     told = "round 1 of 500 is done"
     project.until(lambda: told in started.stderr, "a round is done", limit_seconds=LIMIT_SECONDS)
@@ -288,7 +291,7 @@ def test_interrupt_keeps_what_was_measured_as_partial(project: Project) -> None:
 def test_interrupt_before_anything_was_measured_leaves_nothing(project: Project) -> None:
     project.write("import time\n\ndef f(x):\n    time.sleep(0.3)\n    return x\n", grid="x = { range = 20 }")
     before = project.files()
-    started = project.start("compare", "study.toml", "--backends", "threads", "-n", 2, "--budget", "1h")
+    started = project.start("compare", "study.toml", "--here", "--backends", "threads", "-n", 2, "--budget", "1h")
     project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
     started.send(signal.SIGTERM)
     done = started.end()
@@ -299,7 +302,7 @@ def test_interrupt_before_anything_was_measured_leaves_nothing(project: Project)
 
 def test_killed_comparison_takes_its_run_with_it(project: Project) -> None:
     project.write("import time\n\ndef f(x):\n    time.sleep(0.3)\n    return x\n", grid="x = { range = 20 }")
-    started = project.start("compare", "study.toml", "--backends", "processes", "-n", 2, "--budget", "1h")
+    started = project.start("compare", "study.toml", "--here", "--backends", "processes", "-n", 2, "--budget", "1h")
     project.until(lambda: project.descendants(started.pid), "a run has begun")
     started.send(signal.SIGKILL)
     started.end()  # the fixture sees to it that nothing else is left running
@@ -307,7 +310,7 @@ def test_killed_comparison_takes_its_run_with_it(project: Project) -> None:
 
 def test_folder_that_a_killed_comparison_left_is_removed_by_the_next_one(project: Project) -> None:
     project.write("import time\n\ndef f(x):\n    time.sleep(0.1)\n    return x\n", grid="x = { range = 3 }")
-    started = project.start("compare", "study.toml", "--backends", "threads", "-n", 2, "--budget", "1h")
+    started = project.start("compare", "study.toml", "--here", "--backends", "threads", "-n", 2, "--budget", "1h")
     project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
     started.send(signal.SIGKILL)
     started.end()
