@@ -1,4 +1,4 @@
-"""Who imports whom: the layers of CONTRIBUTING.md, and what a worker may load."""
+"""Who imports whom: the layers, and what a worker may load."""
 
 import ast
 import subprocess

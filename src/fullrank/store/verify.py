@@ -18,7 +18,7 @@ BLOCK_BYTES = 8 << 20
 
 
 def verify(path: Path) -> FileSummary:
-    """Read every byte of a file, by blocks, and compare it with what the file says of itself.
+    """Read all results, tables and texts of a file, by blocks, and compare them with what the file says of itself.
 
     Counts, shapes, dimensions, fill values, tables, checksums of chunks, texts and
     ``results_sha256``. A partial file that says so is right: look at the summary's ``complete``.
