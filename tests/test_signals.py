@@ -276,6 +276,23 @@ def test_failed_items_are_no_error_of_the_program(rubbish: Project) -> None:
     assert "Traceback" not in done.stderr
 
 
+POOL = """\
+import multiprocessing
+
+def f(x):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return sum(pool.map(abs, range(-x, x)))
+"""
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_items_may_have_a_pool_of_processes_of_their_own(project: Project, backend: str) -> None:
+    """A pool ends its workers, which are forks of ours, by SIGTERM, and waits for them."""
+    project.write(POOL, grid="x = { range = 40 }")
+    project.run("-b", backend, "-n", 1 if backend == "serial" else 2)
+    assert project.read("f").tolist() == [x * x for x in range(40)]
+
+
 def test_one_failed_item_is_exit_code_3_unless_it_is_allowed(project: Project) -> None:
     project.write("def f(x):\n    return 1 / (x - 3)").run("-b", "serial", expect=3)
     project.run("-b", "serial", "-o", "allowed.h5", "--allow-failures", 1)

@@ -5,10 +5,12 @@ One periodic timer and a few signals, handled by the main thread between two byt
 hears nothing until it is back in Python.
 """
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from fullrank.claim import IDLE, Cell, ItemInterrupted
@@ -153,3 +155,34 @@ class MainThreadInterrupts(StopSignals):
         if self._limit_seconds is not None and seconds >= self._limit_seconds:
             self.interrupts.overdue.add(index)
             raise ItemInterrupted
+
+
+class _ForkGuard(threading.local):
+    """Gives processes that user code forks off the signals of a plain Python process.
+
+    ``multiprocessing.Pool`` ends its workers by SIGTERM: one that noted it as a request to stop would live on, and be
+    waited for. Signals are blocked meanwhile, for one that comes in between would be noted before the child's handlers
+    are its own, and lost to it.
+    """
+
+    def __init__(self) -> None:
+        self._masks: list[set[int]] = []
+
+    def before(self) -> None:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGALRM))
+        self._masks.append(set(blocked))
+
+    def in_parent(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop())
+
+    def in_child(self) -> None:
+        for number in (*STOP_SIGNALS, signal.SIGALRM):
+            if isinstance(getattr(signal.getsignal(number), "__self__", None), StopSignals):
+                plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+                with suppress(ValueError):  # forked off by a thread of which Python does not know yet that it is alone
+                    signal.signal(number, plain)
+        self.in_parent()
+
+
+_forks = _ForkGuard()
+os.register_at_fork(before=_forks.before, after_in_parent=_forks.in_parent, after_in_child=_forks.in_child)
