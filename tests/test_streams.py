@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from comparisons import PURE_PYTHON, comparison
+from studies import Project
 
 from fullrank.arguments import parser
 from fullrank.errors import UsageError
@@ -35,6 +36,16 @@ def test_closed_streams_are_no_error(compared: Path, closed: str) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     assert compared.read_bytes() == before
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_ranks_are_started_without_the_streams_that_are_closed(mpi_project: Project, closed: str) -> None:
+    """mpiexec hands its own streams on, and does not start where one is missing."""
+    project = mpi_project.write("def f(x):\n    return x * x", grid="x = { range = 12 }")
+    command = f'"$0" -m fullrank run study.toml -b mpi -n 2 {CLOSED[closed]}'
+    done = subprocess.run(["/bin/sh", "-c", command, sys.executable], cwd=project.folder, timeout=90, check=False)
+    assert done.returncode == 0
+    assert project.read("f").tolist() == [x * x for x in range(12)]
 
 
 @pytest.mark.parametrize("closed", CLOSED)

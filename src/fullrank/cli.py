@@ -36,6 +36,7 @@ def _mend_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.set_inheritable(number, True)  # mpiexec does not start without
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
