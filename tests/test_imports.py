@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "errors status files system account gil durations compare.records",
+    "errors status files system account gil durations beside leaving compare.records",
     "launcher scheduler witness deadline",
     "axes",
     "sweep tables",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fullrank import witness
+from fullrank import beside, witness
 from fullrank.witness import leave_note, running_index
 
 PROGRAM = """\
@@ -85,7 +85,7 @@ def test_rank_that_is_orphaned_before_it_can_look_itself_is_ended(tmp_path: Path
 
 
 def test_witness_is_deaf_to_what_is_meant_for_the_rank(tmp_path: Path) -> None:
-    signals = "\n".join(f"os.kill(child, signal.{number.name})" for number in witness._DEAF_TO)
+    signals = "\n".join(f"os.kill(child, signal.{number.name})" for number in beside._DEAF_TO)
     find = "child = int(open(f'/proc/self/task/{os.getpid()}/children').read())\ntime.sleep(0.5)\n"
     assert "in item 412" in said(tmp_path, f"{ATTEND}{find}{signals}\nos._exit(0)")
 

@@ -17,11 +17,17 @@ def main() -> int:
     """Run the command line, or follow root; return the exit code."""
     _renew_environment()
     launched = launcher_from(os.environ)
-    if launched is not None and sys.argv[1:2] == ["run"]:
-        return _be_rank(launched)
-    from fullrank.cli import main as command_line
+    is_rank = launched is not None and sys.argv[1:2] == ["run"]
+    if launched is not None and is_rank:
+        code, who = _be_rank(launched), f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
+    else:
+        from fullrank.cli import main as command_line
 
-    return command_line(sys.argv[1:])
+        code, who = command_line(sys.argv[1:]), "this process"
+    from fullrank.leaving import see_off
+
+    see_off(code, who, is_rank=is_rank)
+    return code
 
 
 def _be_rank(launched: Launched) -> int:

@@ -2,8 +2,7 @@
 
 A rank that is killed, crashes or leaves by ``os._exit`` says nothing, and launchers say at most a signal: MPICH's ends
 the other ranks without a word and with exit code 0. The witness sleeps on a pipe that the kernel closes with its
-rank, whatever ends it. It is forked before anything is imported: it opens no file, shares nearly all its memory, and
-knows nothing of MPI, whose library would not survive a fork.
+rank, whatever ends it. It is forked before MPI is there, whose library would not survive a fork.
 """
 
 import os
@@ -14,17 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from fullrank.beside import ORPHAN_SECONDS, Beside, fields_of, fork_beside
+
 Message = tuple[bytes, bytes]
 """Paths of the running cell and of the note."""
 
 _NOTHING: Message = (b"", b"")
 _DISMISSED: Message = (b"", b"dismissed")
-LOOK_SECONDS = 1.0
 _ONE_OF_MANY_SECONDS = 0.2
 _ENDING_SECONDS = 0.02
-_MAX_INHERITED_FILES = 1024
-_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-"""What a terminal, a launcher or a scheduler sends to all is for the rank; the witness ends with it."""
 _FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
 """How launchers end the other ranks once one has died."""
 
@@ -77,64 +74,27 @@ class Witness:
 
 def call_witness(rank: int, size: int) -> Witness:
     """Start the witness of this process. To be called before threads, MPI and large imports."""
-    readable, writable = os.pipe()
-    pid, parent = os.getpid(), os.getppid()
-    if os.fork() == 0:
-        os.close(writable)
-        try:
-            _end_orphan(pid, parent)
-            _be_witness(readable, pid, f"rank {rank} of {size} ({os.uname().nodename})")
-        finally:
-            os._exit(0)
-    os.close(readable)
-    return Witness(writable)
+    who = f"rank {rank} of {size} ({os.uname().nodename})"
+    # in MPI_Init an orphan may wait, for ever and inside C code, for a rank that was killed together with the launcher
+    return Witness(fork_beside(lambda beside: _be_witness(beside, who), patience_seconds=0.0))
 
 
-def _be_witness(pipe: int, pid: int, who: str) -> None:
-    os.setsid()
-    for number in _DEAF_TO:
-        signal.signal(number, signal.SIG_IGN)
-    os.dup2(pipe, 0)
-    os.dup2(2, 1)  # the rank's other files and the launcher's pipes are to close with the rank
-    os.closerange(3, _MAX_INHERITED_FILES)
-    running, note = message = _last_message(_read)
+def _be_witness(beside: Beside, who: str) -> None:
+    def read() -> bytes:
+        data = beside.read()
+        beside.patience_seconds = ORPHAN_SECONDS  # from now on the rank looks itself
+        return data
+
+    running, note = message = _last_message(read)
     if message == _DISMISSED:
         return
-    status = _status_of(pid)
+    status = _status_of(beside.pid)
     follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
     # the one that crashed or left is the first; of those that were killed it is the one that is seen first
     time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
     text = f"{who} {_how(status)}, {_where(running)}"
     if leave_note(os.fsdecode(note), text) if note else not follows:
         os.write(2, f"fullrank: {text}; the run ends. What was finished is kept, the same command goes on\n".encode())
-
-
-def _end_orphan(pid: int, parent: int) -> None:
-    """Look every second, until the first message, whether the rank's parent is gone, and end the rank if so.
-
-    In MPI_Init it may wait, for ever and inside C code, for a rank that was killed together with the launcher.
-    """
-
-    def look(_number: int, _frame: object) -> None:
-        if _fields_of(pid)[1:2] not in ([], [str(parent)]):
-            os.kill(pid, signal.SIGKILL)
-
-    signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
-
-
-def _fields_of(pid: int) -> list[str]:
-    """Return what /proc/<pid>/stat tells from the state on: the state, the parent, ...; nothing of one that is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _read() -> bytes:
-    data = os.read(0, 1 << 16)
-    signal.setitimer(signal.ITIMER_REAL, 0)  # the rank has ended, or looks itself from now on
-    return data
 
 
 def _last_message(read: Callable[[], bytes]) -> Message:
@@ -156,7 +116,7 @@ def _status_of(pid: int) -> int | None:
     """Return the wait status of a process that has just closed its files; None if its parent was quicker."""
     end = time.monotonic() + _ENDING_SECONDS
     while time.monotonic() < end:
-        fields = _fields_of(pid)
+        fields = fields_of(pid)
         if not fields:
             return None
         if fields[0] == "Z":

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from fullrank.backends.answers import DONE, READY, tell_error
 from fullrank.backends.cells import ProcessCounter
+from fullrank.beside import end_orphan
 from fullrank.errors import FullrankError
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
+from fullrank.leaving import see_off
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 from fullrank.schedule import Todo
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
@@ -26,6 +28,7 @@ FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
 
 def main() -> int:
     """Be one worker; return the process's exit code."""
+    end_orphan()
     for number in FOR_PARENT:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_PARENT)
@@ -38,6 +41,7 @@ def main() -> int:
         tell_error(answers, error)
         return error.exit_code if isinstance(error, FullrankError) else 70
     os.write(answers, DONE)
+    see_off(0, f"worker {number}")
     return 0
 
 

@@ -4,7 +4,6 @@ Each computes in an OS thread that is started here; :mod:`fullrank.backends.gues
 process, a signal that kills it or a crash of C code, ends all workers.
 """
 
-import atexit
 import mmap
 import os
 import pickle
@@ -19,9 +18,10 @@ from typing import Any
 from fullrank.backends.answers import Answers, wait_for_answers
 from fullrank.backends.base import Outcome, Watch
 from fullrank.backends.cells import TOKEN_CELLS_BYTES, TokenCounter, create_memory, create_token
-from fullrank.errors import BackendError, FullrankError, Stopped
+from fullrank.errors import BackendError, FullrankError
 from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
+from fullrank.leaving import leave_behind
 from fullrank.schedule import Todo
 
 _LOOK_SECONDS = 0.2
@@ -41,11 +41,11 @@ def impossible(job: Job) -> str | None:
     guest = _Guest(0, interpreters.create(), "try_to_load", message=message)
     guest.start()
     try:
-        while not guest.ended:
+        while not (guest.ended or guest.answers.told):
             guest.hear()
     finally:
         if not _part([guest]):
-            _leave_behind()
+            leave_behind()
     os.close(message)
     return str(guest.error) if isinstance(guest.error, BackendError) else None
 
@@ -77,7 +77,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         if _part(guests):
             shared.close()
         else:
-            _leave_behind()
+            leave_behind()
     for guest in guests:
         if guest.error is not None:
             raise guest.error
@@ -186,7 +186,7 @@ def _hear(guests: list[_Guest]) -> None:
 
 def _supervise(guests: list[_Guest], counter: TokenCounter, signals: StopSignals) -> None:
     """Sleep until all guests have ended; pass on a request to stop, ever more firmly."""
-    while not all(guest.ended for guest in guests):
+    while not all(guest.ended or guest.answers.told for guest in guests):
         _hear(guests)
         now = time.monotonic()
         signals.look_at_clock()
@@ -209,17 +209,3 @@ def _part(guests: list[_Guest]) -> bool:
     for guest in guests:
         os.close(guest.answers.readable)
     return True
-
-
-def _leave_behind() -> None:
-    """Have this process end in spite of guests that do not: Python would wait for them, for ever if need be.
-
-    They keep their descriptors until then. Only a run that is stopped leaves guests behind.
-    """
-
-    def leave() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(Stopped.exit_code)
-
-    atexit.register(leave)

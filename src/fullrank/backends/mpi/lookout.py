@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fullrank.backends.mpi.library import MPI, ROOT
+from fullrank.beside import LOOK_SECONDS
 from fullrank.errors import FullrankError, Stopped
-from fullrank.witness import LOOK_SECONDS, Witness, leave_note, running_index
+from fullrank.witness import Witness, leave_note, running_index
 
 
 class Lookout(threading.Thread):

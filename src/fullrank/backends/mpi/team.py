@@ -31,12 +31,14 @@ class MpiTeam:
         self._lookout.start()
         # what asks for a stop while no item runs is kept for `run`; MPI's own handler would swallow it
         self._early = StopSignals()
-        for number in STOP_SIGNALS:
-            signal.signal(number, self._early.on_signal)
+        self._handlers = {number: signal.signal(number, self._early.on_signal) for number in STOP_SIGNALS}
 
     def leave(self) -> None:
-        """Look for dead ranks no more: all leave, each when it is ready."""
+        """Be no rank any more: each process ends when it is ready, and hears signals as before. Collective."""
+        MPI.Finalize()  # at Python's exit it would wait for whatever user code has left running on any rank
         self._lookout.end()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def union(self, bitmap: bytearray) -> bytearray:
         """Return the bits set on any rank. Collective."""

@@ -1,0 +1,108 @@
+"""What user code leaves running in a worker does not keep a finished run from ending, and is named."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from studies import INTERPRETERS, VISITED, Project
+
+IMPATIENT = "import fullrank.leaving; fullrank.leaving._patience_seconds = 0.5\n"
+THREAD = f"""\
+{IMPATIENT}
+import threading, time
+threading.Thread(target=time.sleep, args=(1000,), name="uploader").start()
+def f(x):
+    return x * 2
+"""
+HANDLER = f"""\
+{IMPATIENT}
+import atexit, time
+atexit.register(time.sleep, 1000)
+def f(x):
+    return x * 2
+"""
+TIDY = """\
+import atexit, threading, time
+def write():
+    time.sleep(0.3)
+    open("closed", "w").close()
+atexit.register(write)
+threading.Thread(target=time.sleep, args=(0.3,)).start()
+def f(x):
+    return x * 2
+"""
+DEAF = f"""\
+{VISITED}
+import ctypes
+begun = []
+def f(x):
+    visited(x)
+    begun.append(x)
+    if len(begun) == 3:
+        ctypes.PyDLL(None).sleep(1000)  # unlike time.sleep it keeps the GIL
+    return x * 2
+"""
+BACKENDS = ["serial", "threads", "processes", INTERPRETERS]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_thread_that_never_ends_does_not_keep_a_finished_run(project: Project, backend: str) -> None:
+    project.write(THREAD)
+    done = project.run("-b", backend)
+    assert project.read("f").tolist() == [2 * x for x in range(12)]
+    if backend != "interpreters":  # its threads are the sub-interpreter's, of which nothing can be asked
+        assert "left without the thread 'uploader' of the function, which did not end" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_exit_handler_that_never_ends_does_not_keep_a_finished_run(project: Project, backend: str) -> None:
+    project.write(HANDLER)
+    done = project.run("-b", backend, "-n", 1)
+    assert project.read("f").tolist() == [2 * x for x in range(12)]
+    assert "left without an exit handler, which did not end" in done.stderr
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("code", [THREAD, HANDLER], ids=["thread", "exit handler"])
+def test_what_never_ends_keeps_no_rank(mpi_project: Project, code: str) -> None:
+    mpi_project.write(code)
+    done = mpi_project.run(n_ranks=3)
+    assert mpi_project.read("f").tolist() == [2 * x for x in range(12)]
+    assert [f"rank {rank} of 3" in done.stderr for rank in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_what_ends_soon_is_waited_for(project: Project, backend: str) -> None:
+    project.write(TIDY)
+    done = project.run("-b", backend, "-n", 1)
+    assert (project.folder / "closed").exists()
+    assert "left without" not in done.stderr
+
+
+def test_worker_that_is_deaf_in_c_code_dies_after_its_parent(project: Project) -> None:
+    project.write(DEAF)
+    running = project.start_run("-b", "processes", "-n", 2)
+    project.until(lambda: len(project.visits()) == 6, "both hold their GIL")
+    workers = [pid for pid, command in project.descendants(running.pid).items() if "backends.child" in command]
+    running.send(signal.SIGKILL)
+    running.end()
+    project.until(lambda: not any(is_there(pid) for pid in workers), "both have ended")
+
+
+@pytest.mark.mpi
+def test_rank_that_is_deaf_in_c_code_dies_after_its_launcher(mpi_project: Project) -> None:
+    mpi_project.write(DEAF)
+    running = mpi_project.start_run(n_ranks=2)
+    mpi_project.until(lambda: len(mpi_project.visits()) == 6, "both hold their GIL")
+    under = mpi_project.descendants(running.pid)
+    ranks = [pid for pid, command in under.items() if "-m fullrank run" in command]
+    for pid in under.keys() - ranks:  # MPICH has a process between mpiexec and the ranks: it would end them
+        os.kill(pid, signal.SIGKILL)
+    running.send(signal.SIGKILL)
+    running.end()
+    mpi_project.until(lambda: not any(is_there(pid) for pid in ranks), "both have ended")
+
+
+def is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
