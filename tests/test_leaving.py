@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,12 @@ def f(x):
 DEAF = f"""\
 {VISITED}
 import ctypes
-begun = []
+begun, mutex, library = [], ctypes.create_string_buffer(64), ctypes.PyDLL(None)
 def f(x):
     visited(x)
     begun.append(x)
-    if len(begun) == 3:
-        ctypes.PyDLL(None).sleep(1000)  # unlike time.sleep it keeps the GIL
+    while len(begun) == 3:  # the second lock waits for ever, keeps the GIL and is not interrupted
+        library.pthread_mutex_lock(mutex)
     return x * 2
 """
 BACKENDS = ["serial", "threads", "processes", INTERPRETERS]
@@ -102,6 +103,44 @@ def test_rank_that_is_deaf_in_c_code_dies_after_its_launcher(mpi_project: Projec
     running.send(signal.SIGKILL)
     running.end()
     mpi_project.until(lambda: not any(is_there(pid) for pid in ranks), "both have ended")
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads"])
+def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backend: str) -> None:
+    project.write(DEAF)
+    running = project.start_run("-b", backend)
+    project.until(lambda: len(project.visits()) == 3, "an item holds the GIL")
+    time.sleep(1.5)  # what was finished is in the journal
+    running.send(signal.SIGINT)
+    running.send(signal.SIGTERM)
+    done = running.end()
+    assert done.returncode == -signal.SIGKILL
+    assert "is in C code that hears no signal, and is killed" in done.stderr
+    assert len(project.indices_finished()) == 2
+
+
+@pytest.mark.mpi
+def test_second_signal_ends_ranks_that_are_deaf_in_c_code(mpi_project: Project) -> None:
+    mpi_project.write(DEAF)
+    running = mpi_project.start_run("-b", "mpi", "-n", 2)
+    mpi_project.until(lambda: len(mpi_project.visits()) == 6, "both hold their GIL")
+    time.sleep(1.5)
+    for _ in range(2):
+        running.send(signal.SIGINT)
+        time.sleep(0.2)
+    assert running.end().returncode == 75
+    assert len(mpi_project.indices_finished()) == 4
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
+def test_stop_that_is_heard_kills_nobody(project: Project, backend: str) -> None:
+    project.write("import time\ndef f(x):\n    open('begun', 'w')\n    time.sleep(1000)")
+    running = project.start_run("-b", backend, "-n", 1)
+    project.until((project.folder / "begun").exists, "an item sleeps")
+    running.send(signal.SIGINT)
+    done = running.end()
+    assert done.returncode == 75
+    assert "killed" not in done.stderr
 
 
 def is_there(pid: int) -> bool:

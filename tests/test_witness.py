@@ -108,4 +108,5 @@ def test_first_note_stands(tmp_path: Path) -> None:
 
 def test_examples_in_the_docstrings_hold() -> None:
     assert doctest.testmod(witness).failed == 0
+    assert doctest.testmod(beside).failed == 0
     assert signal.SIGKILL in witness._FOLLOWS

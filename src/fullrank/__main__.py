@@ -21,6 +21,10 @@ def main() -> int:
     if launched is not None and is_rank:
         code, who = _be_rank(launched), f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
     else:
+        if sys.argv[1:2] == ["run"]:
+            from fullrank.beside import accompany
+
+            accompany(may_be_orphan=True)
         from fullrank.cli import main as command_line
 
         code, who = command_line(sys.argv[1:]), "this process"

@@ -1,40 +1,100 @@
-"""A small process beside one that computes: it sleeps until that one ends, and ends it if it has become an orphan.
+"""A small process beside one that computes, for what that one cannot do itself while an item in C code holds the GIL.
 
-A thread could not: an item in C code may hold the GIL for ever. The small process is forked off before threads and
-large imports, opens no file and shares nearly all its memory.
+It sleeps until the other has ended, and kills it in two cases: if it has become an orphan, and if it was asked to stop
+and hears nothing. It is forked off before threads and large imports, opens no file and shares nearly all its memory.
 """
 
 import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 LOOK_SECONDS = 1.0
 ORPHAN_SECONDS = 10.0
 """So long a process whose parent has died may take to keep what is finished and end by itself."""
+DEAF_SECONDS = (10.0, 5.0)
+"""So long it may hear nothing once it was asked to stop, and after a second time: as long as workers of `processes`."""
 _MAX_INHERITED_FILES = 1024
-_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_DEAF_TO = (*_STOP_SIGNALS, signal.SIGHUP)
 """What a terminal, a launcher or a scheduler sends to all is for the one that computes."""
+_SIGNALS = 3
+_HEARD = b"\0"
+
+_signals = -1
+"""Where the interpreter writes the number of each signal at once, and this process that it has heard it."""
+
+
+def listen() -> int:
+    """Let the process beside this one know which signals come in; return what was told of them before."""
+    return signal.set_wakeup_fd(_signals, warn_on_full_buffer=False)
+
+
+def tell_heard() -> None:
+    """Tell that all signals so far were heard."""
+    with suppress(OSError):  # there is none beside this one, or it is far behind
+        os.write(_signals, _HEARD)
+
+
+class Hearing:
+    """Whether a process is deaf, by the bytes it writes: a signal's number at once, a zero when it has heard it.
+
+    >>> hearing = Hearing()
+    >>> hearing.take(bytes([signal.SIGALRM]), now=0.0)
+    >>> hearing.is_deaf(now=100.0)  # it was not asked to stop
+    False
+    >>> hearing.take(bytes([signal.SIGINT]), now=100.0)
+    >>> hearing.is_deaf(now=109.0), hearing.is_deaf(now=110.0)
+    (False, True)
+    >>> hearing.take(bytes([signal.SIGINT]), now=102.0)
+    >>> hearing.is_deaf(now=105.0)
+    True
+    >>> hearing.take(bytes([0]), now=105.0)
+    >>> hearing.is_deaf(now=1000.0)
+    False
+    """
+
+    def __init__(self) -> None:
+        self._n_asked = 0
+        self._unheard_since = float("inf")
+
+    def take(self, data: bytes, *, now: float) -> None:
+        """Take what was written since the last time."""
+        for number in data:
+            if number == _HEARD[0]:
+                self._unheard_since = float("inf")
+            elif self._n_asked or number in _STOP_SIGNALS:  # the timer's are no matter before
+                self._n_asked += number in _STOP_SIGNALS
+                self._unheard_since = min(self._unheard_since, now)
+
+    def is_deaf(self, *, now: float) -> bool:
+        """Return whether it was asked to stop and has heard nothing for too long."""
+        return self._n_asked > 0 and now >= self._unheard_since + DEAF_SECONDS[self._n_asked > 1]
 
 
 class Beside:
     """The small process's side; what is written to it comes from :meth:`read`."""
 
-    def __init__(self, *, pid: int, parent: int, patience_seconds: float) -> None:
+    def __init__(self, *, pid: int, parent: int | None, patience_seconds: float) -> None:
         self.pid = pid
         self.patience_seconds = patience_seconds
         self._parent = parent
         self._orphan_since = float("inf")
+        self._hearing = Hearing()
 
-    def settle(self, pipe: int) -> None:
-        """Leave the other's session and files, and begin to look whether its parent has died."""
+    def settle(self, told: int, signals: int) -> None:
+        """Leave the other's session and files, and begin to look."""
         os.setsid()
         for number in _DEAF_TO:
             signal.signal(number, signal.SIG_IGN)
-        os.dup2(pipe, 0)
+        spare = os.dup(signals)  # it may have a number that is needed
+        os.dup2(told, 0)
         os.dup2(2, 1)  # the other files and the launcher's pipes are to close with the one that computes
-        os.closerange(3, _MAX_INHERITED_FILES)
+        os.dup2(spare, _SIGNALS)
+        os.set_blocking(_SIGNALS, False)
+        os.closerange(_SIGNALS + 1, _MAX_INHERITED_FILES)
         signal.signal(signal.SIGALRM, self._look)
         signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
 
@@ -46,36 +106,65 @@ class Beside:
         return data
 
     def _look(self, _number: int, _frame: object) -> None:
-        if fields_of(self.pid)[1:2] in ([], [str(self._parent)]):
-            return
-        self._orphan_since = min(self._orphan_since, time.monotonic())
-        if time.monotonic() >= self._orphan_since + self.patience_seconds:
+        now = time.monotonic()
+        if self._parent is not None and fields_of(self.pid)[1:2] not in ([], [str(self._parent)]):
+            self._orphan_since = min(self._orphan_since, now)
+            if now >= self._orphan_since + self.patience_seconds:
+                os.kill(self.pid, signal.SIGKILL)
+        with suppress(BlockingIOError):
+            self._hearing.take(os.read(_SIGNALS, 1 << 16), now=now)
+        if self._hearing.is_deaf(now=now):
+            text = f"fullrank: process {self.pid} is in C code that hears no signal, and is killed\n"
+            os.write(2, text.encode())
             os.kill(self.pid, signal.SIGKILL)
 
 
-def fork_beside(live: Callable[[Beside], None], *, patience_seconds: float = ORPHAN_SECONDS) -> int:
+def fork_beside(
+    live: Callable[[Beside], None], *, patience_seconds: float = ORPHAN_SECONDS, may_be_orphan: bool = False
+) -> int:
     """Start a process beside this one that does ``live`` and ends; return the end of the pipe to write to.
 
-    The kernel closes the pipe with this process, whatever ends it. An orphan is killed after ``patience_seconds``.
+    The kernel closes the pipe with this process, whatever ends it. Unless this process may be an orphan, as one that
+    goes on when its user logs out, it is killed ``patience_seconds`` after its parent has died.
     """
-    readable, writable = os.pipe()
-    beside = Beside(pid=os.getpid(), parent=os.getppid(), patience_seconds=patience_seconds)
+    global _signals
+    told, telling = os.pipe()
+    signals, _signals = os.pipe()
+    os.set_blocking(_signals, False)
+    parent = None if may_be_orphan else os.getppid()
+    beside = Beside(pid=os.getpid(), parent=parent, patience_seconds=patience_seconds)
     if os.fork() == 0:
-        os.close(writable)
+        os.close(telling)
+        os.close(_signals)
         try:
-            beside.settle(readable)
+            beside.settle(told, signals)
             live(beside)
         finally:
             os._exit(0)
-    os.close(readable)
-    return writable
+    os.close(told)
+    os.close(signals)
+    os.register_at_fork(after_in_child=_forget_signals)
+    return telling
 
 
-def end_orphan() -> None:
-    """Have this process killed if it outlives its parent by ten seconds."""
-    pipe = fork_beside(_wait)
-    # a process that user code forks off would keep the pipe open
-    os.register_at_fork(after_in_child=lambda: os.close(pipe))
+def accompany(*, may_be_orphan: bool) -> None:
+    """Start a process beside this one that does nothing but look."""
+    open_ends = [fork_beside(_wait, may_be_orphan=may_be_orphan)]
+
+    def close() -> None:
+        while open_ends:
+            os.close(open_ends.pop())
+
+    os.register_at_fork(after_in_child=close)  # a process that user code forks off would keep the pipe open
+
+
+def _forget_signals() -> None:
+    global _signals
+    with suppress(ValueError):  # forked off by a thread of which Python does not know yet that it is alone
+        signal.set_wakeup_fd(-1)
+    if _signals >= 0:
+        os.close(_signals)
+        _signals = -1
 
 
 def _wait(beside: Beside) -> None:

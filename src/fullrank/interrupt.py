@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from fullrank.beside import listen, tell_heard
 from fullrank.claim import IDLE, Cell, ItemInterrupted
 from fullrank.evaluate import Interrupts
 
@@ -82,9 +83,11 @@ class StopSignals:
     def installed(self) -> Iterator[None]:
         """Handle the signals within this context; afterwards all is as it was."""
         before = {number: signal.signal(number, self.on_signal) for number in self._numbers}
+        told_before = listen()
         try:
             yield
         finally:
+            signal.set_wakeup_fd(told_before)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -97,6 +100,7 @@ class StopSignals:
         """Note one signal."""
         grace_seconds = 0.0 if self.requested else self._grace_seconds
         self.requested = True
+        tell_heard()
         self.abandon_at = min(self.abandon_at, time.monotonic() + grace_seconds)
 
 
@@ -143,6 +147,8 @@ class MainThreadInterrupts(StopSignals):
         self._arm()
 
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
+        if self.requested:
+            tell_heard()
         self.look_at_clock()
         now = time.monotonic()
         index, seconds = self._item.look(now)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fullrank.backends.answers import DONE, READY, tell_error
 from fullrank.backends.cells import ProcessCounter
-from fullrank.beside import end_orphan
+from fullrank.beside import accompany
 from fullrank.errors import FullrankError
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
@@ -28,7 +28,7 @@ FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
 
 def main() -> int:
     """Be one worker; return the process's exit code."""
-    end_orphan()
+    accompany(may_be_orphan=False)
     for number in FOR_PARENT:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_PARENT)
