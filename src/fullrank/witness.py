@@ -21,12 +21,16 @@ _NOTHING: Message = (b"", b"")
 _DISMISSED: Message = (b"", b"dismissed")
 LOOK_SECONDS = 1.0
 _ONE_OF_MANY_SECONDS = 0.2
+_WITHOUT_LAUNCHER_SECONDS = 0.5
 _ENDING_SECONDS = 0.02
 _MAX_INHERITED_FILES = 1024
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 """What a terminal, a launcher or a scheduler sends to all is for the rank; the witness ends with it."""
 _FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
 """How launchers end the other ranks once one has died."""
+_LAUNCHERS = ("mpiexec", "mpirun", "prterun", "orterun", "srun")
+Launcher = tuple[int, str, str]
+"""Process id, name, and time of the start, by which it is told from a later process with the same number."""
 
 
 class Witness:
@@ -83,14 +87,15 @@ def call_witness(rank: int, size: int) -> Witness:
         os.close(writable)
         try:
             _end_orphan(pid, parent)
-            _be_witness(readable, pid, f"rank {rank} of {size} ({os.uname().nodename})")
+            who = f"rank {rank} of {size} ({os.uname().nodename})"
+            _be_witness(readable, pid, who, launcher=_launcher_above(parent))
         finally:
             os._exit(0)
     os.close(readable)
     return Witness(writable)
 
 
-def _be_witness(pipe: int, pid: int, who: str) -> None:
+def _be_witness(pipe: int, pid: int, who: str, *, launcher: Launcher | None) -> None:
     os.setsid()
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
@@ -100,11 +105,16 @@ def _be_witness(pipe: int, pid: int, who: str) -> None:
     running, note = message = _last_message(_read)
     if message == _DISMISSED:
         return
-    status = _status_of(pid)
+    status, is_left = _status_of(pid), launcher is not None and _has_ended(launcher)
     follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
-    # the one that crashed or left is the first; of those that were killed it is the one that is seen first
-    time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
     text = f"{who} {_how(status)}, {_where(running)}"
+    if launcher is not None and is_left and follows:
+        # a launcher outlives the rank whose death makes it end the others: whoever saw that one die speaks first
+        time.sleep(_WITHOUT_LAUNCHER_SECONDS)
+        text = f"{launcher[1]} (process {launcher[0]}, {os.uname().nodename}) ended first, and the ranks with it"
+    else:
+        # the one that crashed or left is the first; of those that were killed it is the one that is seen first
+        time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
     if leave_note(os.fsdecode(note), text) if note else not follows:
         os.write(2, f"fullrank: {text}; the run ends. What was finished is kept, the same command goes on\n".encode())
 
@@ -116,19 +126,37 @@ def _end_orphan(pid: int, parent: int) -> None:
     """
 
     def look(_number: int, _frame: object) -> None:
-        if _fields_of(pid)[1:2] not in ([], [str(parent)]):
+        if _stat_of(pid)[1][1:2] not in ([], [str(parent)]):
             os.kill(pid, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
 
 
-def _fields_of(pid: int) -> list[str]:
-    """Return what /proc/<pid>/stat tells from the state on: the state, the parent, ...; nothing of one that is gone."""
+def _launcher_above(pid: int) -> Launcher | None:
+    """Return the launcher among a process and its parent: MPICH's has a helper of its own between itself and a rank."""
+    for _ in range(2):
+        name, fields = _stat_of(pid)
+        if not fields:
+            return None
+        if name.startswith(_LAUNCHERS):
+            return pid, name, fields[19]
+        pid = int(fields[1])
+    return None
+
+
+def _has_ended(launcher: Launcher) -> bool:
+    _, fields = _stat_of(launcher[0])
+    return not fields or fields[0] in "ZX" or fields[19] != launcher[2]
+
+
+def _stat_of(pid: int) -> tuple[str, list[str]]:
+    """Return what /proc/<pid>/stat tells: the name, and state, parent, ...; nothing of one that is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        head, _, tail = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
     except OSError:
-        return []
+        return "", []
+    return head.partition("(")[2], tail.split()
 
 
 def _read() -> bytes:
@@ -156,7 +184,7 @@ def _status_of(pid: int) -> int | None:
     """Return the wait status of a process that has just closed its files; None if its parent was quicker."""
     end = time.monotonic() + _ENDING_SECONDS
     while time.monotonic() < end:
-        fields = _fields_of(pid)
+        _, fields = _stat_of(pid)
         if not fields:
             return None
         if fields[0] == "Z":
