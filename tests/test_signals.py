@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from studies import INTERPRETERS, SLOW, VISITED, Project, Started
+from studies import BLIND_ROOT, INTERPRETERS, SLOW, VISITED, Project, Started
 
 from fullrank.interrupt import GRACE_SECONDS
 
@@ -364,6 +364,21 @@ def test_status_says_why_the_last_attempt_ended_and_what_to_do_next(project: Pro
     assert "the last attempt" not in project.fullrank("status", "study.toml").stdout
     project.fullrank("run", "study.toml", "-b", "serial", *options.split())
     assert f"the last attempt {told}" in project.fullrank("status", "study.toml").stdout
+
+
+@pytest.mark.parametrize("tail", ["", "schedule = 'static'", "isolate = true"])
+def test_worker_whose_item_fails_begins_no_other_and_stops_the_claims_of_all(project: Project, tail: str) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    time.sleep(0.001)\n    return 1 / (x - 300)\n"
+    project.write(code, grid="x = { range = 100_000 }", tail=f'[run]\non_error = "stop"\norder = "index"\n{tail}')
+    project.run("-b", "serial", expect=3)
+    assert max(project.visits()) == 300
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_first_failure_stops_the_claims_of_all_workers_while_root_looks_away(project: Project, backend: str) -> None:
+    project.write(BLIND_ROOT, grid="x = { range = 4000 }", tail='[run]\non_error = "stop"\norder = "index"')
+    project.run("-b", backend, "-n", 1 if backend == "serial" else 2, expect=3)
+    assert len(project.visits()) < 3000
 
 
 def test_study_of_few_items_that_all_fail_ends_with_a_result(project: Project) -> None:
