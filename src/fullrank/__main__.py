@@ -10,6 +10,8 @@ TYPE_CHECKING = False  # typing's own opens a dozen files
 if TYPE_CHECKING:
     from fullrank.witness import Witness
 
+_READING = ("status", "report", "verify", "diff")
+"""The commands that only read, files of others too."""
 _WAIT_FOR_ROOT_SECONDS = 1.0
 
 
@@ -21,6 +23,10 @@ def main() -> int:
         return _be_rank(launched)
     from fullrank.cli import main as command_line
 
+    if sys.argv[1:2] and sys.argv[1] in _READING:
+        from fullrank.apart import apart
+
+        return apart(command_line, sys.argv[1:])
     return command_line(sys.argv[1:])
 
 

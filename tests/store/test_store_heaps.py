@@ -60,7 +60,8 @@ def test_heap_without_an_end_is_refused_with_a_sentence(path, name):
 
 def test_hdf5_itself_goes_round_in_such_a_heap_or_refuses_it(path):
     damage(path, **DAMAGES["free space of no size"])
-    program = "import h5py, sys\nwith h5py.File(sys.argv[1]) as file:\n    file.visititems(lambda _, one: print(dict(one.attrs)))\n"
+    look = "file.visititems(lambda _, one: print(dict(one.attrs)))"
+    program = f"import h5py, sys\nwith h5py.File(sys.argv[1]) as file:\n    {look}\n"
     try:
         done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, timeout=3, check=False)
     except subprocess.TimeoutExpired:
