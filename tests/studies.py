@@ -50,6 +50,17 @@ def f(x):
 """
 """The same, but after 12 to 30 items nothing ends until there is a file `fast`: the run cannot end too early."""
 
+BLIND_ROOT = f"""\
+{VISITED}
+import fullrank.monitor
+fullrank.monitor.LOOK_SECONDS = 1000
+def f(x):
+    visited(x)
+    time.sleep(0.001)
+    return 1 / (x - 300)
+"""
+"""Item 300 fails, and root, which looks five times a second how many did, does not look."""
+
 
 def _why_no_interpreters() -> str:
     try:

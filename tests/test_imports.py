@@ -38,7 +38,7 @@ LAYERS = [
     "earlier",
     "driver partial launch",
     "single selftest compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
-    "abilities commands",
+    "abilities apart commands",
     "arguments",
     "cli",
     "__main__",

@@ -124,6 +124,12 @@ def test_an_item_over_its_memory_limit_costs_that_item_only(project: Project, ba
     assert failures(project) == {5: (2, "MemoryError: over the limit of 300,000,000 bytes")}
 
 
+def test_what_a_memory_error_says_is_kept_beside_the_limit(project: Project) -> None:
+    limit = "item_memory_limit_bytes = 300_000_000"
+    run(project, "if x == 5: raise MemoryError('no room for it')", backend="serial", run_keys=limit, expect=3)
+    assert failures(project) == {5: (2, "MemoryError: no room for it (under the limit of 300,000,000 bytes)")}
+
+
 def test_what_earlier_items_left_in_memory_is_not_held_against_an_item(project: Project) -> None:
     limit = "item_memory_limit_bytes = 400_000_000"
     run(project, "kept.append(bytearray(60_000_000))", backend="serial", run_keys=limit, top=TOP + "kept = []\n")

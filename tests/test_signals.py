@@ -9,7 +9,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from studies import INTERPRETERS, SLOW, VISITED, Project, Started
+from studies import BLIND_ROOT, INTERPRETERS, SLOW, VISITED, Project, Started
 
 from fullrank.interrupt import GRACE_SECONDS
 
@@ -323,6 +323,11 @@ def test_run_stops_at_the_failures_the_config_allows(project: Project) -> None:
     done = project.run("-b", "processes", "-n", 2, expect=3)
     assert 10 <= len(project.visits()) < 1000
     assert "ZeroDivisionError" in done.stderr
+    status = project.fullrank("status", "study.toml").stdout
+    assert "stopped for failed items, as run.on_error or run.max_failures asks" in status
+    look = shlex.split(status.partition("To look at them: fullrank ")[2].splitlines()[0])
+    assert project.fullrank(*look).returncode == 0
+    assert (project.read("status", "results/study.partial.h5") == 2).sum() >= 5
 
 
 @pytest.mark.parametrize("backend", LOCAL)
@@ -342,6 +347,38 @@ def test_first_failed_item_stops_the_run_if_the_study_says_so_and_the_same_comma
     project.run(*command, expect=3)
     assert np.flatnonzero(project.read("status") != 1).tolist() == [7]
     assert set(Counter(project.visits()).values()) == {1}
+
+
+ENDS = {
+    "was stopped because all its items failed; mend the function": ("1 / 0", ""),
+    "reached its --limit; the same command without --limit goes on": ("x", "--limit 5"),
+    "was stopped by a signal or at its time limit; the same command goes on": ("time.sleep(0.2)", "--stop-after 1s"),
+    "ended by an error or was killed; the same command goes on": ("os.kill(os.getpid(), 9)", ""),
+}
+
+
+@pytest.mark.parametrize("told", ENDS)
+def test_status_says_why_the_last_attempt_ended_and_what_to_do_next(project: Project, told: str) -> None:
+    deed, options = ENDS[told]
+    project.write(f"import os, time\ndef f(x):\n    return {deed}\n", grid="x = { range = 60 }")
+    assert "the last attempt" not in project.fullrank("status", "study.toml").stdout
+    project.fullrank("run", "study.toml", "-b", "serial", *options.split())
+    assert f"the last attempt {told}" in project.fullrank("status", "study.toml").stdout
+
+
+@pytest.mark.parametrize("tail", ["", "schedule = 'static'", "isolate = true"])
+def test_worker_whose_item_fails_begins_no_other_and_stops_the_claims_of_all(project: Project, tail: str) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    time.sleep(0.001)\n    return 1 / (x - 300)\n"
+    project.write(code, grid="x = { range = 100_000 }", tail=f'[run]\non_error = "stop"\norder = "index"\n{tail}')
+    project.run("-b", "serial", expect=3)
+    assert max(project.visits()) == 300
+
+
+@pytest.mark.parametrize("backend", LOCAL)
+def test_first_failure_stops_the_claims_of_all_workers_while_root_looks_away(project: Project, backend: str) -> None:
+    project.write(BLIND_ROOT, grid="x = { range = 4000 }", tail='[run]\non_error = "stop"\norder = "index"')
+    project.run("-b", backend, "-n", 1 if backend == "serial" else 2, expect=3)
+    assert len(project.visits()) < 3000
 
 
 def test_study_of_few_items_that_all_fail_ends_with_a_result(project: Project) -> None:

@@ -84,6 +84,42 @@ def test_rank_that_is_orphaned_before_it_can_look_itself_is_ended(tmp_path: Path
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.PIPE, timeout=60, check=True)
 
 
+LAUNCHER = """\
+import ctypes, os, subprocess, sys, time
+ctypes.CDLL(None).prctl(15, b"mpiexec")  # PR_SET_NAME
+rank = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE)
+rank.stdout.read(1)
+"""
+LAUNCHER_DIES = """
+parent = f"/proc/{os.getppid()}/stat"
+os.write(1, b"!")
+while os.path.exists(parent) and Path(parent).read_text().rpartition(")")[2].split()[0] != "Z":
+    time.sleep(0.001)
+os.kill(os.getpid(), 9)
+"""
+
+LINGERS = "while not os.path.exists('note'):\n    time.sleep(0.01)\n"
+
+
+def launched(tmp_path: Path, rank: str, launcher: str) -> str:
+    """What is noted of a program that a process with the name of a launcher starts, which then does something."""
+    words = [sys.executable, "-c", LAUNCHER + launcher, PROGRAM + ATTEND + rank]
+    subprocess.run(words, cwd=tmp_path, stderr=subprocess.PIPE, timeout=60, check=False)
+    return (tmp_path / "note").read_text()
+
+
+def test_rank_that_is_killed_after_its_launcher_ended_is_not_blamed(tmp_path: Path) -> None:
+    text = launched(tmp_path, LAUNCHER_DIES, "os._exit(0)")
+    assert text.startswith("mpiexec (process ")
+    assert f", {HOST}) ended first" in text
+    assert "item" not in text
+
+
+def test_rank_that_is_killed_while_its_launcher_lives_is_named(tmp_path: Path) -> None:
+    text = launched(tmp_path, "os.write(1, b'!')\nos.kill(os.getpid(), 9)", LINGERS)
+    assert text == f"rank 3 of 8 ({HOST}) died of SIGKILL, in item 412"
+
+
 def test_witness_is_deaf_to_what_is_meant_for_the_rank(tmp_path: Path) -> None:
     signals = "\n".join(f"os.kill(child, signal.{number.name})" for number in beside._DEAF_TO)
     find = "child = int(open(f'/proc/self/task/{os.getpid()}/children').read())\ntime.sleep(0.5)\n"

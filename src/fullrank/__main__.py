@@ -10,6 +10,8 @@ TYPE_CHECKING = False  # typing's own opens a dozen files
 if TYPE_CHECKING:
     from fullrank.witness import Witness
 
+_READING = ("status", "report", "verify", "diff")
+"""The commands that only read, files of others too."""
 _WAIT_FOR_ROOT_SECONDS = 1.0
 
 
@@ -25,13 +27,21 @@ def main() -> int:
             from fullrank.beside import accompany
 
             accompany(may_be_orphan=True)
-        from fullrank.cli import main as command_line
-
-        code, who = command_line(sys.argv[1:]), "this process"
+        code, who = _command_line(), "this process"
     from fullrank.leaving import see_off
 
     see_off(code, who, is_rank=is_rank)
     return code
+
+
+def _command_line() -> int:
+    from fullrank.cli import main as command_line
+
+    if sys.argv[1:2] and sys.argv[1] in _READING:
+        from fullrank.apart import apart
+
+        return apart(command_line, sys.argv[1:])
+    return command_line(sys.argv[1:])
 
 
 def _be_rank(launched: Launched) -> int:

@@ -107,7 +107,7 @@ class Beside:
 
     def _look(self, _number: int, _frame: object) -> None:
         now = time.monotonic()
-        if self._parent is not None and fields_of(self.pid)[1:2] not in ([], [str(self._parent)]):
+        if self._parent is not None and stat_of(self.pid)[1][1:2] not in ([], [str(self._parent)]):
             self._orphan_since = min(self._orphan_since, now)
             if now >= self._orphan_since + self.patience_seconds:
                 os.kill(self.pid, signal.SIGKILL)
@@ -172,9 +172,10 @@ def _wait(beside: Beside) -> None:
         pass
 
 
-def fields_of(pid: int) -> list[str]:
-    """Return what /proc/<pid>/stat tells from the state on: the state, the parent, ...; nothing of one that is gone."""
+def stat_of(pid: int) -> tuple[str, list[str]]:
+    """Return what /proc/<pid>/stat tells: the name, and state, parent, ...; nothing of one that is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        head, _, tail = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
     except OSError:
-        return []
+        return "", []
+    return head.partition("(")[2], tail.split()

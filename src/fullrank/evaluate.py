@@ -118,7 +118,10 @@ class Evaluator:
         return seeded
 
     def evaluate(self, indices: Sequence[int]) -> Evaluation:
-        """Evaluate the items ``indices`` one after the other and return the frames for the journal."""
+        """Evaluate the items ``indices`` one after the other and return the frames for the journal.
+
+        Where the first failure is to stop the run the items after it are left alone.
+        """
         batch = self._batch(indices)
         claim = self._claim = Claim(indices, self._running, settle=self._interrupts.settle)
         while True:
@@ -140,6 +143,8 @@ class Evaluator:
             else:
                 claim.fail(Status.FAILED, self._describe(error, index))
             error.__traceback__ = None  # one instance raised for item after item would collect the frames of all
+            if claim.failures and self._job.stops_at_failure:
+                break
         return self._finish(claim)
 
     def _batch(self, indices: Sequence[int]) -> Batch:

@@ -43,6 +43,8 @@ class Job:
     """Whether each worker evaluates its items in a child process."""
     item_memory_limit_bytes: int | None = None
     """Of that child process."""
+    stops_at_failure: bool = False
+    """Whether the first failed item ends the handing out of items."""
     stop_at: float | None = None
     """Time (of time.time()) from which no items are handed out."""
     journal_interval_seconds: float = 0.0

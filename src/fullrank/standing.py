@@ -1,5 +1,6 @@
 """How far a study is, as the files tell: by its config or its output, running, stopped or finished."""
 
+import shlex
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +13,31 @@ from fullrank.silence import silent_workers
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
 from fullrank.survey import Survey
-from fullrank.workfolder import WorkFolder
+from fullrank.workfolder import (
+    REASON_ALL_FAILED,
+    REASON_COMPLETE,
+    REASON_DIED,
+    REASON_FAILURES,
+    REASON_LIMIT,
+    REASON_STOPPED,
+    WorkFolder,
+)
 
 COMPLETE, RUNNING, STOPPED, NOT_STARTED = "complete", "running", "stopped", "not started"
 _EXIT_CODES = {COMPLETE: 0, RUNNING: 75, STOPPED: 75, NOT_STARTED: 75}
+_GOES_ON = "the same command goes on"
+_ENDS = {
+    REASON_STOPPED: f"was stopped by a signal or at its time limit; {_GOES_ON}",
+    REASON_LIMIT: "reached its --limit; the same command without --limit goes on",
+    REASON_FAILURES: "was stopped for failed items, as run.on_error or run.max_failures asks; they keep their record, "
+    f"and {_GOES_ON} with the others. To look at them: fullrank gather STUDY --partial",
+    REASON_ALL_FAILED: "was stopped because all its items failed; mend the function or the study, and the same command "
+    "does them again. To look at them: fullrank gather STUDY --partial",
+    REASON_DIED: f"ended because its workers died; {_GOES_ON}",
+    REASON_COMPLETE: "finished all items and was ended before the file was there; the same command writes it",
+}
+"""What became of an attempt, by the reason that is noted in the work folder, and what to do next."""
+_ANOTHER_END = f"ended by an error or was killed; {_GOES_ON}"
 
 
 @dataclass(frozen=True)
@@ -34,6 +56,8 @@ class Standing:
     """Who runs it now: host and process."""
     death: str = ""
     """What is noted of a rank's death that ended the latest attempt."""
+    reason: str = ""
+    """Why the latest attempt of a stopped study ended, as the work folder has it."""
     silent: tuple[str, ...] = ()
     """A sentence for each worker of a running study that gives no sign of life."""
 
@@ -52,16 +76,21 @@ class Standing:
         return asdict(self)
 
     def text(self) -> str:
-        """Return two lines for a person, and one for each death or silent worker."""
+        """Return two lines for a person, and one for each end of an attempt, death or silent worker."""
         total = "?" if self.n_items is None else f"{self.n_items:,}"
         share = f" ({self.n_finished / self.n_items:.0%})" if self.n_items else ""
         by = f" by {self.holder}" if self.holder else ""
         silent = "".join(f"\n{sentence}" for sentence in self.silent)
         death = f"\nthe last attempt ended early: {self.death}" if self.death else ""
+        end = self._end_in_words() if self.reason and not death else ""
         return (
             f"{self.state}{by}: {self.n_finished:,} of {total} items are finished{share}, "
-            f"{self.n_failed:,} of them failed\n{self.output}{death}{silent}"
+            f"{self.n_failed:,} of them failed\n{self.output}{end}{death}{silent}"
         )
+
+    def _end_in_words(self) -> str:
+        words = _ENDS.get(self.reason, _ANOTHER_END).replace("STUDY", shlex.quote(self.output))
+        return f"\nthe last attempt {words}"
 
 
 def output_of(study: Path, output: Path | None) -> Path:
@@ -113,6 +142,6 @@ def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
     holder = holder_of(folder.path)
     known = str(folder.output), RUNNING if holder else STOPPED, n_items, survey.n_ok, survey.n_failed
     if not holder:
-        return Standing(*known, death=folder.last_death())
+        return Standing(*known, death=folder.last_death(), reason=folder.last_reason())
     silent = tuple(silent_workers(folder.path, folder.next_attempt() - 1, now=time.time()))
     return Standing(*known, holder=holder, silent=silent)

@@ -51,6 +51,7 @@ class Study:
             item_time_limit_seconds=config.run.item_time_limit_seconds,
             isolate=config.run.isolate,
             item_memory_limit_bytes=config.run.item_memory_limit_bytes,
+            stops_at_failure=config.run.on_error == "stop",
         )
 
     def shares_global_generators(self, backend: str, n_workers: int) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from fullrank.beside import ORPHAN_SECONDS, Beside, fields_of, fork_beside
+from fullrank.beside import ORPHAN_SECONDS, Beside, fork_beside, stat_of
 
 Message = tuple[bytes, bytes]
 """Paths of the running cell and of the note."""
@@ -21,9 +21,13 @@ Message = tuple[bytes, bytes]
 _NOTHING: Message = (b"", b"")
 _DISMISSED: Message = (b"", b"dismissed")
 _ONE_OF_MANY_SECONDS = 0.2
+_WITHOUT_LAUNCHER_SECONDS = 0.5
 _ENDING_SECONDS = 0.02
 _FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
 """How launchers end the other ranks once one has died."""
+_LAUNCHERS = ("mpiexec", "mpirun", "prterun", "orterun", "srun")
+Launcher = tuple[int, str, str]
+"""Process id, name, and time of the start, by which it is told from a later process with the same number."""
 
 
 class Witness:
@@ -85,16 +89,40 @@ def _be_witness(beside: Beside, who: str) -> None:
         beside.patience_seconds = ORPHAN_SECONDS  # from now on the rank looks itself
         return data
 
+    launcher = _launcher_above(beside.pid)
     running, note = message = _last_message(read)
     if message == _DISMISSED:
         return
-    status = _status_of(beside.pid)
+    status, is_left = _status_of(beside.pid), launcher is not None and _has_ended(launcher)
     follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
-    # the one that crashed or left is the first; of those that were killed it is the one that is seen first
-    time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
     text = f"{who} {_how(status)}, {_where(running)}"
+    if launcher is not None and is_left and follows:
+        # a launcher outlives the rank whose death makes it end the others: whoever saw that one die speaks first
+        time.sleep(_WITHOUT_LAUNCHER_SECONDS)
+        text = f"{launcher[1]} (process {launcher[0]}, {os.uname().nodename}) ended first, and the ranks with it"
+    else:
+        # the one that crashed or left is the first; of those that were killed it is the one that is seen first
+        time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
     if leave_note(os.fsdecode(note), text) if note else not follows:
         os.write(2, f"fullrank: {text}; the run ends. What was finished is kept, the same command goes on\n".encode())
+
+
+def _launcher_above(pid: int) -> Launcher | None:
+    """Return the launcher of a process: its parent, or that one's, for MPICH's has a helper of its own in between."""
+    for _ in range(2):
+        _, fields = stat_of(pid)
+        if not fields:
+            return None
+        pid = int(fields[1])
+        name, above = stat_of(pid)
+        if above and name.startswith(_LAUNCHERS):
+            return pid, name, above[19]
+    return None
+
+
+def _has_ended(launcher: Launcher) -> bool:
+    _, fields = stat_of(launcher[0])
+    return not fields or fields[0] in "ZX" or fields[19] != launcher[2]
 
 
 def _last_message(read: Callable[[], bytes]) -> Message:
@@ -116,7 +144,7 @@ def _status_of(pid: int) -> int | None:
     """Return the wait status of a process that has just closed its files; None if its parent was quicker."""
     end = time.monotonic() + _ENDING_SECONDS
     while time.monotonic() < end:
-        fields = fields_of(pid)
+        _, fields = stat_of(pid)
         if not fields:
             return None
         if fields[0] == "Z":

@@ -204,19 +204,19 @@ class Worker:
             claimed = clock()
             phases.close("claim", claimed)
             self._n_claims += 1
-            abandoned, busy_before = False, self._pace.busy_seconds
+            is_last, busy_before = False, self._pace.busy_seconds
             for evaluation in self._evaluations(todo.indices(positions)):
                 self._record(evaluation, since=claimed)
                 counter.add_finished(
                     evaluation.n_finished, evaluation.n_failed, busy_milliseconds=round(1000 * evaluation.busy_seconds)
                 )
-                abandoned = evaluation.abandoned
+                is_last = self._ends_run(evaluation)
             before, ended = ended, clock()
             phases.close("count", ended)
             self._pace.add_overhead(ended - before - (self._pace.busy_seconds - busy_before))
             if keeper.error is not None:
                 raise keeper.error
-            if abandoned or self._stop_requested():
+            if is_last or self._stop_requested():
                 counter.stop()
                 break
         self._close(begun, ended, cpu_seconds=time.thread_time() - cpu_begun)
@@ -276,15 +276,19 @@ class Worker:
         innocent = [index for index in indices if index not in suspects] if suspects else indices
         for evaluation in self._evaluator.evaluations(innocent) if innocent else ():
             yield evaluation
-            if evaluation.abandoned:
+            if self._ends_run(evaluation):
                 return
         for index in suspects:
             from fullrank.contained import evaluate_contained
 
             evaluation = evaluate_contained(self._job, index, running=self._running, interrupts=self._interrupts)
             yield evaluation
-            if evaluation.abandoned:
+            if self._ends_run(evaluation):
                 return
+
+    def _ends_run(self, evaluation: Evaluation) -> bool:
+        """Return whether no worker is to claim any more: root's own look, five times a second, would be late."""
+        return evaluation.abandoned or (self._job.stops_at_failure and evaluation.n_failed > 0)
 
     def _close(self, begun: float, ended: float, *, cpu_seconds: float) -> None:
         arrival = self._arrival

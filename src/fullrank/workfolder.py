@@ -119,6 +119,12 @@ class WorkFolder:
         except FileNotFoundError:
             return ""
 
+    def last_reason(self) -> str:
+        """Return why the latest attempt ended, if one was begun and none is running; "" before the first."""
+        attempt = self.next_attempt() - 1
+        reasons = {row.attempt: row.reason for row in self.attempts()}
+        return reasons.get(attempt, REASON_KILLED) if attempt else ""
+
     def identity(self) -> str | None:
         """Return the identity of the study whose journals are here; None for a folder without any."""
         try:

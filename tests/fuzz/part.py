@@ -14,6 +14,7 @@ from pathlib import Path
 
 from count import Count, keep
 from last import Last
+from starving import OwnTime
 
 _PROGRAMS = {"blind": Path(__file__).with_name("blind.py"), "guided": Path(__file__).with_name("guided.py")}
 _FOLDERS = (Path(__file__).parent, Path(__file__).parents[1], Path(__file__).parents[1] / "store")
@@ -86,7 +87,7 @@ class Part:
 
 def _wait(process: "subprocess.Popen[bytes]", last: Last) -> bool:
     """Wait for the end of a process, and kill it if it is silent for too long; return whether it was."""
-    seen, since = 0, time.monotonic()
+    seen, own = 0, OwnTime(process.pid, time.monotonic())
     while True:
         try:
             process.wait(0.2)
@@ -94,8 +95,8 @@ def _wait(process: "subprocess.Popen[bytes]", last: Last) -> bool:
         except subprocess.TimeoutExpired:
             number, now = last.read()[0], time.monotonic()
             if number != seen:
-                seen, since = number, now
-            if now - since > (_SILENT_SECONDS if seen else _START_SECONDS):
+                seen, own = number, OwnTime(process.pid, now)
+            if own.seconds(now) > (_SILENT_SECONDS if seen else _START_SECONDS):
                 process.kill()
                 process.wait()
                 return True

@@ -14,21 +14,20 @@ from types import FrameType
 
 from count import Count, keep
 from last import Last
+from starving import OwnTime
 from target import Target
 from watch import Watch
 
 from fullrank.errors import FullrankError
 
 HANG_SECONDS = 5.0
+"""Of computing or sleeping; waiting for a core on a busy machine does not count."""
+_SHORTEST_LOOK_SECONDS = 0.01
 GoOn = Callable[[Count], bool]
 
 
 class Hang(BaseException):
     """Raised by the alarm, past every handler of an Exception."""
-
-
-def _alarm(_number: int, _frame: FrameType | None) -> None:
-    raise Hang
 
 
 class Runner:
@@ -39,7 +38,15 @@ class Runner:
         self._seed = seed
         self._last = last
         self._watch = Watch()
-        signal.signal(signal.SIGALRM, _alarm)
+        self._time = OwnTime("self", time.perf_counter())
+        signal.signal(signal.SIGALRM, self._alarm)
+
+    def _alarm(self, _number: int, _frame: FrameType | None) -> None:
+        """Raise Hang, or look again later where the time was not this process's own."""
+        left_seconds = HANG_SECONDS - self._time.seconds(time.perf_counter())
+        if left_seconds <= 0:
+            raise Hang
+        signal.setitimer(signal.ITIMER_REAL, max(left_seconds, _SHORTEST_LOOK_SECONDS))
 
     def run(self, make: Callable[[Path], Target], go_on: GoOn) -> Count:
         """Feed blindly changed samples of one target for as long as ``go_on`` says."""
@@ -76,7 +83,7 @@ class Runner:
         count.inputs += 1
         if self._last is not None:
             self._last.note(count.inputs, data)
-        begin = time.perf_counter()
+        self._time = OwnTime("self", time.perf_counter())
         signal.setitimer(signal.ITIMER_REAL, HANG_SECONDS)
         try:
             with self._watch.over(folder, may_import=True) as touched:
@@ -96,4 +103,4 @@ class Runner:
         if touched:
             count.touches += 1
             keep(count, touched[0], data)
-        count.slowest_seconds = max(count.slowest_seconds, time.perf_counter() - begin)
+        count.slowest_seconds = max(count.slowest_seconds, self._time.seconds(time.perf_counter()))

@@ -16,7 +16,7 @@ ROTTEN = f"""\
 import os, socket, sys, time
 from pathlib import Path
 sys.path[:0] = {PATHS}
-import count, runner
+import count, runner, starving
 from fullrank.errors import ConfigError
 from targets import Target
 
@@ -27,6 +27,7 @@ acts = {{
     b"refuses": lambda: (_ for _ in ()).throw(ConfigError("no")),
     b"raises": lambda: 1 / 0,
     b"hangs": lambda: time.sleep(60),
+    b"waits for a core": lambda: (setattr(starving, "waited_seconds", lambda pid: 1000.0), time.sleep(0.5)),
     b"writes": lambda: outside.write_text("x"),
     b"reads": lambda: open("/etc/passwd").close(),
     b"removes": lambda: os.remove(outside),
@@ -139,8 +140,8 @@ def test_samples_are_valid_so_that_what_is_changed_in_them_is_what_is_refused(tm
     assert said_by(ACCEPTED, tmp_path).splitlines() == [f"{name} True" for name in names]
 
 
-def test_runner_notices_tracebacks_hangs_and_touches(tmp_path: Path) -> None:
-    assert said_by(ROTTEN, tmp_path).split() == ["8", "1", "1", "5"]
+def test_runner_notices_tracebacks_hangs_and_touches_and_no_hang_where_others_have_the_core(tmp_path: Path) -> None:
+    assert said_by(ROTTEN, tmp_path).split() == ["9", "1", "1", "5"]
 
 
 def test_death_of_the_process_is_counted_and_its_input_is_kept(tmp_path: Path) -> None:

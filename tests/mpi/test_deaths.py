@@ -96,11 +96,15 @@ def test_rank_that_dies_in_an_item_is_named_with_host_and_item(mpi_project: Proj
     assert_goes_on(project, n_ranks=2)
 
 
-def test_killed_mpiexec_leaves_no_orphan_and_the_status_names_what_died(mpi_project: Project) -> None:
+def test_killed_mpiexec_leaves_no_orphan_and_the_status_blames_no_rank_and_no_item(mpi_project: Project) -> None:
     project = poisoned(mpi_project, "os.kill(mpiexec(), 9); time.sleep(1000)")
     to_its_end(project, project.start_run(n_ranks=3))
-    status = project.fullrank("status", "study.toml").stdout
-    assert f"of 3 ({os.uname().nodename})" in status
+    project.until(lambda: list(project.folder.glob("results/*.work/*.death")), "the death is noted")
+    told = project.fullrank("status", "study.toml").stdout.partition("the last attempt ended early: ")[2]
+    assert "ended first" in told
+    assert re.match(r"(mpiexec|mpirun|prterun|what had started the ranks)", told)
+    assert "in item" not in told
+    assert "died" not in told
     assert_goes_on(project, n_ranks=2)
 
 

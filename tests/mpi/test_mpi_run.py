@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from studies import SLOW, STUCK, VISITED, Project, Started
+from studies import BLIND_ROOT, SLOW, STUCK, VISITED, Project, Started
 
 N_ITEMS = 300
 GRID = f"x = {{ range = {N_ITEMS} }}"
@@ -396,3 +396,10 @@ def test_changed_study_is_refused_on_ranks_too(mpi_project: Project) -> None:
     fresh = project.run("--fresh", "-b", "mpi", "-n", 2)
     assert "moved aside" in fresh.stderr
     assert len(list(project.output.parent.glob("*.h5"))) == 3
+
+
+def test_first_failure_stops_the_claims_of_all_ranks_while_root_looks_away(mpi_project: Project) -> None:
+    tail = '[run]\non_error = "stop"\norder = "index"'
+    project = mpi_project.write(BLIND_ROOT, grid="x = { range = 4000 }", tail=tail)
+    project.run(n_ranks=2, expect=3)
+    assert len(project.visits()) < 3000

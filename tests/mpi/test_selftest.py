@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from fullrank.selftest import evidence, figures
-from fullrank.selftest.evidence import Evidence, Kill, begun_items, judge
+from fullrank.selftest.evidence import Evidence, Kill, begun_items, judge, n_wrong_values
 from fullrank.selftest.figures import Figures
 from fullrank.selftest.items import LONGEST_SECONDS, evaluate, seconds_of, value_of
 from fullrank.selftest.plan import MOMENTS, VICTIMS, Start, draw
+from fullrank.selftest.trial import Launcher, Trial, _victims
 
 SALT = 7
 AT_COMPUTE = Start("mpi", 4, "rank", "compute", 0.5)
@@ -109,6 +111,34 @@ def test_every_evaluation_leaves_its_line_and_takes_its_time(tmp_path: Path) -> 
     assert 2 < sum(seconds) / len(seconds) / min(seconds) < 4
 
 
+def test_items_in_other_workers_when_one_is_killed_are_no_work_done_again() -> None:
+    kill = Kill(Start("processes", 2, "worker", "compute", 0.5), Counter([0]), 3, 0.0)
+    found = judge([kill], [0, 1, 2, 1, 3], salt=SALT, n_wrong=0)
+    assert found.done_again_seconds == pytest.approx([seconds_of(1, SALT)])
+
+
+@pytest.mark.parametrize("victim", ["rank", "root", "mpiexec", "worker", "all"])
+def test_kill_that_comes_before_the_ranks_are_up_is_told_as_that(victim: str) -> None:
+    backend = "processes" if victim == "worker" else "mpi"
+    at_start = Start(backend, 2, victim, "start", 0.1)
+    told, pids = _victims(at_start, {os.getpid(): b""}, os.getpid(), random.Random(1))
+    assert told.endswith(" before the ranks were up")
+    assert pids == [os.getpid()]
+
+
+def test_worker_of_processes_is_killed_while_its_run_goes_on(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "study", Launcher(Path("mpiexec"), "MPICH"), salt=SALT, n_items=150)
+    kill = trial._killed(Start("processes", 2, "worker", "compute", 0.3), random.Random(1))
+    assert kill is not None
+    assert kill.start.victim == "worker"
+    assert 0 < len(kill.held) < 150
+    assert kill.left_running == ()
+    assert n_wrong_values(tmp_path / "study" / "result.h5", 150, SALT) == 0
+    begun = Counter(begun_items(tmp_path / "study" / "evaluations"))
+    assert set(begun) == set(range(150))
+    assert max(begun[index] for index in kill.held) == 1
+
+
 def test_examples_in_the_docstrings_hold() -> None:
     for module in (evidence, figures):
         assert doctest.testmod(module).failed == 0
@@ -117,7 +147,8 @@ def test_examples_in_the_docstrings_hold() -> None:
 def test_kills_are_spread_over_victims_moments_and_backends() -> None:
     rng = random.Random(1)
     starts = [draw(rng, is_first=number % 5 == 0) for number in range(1000)]
-    assert {start.victim for start in starts} == set(VICTIMS)
+    for backend, victims in VICTIMS.items():
+        assert {start.victim for start in starts if start.backend == backend} == set(victims)
     assert {start.moment for start in starts} == set(MOMENTS)
     assert {(start.backend, start.n_workers) for start in starts} == {
         ("mpi", 4),

@@ -102,8 +102,10 @@ class _TellingEvaluator(Evaluator):
                 self.flush()
                 self._running[0] = index
                 os._exit(OUT_OF_MEMORY_CODE)
-            text = f"MemoryError: over the limit of {self._memory.limit_bytes:,} bytes"
-            return super()._describe(error, index) | {"exception": text}
+            described, limit = super()._describe(error, index), f"the limit of {self._memory.limit_bytes:,} bytes"
+            exception = described["exception"]  # of Python's own the type alone; numpy's says for what there is no room
+            told = f"{exception}: over {limit}" if exception == "MemoryError" else f"{exception} (under {limit})"
+            return described | {"exception": told}
 
 
 def main() -> int:

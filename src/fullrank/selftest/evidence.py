@@ -15,7 +15,7 @@ RESULT = "evaluate"
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill and what was there when the last process of the run had ended."""
+    """One kill and what was there when the last process of the run had ended; of a killed worker, just before it."""
 
     start: Start
     held: Counter[int]
@@ -23,7 +23,7 @@ class Kill:
     n_lines: int
     """Evaluations begun until then."""
     seconds_to_end: float
-    """From the kill until the last process was gone."""
+    """From the kill until the last process was gone; 0 where the run goes on without the killed worker."""
     left_running: tuple[str, ...] = ()
     """Commands of the processes that had to be killed after that."""
 
@@ -75,7 +75,8 @@ def judge(kills: Sequence[Kill], begun: Sequence[int], *, salt: int, n_wrong: in
     """Return what the kills of one study cost, from the items that were begun from its first start to its end.
 
     Lost is an item that was on record at a kill and was begun again later; doubled, one on record twice. Work that is
-    done again is what had been begun before a kill and was not on record at it: at most the items' full time.
+    done again is what had been begun before a kill, was not on record at it and was begun again: at most the items'
+    full time.
 
     >>> at_first = Kill(Start("mpi", 4, "root", "compute", 0.5), Counter({0: 1, 1: 2}), 3, 0.1)
     >>> found = judge([at_first], [0, 1, 2, 2, 0, 3], salt=1, n_wrong=0)
@@ -85,9 +86,10 @@ def judge(kills: Sequence[Kill], begun: Sequence[int], *, salt: int, n_wrong: in
     evidence = Evidence(list(kills), n_wrong=n_wrong)
     lines_before = 0
     for kill in kills:
-        evidence.n_lost += len(kill.held.keys() & set(begun[kill.n_lines :]))
+        later = set(begun[kill.n_lines :])
+        evidence.n_lost += len(kill.held.keys() & later)
         evidence.n_doubled += sum(times > 1 for times in kill.held.values())
-        interrupted = set(begun[lines_before : kill.n_lines]) - kill.held.keys()
+        interrupted = (set(begun[lines_before : kill.n_lines]) - kill.held.keys()) & later
         evidence.done_again_seconds.append(sum(seconds_of(index, salt) for index in interrupted))
         lines_before = kill.n_lines
     return evidence

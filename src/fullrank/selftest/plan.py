@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 RANKS = 4
 MPI, PROCESSES, SERIAL = "mpi", "processes", "serial"
-VICTIMS = ("rank", "root", "mpiexec", "all")
-MOMENTS = {"start": 0.2, "compute": 0.5, "gather": 0.15, "commit": 0.15}
+RANK, WORKER, ROOT, MPIEXEC, ALL = "rank", "worker", "root", "mpiexec", "all"
+VICTIMS = {MPI: (RANK, ROOT, MPIEXEC, ALL), PROCESSES: (WORKER, ROOT, ALL)}
+"""By backend; a worker is a child of `processes`, whose run goes on without it."""
+START = "start"
+AT_START = " before the ranks were up"
+MOMENTS = {START: 0.2, "compute": 0.5, "gather": 0.15, "commit": 0.15}
 """The phases that kills are aimed at, and how often."""
 _OTHER_SIZES = (2, 3)
 
@@ -18,6 +22,7 @@ class Start:
     backend: str
     n_workers: int
     victim: str
+    """Planned; of a kill, what was killed: before there are ranks or workers it is what starts them."""
     moment: str
     share: float
     """How far into the phase, 0 to 1."""
@@ -31,7 +36,6 @@ def draw(rng: random.Random, *, is_first: bool) -> Start:
         backend, n_workers = PROCESSES, 2
     else:
         backend, n_workers = MPI, rng.choice((RANKS, *_OTHER_SIZES))
-    # a worker of `processes` does not end its run, so that no moment of the kill could be told from later ones
-    victim = rng.choice(VICTIMS if backend == MPI else ("root", "all"))
+    victim = rng.choice(VICTIMS[backend])
     moment = rng.choices(list(MOMENTS), list(MOMENTS.values()))[0]
     return Start(backend, n_workers, victim, moment, rng.random())

@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fullrank.errors import OutputError
@@ -17,7 +17,19 @@ from fullrank.launch import mpi_environment
 from fullrank.launcher import thread_limits
 from fullrank.selftest import procfs
 from fullrank.selftest.evidence import Evidence, Kill, begun_items, items_on_record, judge, n_wrong_values
-from fullrank.selftest.plan import MPI, SERIAL, Start, draw
+from fullrank.selftest.plan import (
+    ALL,
+    AT_START,
+    MPI,
+    MPIEXEC,
+    RANK,
+    ROOT,
+    SERIAL,
+    START,
+    WORKER,
+    Start,
+    draw,
+)
 from fullrank.workfolder import WorkFolder
 
 END_SECONDS = 15.0
@@ -27,6 +39,7 @@ _LOOK_SECONDS, _POLL_SECONDS = 0.02, 0.001
 _GATHER_SECONDS, _COMMIT_SECONDS = 0.01, 0.03
 """How long these phases last, roughly: kills are spread over that time."""
 MARK = "FULLRANK_SELFTEST"
+_WORKER = "fullrank.backends.child"
 _CONFIG = """\
 [workload]
 function = "fullrank.selftest.items:evaluate"
@@ -126,15 +139,31 @@ class Trial:
             if not self._is_under_way(process, start):
                 return None
             processes = procfs.marked(mark)
-            victims = _victims(start, processes, process.pid, rng)
+            victim, pids = _victims(start, processes, process.pid, rng)
             if not self._has_come(process, start):
                 return None
+            start = replace(start, victim=victim)
+            if victim == WORKER:
+                return self._worker_killed(start, process, mark, pids)
             shared = procfs.shared_memory(processes)
-            procfs.kill(victims)
+            procfs.kill(pids)
             seconds, left = _await_end(process, mark, shared)
         for path in shared:  # what MPI libraries leave when they are killed as they start
             path.unlink(missing_ok=True)
         return Kill(start, self._held(), len(begun_items(self._evaluations)), seconds, left)
+
+    def _worker_killed(
+        self, start: Start, process: "subprocess.Popen[bytes]", mark: str, pids: list[int]
+    ) -> Kill | None:
+        """Kill a worker and let its run, which starts it again, go on; None if the worker had ended."""
+        held = self._held()
+        if not any(map(procfs.command, pids)):
+            return None
+        procfs.kill(pids)
+        n_lines = len(begun_items(self._evaluations))
+        _until(lambda: False, process)
+        _, left = _await_end(process, mark, set())
+        return Kill(start, held, n_lines, 0.0, left)
 
     def _held(self) -> Counter[int]:
         if self._work.output.exists():
@@ -143,7 +172,7 @@ class Trial:
 
     def _is_under_way(self, process: "subprocess.Popen[bytes]", start: Start) -> bool:
         """Wait for the kill's moment in the start, else until the workers compute; False if the run ended before."""
-        if start.moment == "start":
+        if start.moment == START:
             _until(lambda: False, process, limit_seconds=start.share * self._start_seconds)
             return process.poll() is None
         begun, n_bytes = time.monotonic(), self._evaluated_bytes()
@@ -178,17 +207,21 @@ class Trial:
         return not attempts or attempts[-1].ended != ""
 
 
-def _victims(start: Start, processes: dict[int, bytes], launcher: int, rng: random.Random) -> list[int]:
-    """Return what is to be killed, in that order; the launcher while there are no ranks yet."""
+def _victims(start: Start, processes: dict[int, bytes], launcher: int, rng: random.Random) -> tuple[str, list[int]]:
+    """Return what is to be killed, in that order, and what it is; the launcher where there are no ranks or workers."""
     ranks = procfs.ranks(processes)
     others = [pid for rank, pid in sorted(ranks.items()) if rank > 0]
-    if start.victim == "all":
-        return rng.sample(sorted(processes), len(processes))
-    if start.victim == "rank" and others:
-        return [rng.choice(others)]
-    if start.victim == "root" and 0 in ranks:
-        return [ranks[0]]
-    return [launcher]
+    workers = [pid for pid in sorted(processes) if _WORKER in procfs.command(pid)]
+    if start.victim == RANK and others:
+        return RANK, [rng.choice(others)]
+    if start.victim == WORKER and workers:
+        return WORKER, [rng.choice(workers)]
+    if start.victim == ROOT and 0 in ranks:
+        return ROOT, [ranks[0]]
+    too_early = "" if ranks or workers or start.moment != START else AT_START
+    if start.victim == ALL:
+        return ALL + too_early, rng.sample(sorted(processes), len(processes))
+    return (MPIEXEC if start.backend == MPI else ROOT) + too_early, [launcher]
 
 
 def _until(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fullrank.errors import OutputError
 from fullrank.store.attributes import TEXT, write_attributes
+from fullrank.store.heaps import heap_problem
 from fullrank.store.layout import (
     CHUNK_BYTES,
     COMPACT_BYTES,
@@ -78,7 +79,12 @@ def open_new(sink: Sink, *, chunk_bytes: int) -> h5py.File:
 
 
 def open_old(path: Path) -> h5py.File:
-    """Open a file for reading, with room for the chunk that two blocks share."""
+    """Open a file for reading, with room for the chunk that two blocks share.
+
+    Raises OutputError if HDF5 would never return from reading its texts.
+    """
+    if problem := heap_problem(path):
+        raise damaged(path, problem)
     return h5py.File(path, "r", rdcc_nbytes=2 * CHUNK_BYTES, rdcc_nslots=_N_SLOTS, rdcc_w0=1.0)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.beside import LOOK_SECONDS
 from fullrank.errors import FullrankError, Stopped
-from fullrank.witness import Witness, leave_note, running_index
+from fullrank.witness import Witness, leave_note
 
 
 class Lookout(threading.Thread):
@@ -28,7 +28,6 @@ class Lookout(threading.Thread):
         self._looks_for_note = comm.rank in (ROOT, comm.size - 1)
         self._who = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
         self._stderr = os.dup(2)  # while items run, 2 is a log
-        self._running: Path | None = None
         self._note: Path | None = None
         self._seen: Path | None = None
         self._flush: Callable[[], None] = lambda: None
@@ -50,8 +49,8 @@ class Lookout(threading.Thread):
         return was_seen == self._note
 
     def attend(self, running: Path, *, note: Path) -> None:
-        """Look for ``note`` from now on, and name the item in ``running``; the witness is told the same."""
-        self._running, self._note = running, note
+        """Look for ``note`` from now on; the witness is told the same, and the item in ``running``."""
+        self._note = note
         self._witness.attend(running, note=note)
 
     @contextmanager
@@ -68,10 +67,8 @@ class Lookout(threading.Thread):
         self._ended.set()
 
     def _leave_orphaned(self) -> None:
-        index = running_index(self._running) if self._running is not None else None
-        where = "outside any item" if index is None else f"in item {index}"
-        if self._note is not None:
-            leave_note(self._note, f"{self._who} was orphaned {where}: what had started the ranks was killed")
+        if self._note is not None:  # without the item: it is not the cause
+            leave_note(self._note, f"what had started the ranks (mpiexec) ended first, and left {self._who} alone")
         self._save()
         os._exit(Stopped.exit_code)
 
