@@ -26,6 +26,11 @@ CONFIGS = {
     "empty list": (f"{GRID}x = []", "sweep.grid.x: expected at least one value"),
     "empty range": (f"{GRID}x = {{ range = [3, 3] }}", "sweep.grid.x.range: expected at least one value"),
     "no points": (f"{GRID}x = {{ start = 0, stop = 1, num = 0 }}", "sweep.grid.x.num: expected an integer >= 1, got 0"),
+    "too many items": (
+        f"{GRID}x = {{ range = {10**12} }}",
+        "sweep: expected at most 2**32 = ",
+        "got 1,000,000,000,000",
+    ),
     "no axes": (GRID, "sweep.grid: expected at least one axis"),
     "axis and result of one name": (f'{GRID}x = [1]\n[results.x]\nunits = "1"', "results.x: expected another name"),
     "axis named as the file's own": (f"{GRID}status = [1]", "sweep.grid.status: expected another name"),
