@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import Project
+from studies import INTERPRETERS, VISITED, Project
 
 from fullrank.backends.base import Outcome
 from fullrank.crew import LocalTeam, Member
@@ -141,9 +141,48 @@ def test_array_file_without_an_array_is_refused(project: Project, backend: str) 
     assert "Traceback" not in done.stderr
 
 
-def test_result_with_the_name_of_an_axis_fails_with_a_sentence(project: Project) -> None:
-    project.write("def f(x):\n    return {'x': x}").run("-b", "serial", expect=3)
-    assert "the result name 'x' is taken by an axis" in project.read("failures/exception")[0]
+NAME_TAKEN = f"""\
+{VISITED}
+def f(x):
+    visited(x)
+    time.sleep(0.01)
+    return {{"y": x}} if x < 20 else {{NAME: x}}
+"""
+
+
+@pytest.mark.parametrize(
+    "way", ["serial", "threads", "processes", INTERPRETERS, "threads isolate", "processes isolate"]
+)
+def test_first_result_whose_name_is_taken_stops_the_run_and_keeps_the_others(project: Project, way: str) -> None:
+    backend, _, isolate = way.partition(" ")
+    tail = '[run]\norder = "index"\nmax_failures = 1000' + ("\nisolate = true" if isolate else "")
+    project.write(NAME_TAKEN.replace("NAME", "'status'"), grid="x = { range = 400 }", tail=tail)
+    said = project.run("-b", backend, expect=2).stderr
+    assert "sim.py:f: item 2" in said
+    assert "the result name 'status' is taken by an axis or by the file itself; rename it" in said
+    assert "Traceback" not in said
+    assert len(project.visits()) < 100
+    assert project.indices_finished() == set(range(20))
+    assert project.read("y", "results/study.partial.h5")[:20].tolist() == list(range(20))
+
+
+TAKEN = {
+    "axis": ("{'x': x}", "the result name 'x' is taken by an axis"),
+    "function": ("x", "the result name 'status' is taken"),
+    "part of a complex result": ("{'z': 1j, 'z_re': 1.0}", "the file needs the name 'z_re' for the result 'z' itself"),
+    "lengths of an array": ("{'a': [1], 'a_length': 1}", "the file needs the name 'a_length' for the result 'a'"),
+}
+
+
+@pytest.mark.parametrize("what", TAKEN)
+def test_name_that_the_file_needs_itself_is_told_by_function_and_item(project: Project, what: str) -> None:
+    returned, words = TAKEN[what]
+    project.write(f"def status(x):\n    return {returned}", grid="x = [7]", function="sim.py:status")
+    said = project.run("-b", "serial", expect=2).stderr
+    assert f"sim.py:status: item 0: {words}" in said
+    assert "rename" in said
+    alone = project.run("--item", 0, expect=3).stdout
+    assert alone.count(words) == 1
 
 
 # --- the command line

@@ -60,7 +60,8 @@ def evaluate_item(study: Study, index: int) -> Single:
         evaluation = evaluator.evaluate([index])
     seconds = time.perf_counter() - begun
     results: dict[str, Any] = {}
-    failure: dict[str, str] = {"exception": "stopped"} if evaluation.abandoned else {}
+    ended_by = "stopped" if evaluation.abandoned else evaluation.refusal
+    failure = {"exception": ended_by} if ended_by else {}
     for frame in read_stream(BytesIO(b"".join(evaluation.frames)), Path()):
         if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
             failure = frame.json()[0]

@@ -383,6 +383,17 @@ def test_typo_that_fails_every_item_stops_all_ranks(mpi_project: Project) -> Non
     assert "NameError: name 'mth' is not defined" in said
 
 
+@pytest.mark.parametrize("isolate", ["false", "true"])
+def test_result_whose_name_is_taken_stops_all_ranks_and_keeps_the_others(mpi_project: Project, isolate: str) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(0.01)\n    return {{'y' if x < 20 else 'status': x}}\n"
+    tail = f'[run]\norder = "index"\nmax_failures = 1000\nisolate = {isolate}'
+    said = told(mpi_project.write(code, grid="x = { range = 1000 }", tail=tail))
+    assert "the result name 'status' is taken by an axis or by the file itself; rename it" in said
+    assert "sim.py:f: item " in said
+    assert len(mpi_project.visits()) < 500
+    assert mpi_project.indices_finished() == set(range(20))
+
+
 def test_changed_study_is_refused_on_ranks_too(mpi_project: Project) -> None:
     project = mpi_project.write("def f(x):\n    return x")
     project.run("-b", "serial")
