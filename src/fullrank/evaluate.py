@@ -9,14 +9,15 @@ from typing import Any, NoReturn
 
 from fullrank.claim import Batch, Cell, Claim, Failed, ItemInterrupted, failures_frame, values_frame
 from fullrank.encode import NameTaken, Unusable, encode
-from fullrank.errors import FunctionError
+from fullrank.errors import FunctionError, beginning
 from fullrank.function import Call, memory_mapped, users_errors, users_traceback
 from fullrank.job import ArrayConstant, Job
 from fullrank.journal import Kind
 from fullrank.seeds import item_seed, load_global_generators, seed_global_generators
 from fullrank.status import Status
 
-MAX_TRACEBACK_BYTES = 8192
+MAX_TRACEBACK_CHARACTERS = 8192
+MAX_EXCEPTION_CHARACTERS = 2000
 MAX_DETAILED_FAILURES = 1000
 """A worker describes this many of its failures in full, further ones by their exception alone."""
 
@@ -169,10 +170,10 @@ class Evaluator:
             exception = type(error).__name__
         self._n_described += 1
         if self._n_described > MAX_DETAILED_FAILURES:
-            return {"exception": exception[:200]}
+            return {"exception": beginning(exception, 200)}
         return {
-            "exception": exception[:2000],
-            "traceback": users_traceback(error)[-MAX_TRACEBACK_BYTES:],
+            "exception": beginning(exception, MAX_EXCEPTION_CHARACTERS),
+            "traceback": users_traceback(error)[-MAX_TRACEBACK_CHARACTERS:],
             "output": self._last_output(index),
         }
 
