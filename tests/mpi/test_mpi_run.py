@@ -38,6 +38,19 @@ def test_results_are_those_of_a_plain_loop_on_any_number_of_ranks(
     assert project.digest("serial.h5") == project.digest()
 
 
+@pytest.mark.parametrize("options", ["-bserial", "--backend=serial", "--back serial", "-n 1 -b serial"])
+def test_single_rank_may_be_told_another_backend(mpi_project: Project, options: str) -> None:
+    project = mpi_project.write("def f(x):\n    return x * x")
+    project.run(*options.split(), n_ranks=1)
+    assert project.read("attempts/backend").tolist() == ["serial"]
+
+
+def test_single_rank_takes_no_file_name_for_a_backend(mpi_project: Project) -> None:
+    project = mpi_project.write("def f(x):\n    return x * x")
+    project.run("-o", "mine -b serial.h5", n_ranks=1)
+    assert project.read("attempts/backend", "mine -b serial.h5").tolist() == ["mpi"]
+
+
 def test_many_tiny_items_and_ranks_without_one_are_no_trouble(mpi_project: Project) -> None:
     project = mpi_project.write("def f(x):\n    return x * x", grid="x = { range = 50000 }")
     project.run(n_ranks=3)

@@ -8,6 +8,7 @@ from typing import Any
 
 from fullrank.commands.compare import is_report_of_comparison
 from fullrank.commands.pictures import check_pictures, write_pictures
+from fullrank.console import tell
 from fullrank.errors import OutputError
 
 N_UNKNOWN_LISTED = 10
@@ -84,7 +85,7 @@ def verify(arguments: Namespace, _crew: Any) -> int:
             code = error.exit_code
             shown.append({"file": str(path), "error": str(error)})
             if not arguments.json:
-                sys.stderr.write(f"fullrank: error: {error}\n")
+                tell(f"fullrank: error: {error}\n")
             continue
         shown.append({"file": str(path)} | asdict(summary) | asdict(contents))
         if not arguments.json:
