@@ -268,6 +268,40 @@ def test_disk_that_is_full_ends_the_run_with_a_sentence_and_keeps_what_was_finis
     np.testing.assert_array_equal(project.read("f"), np.repeat(np.arange(60.0), 4000).reshape(60, 4000))
 
 
+CLOSERS = {
+    "standard output": ("os.close(1)", "standard output cannot be written: Bad file descriptor"),
+    "all others": ("os.closerange(3, 100)", "an item has closed a descriptor that it did not open"),
+}
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads"])
+@pytest.mark.parametrize("what", CLOSERS)
+def test_item_that_closes_descriptors_of_others_is_named_as_the_cause_and_loses_nothing(
+    project: Project, backend: str, what: str
+) -> None:
+    call, words = CLOSERS[what]
+    project.write(
+        f"import os\ndef f(x):\n    if x == 3:\n        {call}\n    return x * x", tail='[run]\norder = "index"'
+    )
+    said = project.run("-b", backend, "-n", 1, expect=74).stderr
+    assert words in said
+    assert "Traceback" not in said
+    if what == "all others":
+        assert "isolate = true under [run], which costs that item alone" in said
+        assert project.indices_finished() == {0, 1, 2}
+    else:
+        assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+@pytest.mark.parametrize("backend", ["processes", "serial"])
+def test_isolated_item_that_closes_descriptors_of_others_costs_its_own_result_alone(
+    project: Project, backend: str
+) -> None:
+    code = "import os\ndef f(x):\n    if x == 3:\n        os.closerange(3, 100)\n    return x * x"
+    project.write(code, tail="[run]\nisolate = true").run("-b", backend, "-n", 1, expect=3)
+    assert np.flatnonzero(project.read("status") != 1).tolist() == [3]
+
+
 def test_rank_that_does_not_see_the_work_folder_says_so(tmp_path: Path) -> None:
     member = Member(LocalTeam(lambda job, todo, watch: Outcome(stopped=False)))
     assert f"does not see the work folder {tmp_path}/elsewhere" in member.sees(f"{tmp_path}/elsewhere", "mine")

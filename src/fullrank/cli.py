@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from errno import EDQUOT, EFBIG, EIO, ENOSPC
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 
 from fullrank.arguments import parser
 from fullrank.console import tell
@@ -64,7 +64,7 @@ def _alone(argv: Sequence[str]) -> int:
 
 def _unwritten(error: OSError) -> str:
     """Return what an error of the system says; what else is written has a file's name with it."""
-    is_output = error.filename is None and error.errno in (ENOSPC, EDQUOT, EFBIG, EIO)
+    is_output = error.filename is None and error.errno in (ENOSPC, EDQUOT, EFBIG, EIO, EBADF)
     return f"standard output cannot be written: {error.strerror}" if is_output else str(error)
 
 
