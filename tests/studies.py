@@ -216,6 +216,12 @@ class Project:
         """Return the processes that process ``pid`` has started."""
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def workers(self, pid: int) -> list[int]:
+        """Return the workers of `processes` that process ``pid`` has started."""
+        return [
+            pid for pid in self.children(pid) if b"fullrank.backends.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
     def descendants(self, pid: int) -> dict[int, str]:
         """Return pid and command line of all processes under ``pid``."""
         found: dict[int, str] = {}

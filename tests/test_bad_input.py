@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import Project
+from studies import INTERPRETERS, VISITED, Project
 
 from fullrank.backends.base import Outcome
 from fullrank.crew import LocalTeam, Member
@@ -26,6 +26,11 @@ CONFIGS = {
     "empty list": (f"{GRID}x = []", "sweep.grid.x: expected at least one value"),
     "empty range": (f"{GRID}x = {{ range = [3, 3] }}", "sweep.grid.x.range: expected at least one value"),
     "no points": (f"{GRID}x = {{ start = 0, stop = 1, num = 0 }}", "sweep.grid.x.num: expected an integer >= 1, got 0"),
+    "too many items": (
+        f"{GRID}x = {{ range = {10**12} }}",
+        "sweep: expected at most 2**32 = ",
+        "got 1,000,000,000,000",
+    ),
     "no axes": (GRID, "sweep.grid: expected at least one axis"),
     "axis and result of one name": (f'{GRID}x = [1]\n[results.x]\nunits = "1"', "results.x: expected another name"),
     "axis named as the file's own": (f"{GRID}status = [1]", "sweep.grid.status: expected another name"),
@@ -136,9 +141,48 @@ def test_array_file_without_an_array_is_refused(project: Project, backend: str) 
     assert "Traceback" not in done.stderr
 
 
-def test_result_with_the_name_of_an_axis_fails_with_a_sentence(project: Project) -> None:
-    project.write("def f(x):\n    return {'x': x}").run("-b", "serial", expect=3)
-    assert "the result name 'x' is taken by an axis" in project.read("failures/exception")[0]
+NAME_TAKEN = f"""\
+{VISITED}
+def f(x):
+    visited(x)
+    time.sleep(0.01)
+    return {{"y": x}} if x < 20 else {{NAME: x}}
+"""
+
+
+@pytest.mark.parametrize(
+    "way", ["serial", "threads", "processes", INTERPRETERS, "threads isolate", "processes isolate"]
+)
+def test_first_result_whose_name_is_taken_stops_the_run_and_keeps_the_others(project: Project, way: str) -> None:
+    backend, _, isolate = way.partition(" ")
+    tail = '[run]\norder = "index"\nmax_failures = 1000' + ("\nisolate = true" if isolate else "")
+    project.write(NAME_TAKEN.replace("NAME", "'status'"), grid="x = { range = 400 }", tail=tail)
+    said = project.run("-b", backend, expect=2).stderr
+    assert "sim.py:f: item 2" in said
+    assert "the result name 'status' is taken by an axis or by the file itself; rename it" in said
+    assert "Traceback" not in said
+    assert len(project.visits()) < 100
+    assert project.indices_finished() == set(range(20))
+    assert project.read("y", "results/study.partial.h5")[:20].tolist() == list(range(20))
+
+
+TAKEN = {
+    "axis": ("{'x': x}", "the result name 'x' is taken by an axis"),
+    "function": ("x", "the result name 'status' is taken"),
+    "part of a complex result": ("{'z': 1j, 'z_re': 1.0}", "the file needs the name 'z_re' for the result 'z' itself"),
+    "lengths of an array": ("{'a': [1], 'a_length': 1}", "the file needs the name 'a_length' for the result 'a'"),
+}
+
+
+@pytest.mark.parametrize("what", TAKEN)
+def test_name_that_the_file_needs_itself_is_told_by_function_and_item(project: Project, what: str) -> None:
+    returned, words = TAKEN[what]
+    project.write(f"def status(x):\n    return {returned}", grid="x = [7]", function="sim.py:status")
+    said = project.run("-b", "serial", expect=2).stderr
+    assert f"sim.py:status: item 0: {words}" in said
+    assert "rename" in said
+    alone = project.run("--item", 0, expect=3).stdout
+    assert alone.count(words) == 1
 
 
 # --- the command line
@@ -222,6 +266,40 @@ def test_disk_that_is_full_ends_the_run_with_a_sentence_and_keeps_what_was_finis
     assert 0 < n_before < 60
     assert f"{n_before} of 60 items were finished before" in project.run("-b", "serial").stderr
     np.testing.assert_array_equal(project.read("f"), np.repeat(np.arange(60.0), 4000).reshape(60, 4000))
+
+
+CLOSERS = {
+    "standard output": ("os.close(1)", "standard output cannot be written: Bad file descriptor"),
+    "all others": ("os.closerange(3, 100)", "an item has closed a descriptor that it did not open"),
+}
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads"])
+@pytest.mark.parametrize("what", CLOSERS)
+def test_item_that_closes_descriptors_of_others_is_named_as_the_cause_and_loses_nothing(
+    project: Project, backend: str, what: str
+) -> None:
+    call, words = CLOSERS[what]
+    project.write(
+        f"import os\ndef f(x):\n    if x == 3:\n        {call}\n    return x * x", tail='[run]\norder = "index"'
+    )
+    said = project.run("-b", backend, "-n", 1, expect=74).stderr
+    assert words in said
+    assert "Traceback" not in said
+    if what == "all others":
+        assert "isolate = true under [run], which costs that item alone" in said
+        assert project.indices_finished() == {0, 1, 2}
+    else:
+        assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+@pytest.mark.parametrize("backend", ["processes", "serial"])
+def test_isolated_item_that_closes_descriptors_of_others_costs_its_own_result_alone(
+    project: Project, backend: str
+) -> None:
+    code = "import os\ndef f(x):\n    if x == 3:\n        os.closerange(3, 100)\n    return x * x"
+    project.write(code, tail="[run]\nisolate = true").run("-b", backend, "-n", 1, expect=3)
+    assert np.flatnonzero(project.read("status") != 1).tolist() == [3]
 
 
 def test_rank_that_does_not_see_the_work_folder_says_so(tmp_path: Path) -> None:

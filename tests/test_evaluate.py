@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -310,9 +311,18 @@ def test_the_last_output_of_a_failed_item_is_kept() -> None:
 
 def test_long_texts_are_cut_at_their_less_useful_end() -> None:
     told = description_of(raises(ValueError, "a" * 100_000 + "z"))
-    assert told["exception"] == "ValueError: " + "a" * (2000 - len("ValueError: "))
-    assert len(told["traceback"]) == 8192
-    assert told["traceback"].endswith("z\n")
+    assert told["exception"] == "ValueError: " + "a" * (2000 - len("ValueError: ")) + "… (98,013 more characters)"
+    *_, frame, last = told["traceback"].splitlines()
+    assert "raise" in frame
+    assert last == "ValueError: " + "a" * (500 - len("ValueError: ")) + "… (99,513 more characters)"
+
+
+def test_of_a_text_of_many_lines_the_middle_is_left_out_of_the_traceback() -> None:
+    lines = description_of(raises(ValueError, "a\n" * 100_000 + "z"))["traceback"].splitlines()
+    assert lines[0].startswith("Traceback")
+    assert len(lines) == 101
+    assert re.fullmatch(r"… \(99,9\d\d more lines\)", lines[50])
+    assert lines[-1] == "z"
 
 
 def test_a_thousand_failures_are_described_in_full_and_more_by_their_exception() -> None:
@@ -321,7 +331,7 @@ def test_a_thousand_failures_are_described_in_full_and_more_by_their_exception()
     evaluator = evaluator_of(raises(ValueError, "y" * 5000), n_items=2000)
     evaluator.evaluate(range(1000))
     (end,) = ends_of(evaluator.evaluate([1500])).values()
-    assert end.description == {"exception": ("ValueError: " + "y" * 5000)[:200]}
+    assert end.description == {"exception": ("ValueError: " + "y" * 5000)[:200] + "… (4,812 more characters)"}
 
 
 def test_an_exception_that_is_raised_again_and_again_keeps_nothing_of_earlier_items() -> None:

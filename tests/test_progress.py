@@ -218,6 +218,32 @@ def test_log_counts_items_of_earlier_attempts(clock: Clock, stream: io.StringIO)
     assert line.endswith(" left, 3 failed")
 
 
+@pytest.mark.parametrize("n_finished", [70, 100])
+def test_log_does_not_end_with_a_line_that_is_there(n_finished: int, clock: Clock, stream: io.StringIO) -> None:
+    lines = PlainLines(stream, clock=clock)
+    lines.begin(100, 0, n_workers=2)
+    clock.now += 6.0
+    lines.show(Tally(n_finished, 0, 6.0), 6.0)
+    clock.now += 0.2
+    lines.show(Tally(n_finished, 0, 6.0), 6.2)
+    lines.end()
+    assert [line.split()[2] for line in written(stream)[1:]] == [f"{n_finished}/100"]
+
+
+@pytest.mark.parametrize(("n_finished", "seconds"), [(71, 0.2), (70, 20.0)])
+def test_log_ends_with_what_changed_since_its_last_line(
+    n_finished: int, seconds: float, clock: Clock, stream: io.StringIO
+) -> None:
+    lines = PlainLines(stream, clock=clock)
+    lines.begin(100, 0, n_workers=2)
+    clock.now += 6.0
+    lines.show(Tally(70, 0, 6.0), 6.0)
+    clock.now += seconds
+    lines.show(Tally(n_finished, 0, 6.0), 6.0 + seconds)
+    lines.end()
+    assert [line.split()[2] for line in written(stream)[1:]] == ["70/100", f"{n_finished}/100"]
+
+
 def test_log_ends_with_the_last_state_once(clock: Clock, stream: io.StringIO) -> None:
     lines = PlainLines(stream, clock=clock)
     lines.begin(100, 0, n_workers=2)

@@ -66,7 +66,7 @@ def orphans(project: Project) -> list[int]:
 def test_killed_worker_is_replaced_and_loses_nothing(project: Project) -> None:
     running = project.write(STUCK, grid=GRID).start_run("-b", "processes", "-n", 2)
     project.until_visited(12)
-    os.kill(project.children(running.pid)[0], signal.SIGKILL)
+    os.kill(project.workers(running.pid)[0], signal.SIGKILL)
     project.hurry()
     done = running.end()
     assert done.returncode == 0
@@ -135,7 +135,7 @@ def test_workers_that_always_die_before_they_compute_are_given_up(project: Proje
 def test_item_that_was_running_at_a_kill_from_outside_is_no_failure(project: Project) -> None:
     running = project.write(STUCK, grid="x = { range = 40 }").start_run("-b", "processes", "-n", 2)
     project.until_visited(4)
-    for child in project.children(running.pid):
+    for child in project.workers(running.pid):
         os.kill(child, signal.SIGKILL)
     project.hurry()
     assert running.end().returncode == 0

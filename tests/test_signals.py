@@ -157,7 +157,7 @@ def test_worker_that_dies_after_ctrl_c_is_not_started_again(project: Project) ->
     running = project.write(ENDLESS).start_run("-b", "processes", "-n", 2)
     project.until_visited(2)
     running.send(signal.SIGINT)
-    os.kill(project.children(running.pid)[0], signal.SIGKILL)
+    os.kill(project.workers(running.pid)[0], signal.SIGKILL)
     project.hurry()
     done = running.end()
     assert done.returncode == 75, done.stderr

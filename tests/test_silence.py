@@ -19,7 +19,7 @@ def test_stopped_worker_is_named_with_host_and_item_and_goes_on_afterwards(proje
     running = project.write(LASTING).start_run("-b", "processes", "-n", 2)
     project.until_visited(2)
     assert json.loads(project.fullrank("status", "study.toml", "--json").stdout)["silent"] == []
-    worker = project.children(running.pid)[1]
+    worker = project.workers(running.pid)[1]
     os.kill(worker, signal.SIGSTOP)
     cell = project.folder / "results/study.h5.work/a0001-w00001.running"
     item = int.from_bytes(cell.read_bytes(), "little")

@@ -55,6 +55,56 @@ def test_error_with_closed_streams_keeps_its_exit_code(tmp_path: Path, closed: s
     assert b"Traceback" not in done.stderr
 
 
+def with_full(project: Project, redirection: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command with a stream on a disk that is full."""
+    command = ["/bin/sh", "-c", f'"$0" -m fullrank "$@" {redirection}', sys.executable, *words]
+    return subprocess.run(command, cwd=project.folder, capture_output=True, text=True, timeout=90, check=False)
+
+
+NO_ROOM = "fullrank: error: standard output cannot be written: No space left on device\n"
+WRITERS = {
+    "run": "run study.toml -b serial -q --fresh",
+    "item": "run study.toml --item 3",
+    "status": "status study.toml",
+}
+WRITERS |= {command: f"{command} results/study.h5" for command in ("report", "verify", "report --json")}
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_standard_output_that_is_full_is_told_in_a_sentence(project: Project, what: str) -> None:
+    project.write("def f(x):\n    return x * x").run("-b", "serial")
+    done = with_full(project, ">/dev/full", *WRITERS[what].split())
+    assert done.returncode == 74
+    assert done.stderr.endswith(NO_ROOM)
+    assert "Traceback" not in done.stderr
+    assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+def test_ranks_whose_standard_output_is_full_have_computed_once_and_end_in_a_sentence(mpi_project: Project) -> None:
+    code = "def f(x):\n    with open('visits', 'a') as file:\n        file.write(f'{x}\\n')\n    return x * x"
+    project = mpi_project.write(code)
+    done = with_full(project, ">/dev/full", "run", "study.toml", "-b", "mpi", "-n", "2", "-q")
+    assert done.returncode == 74
+    assert done.stderr == NO_ROOM
+    assert sorted(project.visits()) == list(range(12))
+    assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_standard_error_that_is_full_ends_no_run(project: Project, backend: str) -> None:
+    project.write("def f(x):\n    return x * x")
+    for options in ((), ("--fresh",)):
+        done = with_full(project, "2>/dev/full", "run", "study.toml", "-b", backend, *options)
+        assert done.returncode == 0
+        assert str(project.output) in done.stdout
+    assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+def test_error_that_cannot_be_written_keeps_its_exit_code(project: Project) -> None:
+    project.write("def f(y):\n    return y")
+    assert with_full(project, "2>/dev/full", "run", "study.toml").returncode == 2
+
+
 def test_what_the_locale_cannot_encode_is_replaced(compared: Path) -> None:
     done = report(compared, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="")
     assert done.returncode == 0, done.stderr

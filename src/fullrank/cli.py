@@ -5,9 +5,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 
-from fullrank.arguments import BACKENDS, parser
-from fullrank.errors import BackendError, FullrankError, Stopped, StorageError
+from fullrank.arguments import parser
+from fullrank.console import tell
+from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from
 from fullrank.witness import Witness
@@ -50,23 +53,29 @@ def _alone(argv: Sequence[str]) -> int:
     try:
         return _guarded(argv, None)
     except OSError as error:
-        sys.stderr.write(f"fullrank: error: {error}\n")
+        tell(f"fullrank: error: {_unwritten(error)}\n")
         return StorageError.exit_code
     except Exception:
         import traceback
 
-        sys.stderr.write(f"fullrank: an error inside fullrank\n{traceback.format_exc()}")
+        tell(f"fullrank: an error inside fullrank\n{traceback.format_exc()}")
         return FullrankError.exit_code
 
 
+def _unwritten(error: OSError) -> str:
+    """Return what an error of the system says; what else is written has a file's name with it."""
+    is_output = error.filename is None and error.errno in (ENOSPC, EDQUOT, EFBIG, EIO, EBADF)
+    return f"standard output cannot be written: {error.strerror}" if is_output else str(error)
+
+
 def _names_backend(argv: Sequence[str]) -> bool:
-    """Return whether a backend other than mpi is asked for: then a lone rank needs no MPI."""
-    return any(
-        f"{option}{joint}{name}" in " ".join(argv)
-        for option in ("-b", "--backend")
-        for joint in (" ", "=", "")
-        for name in BACKENDS[:-1]
-    )
+    """Return whether a backend other than mpi is asked for, or nothing that runs: then a lone rank needs no MPI."""
+    try:
+        with redirect_stdout(io.StringIO()):  # help is written by whoever runs the command
+            arguments = parser().parse_args(argv)
+    except (UsageError, SystemExit):
+        return True
+    return getattr(arguments, "backend", None) not in (None, "mpi")
 
 
 def _guarded(argv: Sequence[str], crew: object) -> int:
@@ -81,12 +90,12 @@ def _guarded(argv: Sequence[str], crew: object) -> int:
         sys.stdout.flush()  # here a pipe that nobody reads is no error
         return code
     except FullrankError as error:
-        sys.stderr.write(f"fullrank: error: {error}\n")
+        tell(f"fullrank: error: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         if crew is not None:  # it may have come in the middle of a collective
             raise
-        sys.stderr.write(_INTERRUPTED)
+        tell(_INTERRUPTED)
         return Stopped.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,14 +107,14 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     try:
         from fullrank.backends import mpi
     except (ImportError, RuntimeError) as error:
-        sys.stderr.write(f"fullrank: error: {_no_mpi(launched, error)}\n")
+        tell(f"fullrank: error: {_no_mpi(launched, error)}\n")
         sys.stderr.flush()
         if launched.size > 1:
             witness.fail_launch()
         return BackendError.exit_code
     comm = mpi.world()
     if comm.size != launched.size:
-        sys.stderr.write(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
+        tell(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
         return BackendError.exit_code
     try:
         crew = mpi.MpiCrew(comm, witness)
@@ -113,25 +122,25 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
             code = _guarded(argv, crew)
         except SystemExit as leaving:  # --help
             code = int(leaving.code or 0)
-        _tell(code)
+        _tell_code(code)
         crew.leave(code)
         return code
     except KeyboardInterrupt:
-        sys.stderr.write(_INTERRUPTED)
-        _tell(Stopped.exit_code)
+        tell(_INTERRUPTED)
+        _tell_code(Stopped.exit_code)
         witness.tell("interrupted")
         mpi.abort(comm, Stopped.exit_code)
     except BaseException as error:
         import traceback
 
         where = f"root ({os.uname().nodename})"
-        sys.stderr.write(f"fullrank: {where}: the run ends here\n{traceback.format_exc()}")
-        _tell(FullrankError.exit_code)
+        tell(f"fullrank: {where}: the run ends here\n{traceback.format_exc()}")
+        _tell_code(FullrankError.exit_code)
         witness.tell(f"{where}: {type(error).__name__} outside any item")
         mpi.abort(comm, FullrankError.exit_code)
 
 
-def _tell(code: int) -> None:
+def _tell_code(code: int) -> None:
     from fullrank.launch import tell_exit_code
 
     tell_exit_code(code)

@@ -1,7 +1,15 @@
 """Where commands speak: sentences and progress on standard error."""
 
 import os
+import sys
+from contextlib import suppress
 from typing import Any, TextIO
+
+
+def tell(text: str) -> None:
+    """Write to standard error; where that cannot be written, on a full disk say, the exit code alone tells."""
+    with suppress(OSError):
+        sys.stderr.write(text)
 
 
 class TerminalConsole:
@@ -12,8 +20,9 @@ class TerminalConsole:
         self._quiet = quiet
 
     def say(self, sentence: str) -> None:
-        """Print one sentence."""
-        self._stream.write(f"fullrank: {sentence}\n")
+        """Print one sentence; a run does not end because it cannot be written."""
+        with suppress(OSError):
+            self._stream.write(f"fullrank: {sentence}\n")
 
     def display(self) -> Any:
         """Return a progress display that fits the stream."""

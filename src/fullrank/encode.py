@@ -28,6 +28,10 @@ class Unusable(Exception):
     """A returned value that cannot be stored; the item fails with this sentence."""
 
 
+class NameTaken(Unusable):
+    """A result whose name is taken: no fault of the item, for the function and the study have to be mended."""
+
+
 @dataclass(frozen=True)
 class Group:
     """Values of one layout."""
@@ -51,15 +55,15 @@ class Naming:
     """The file's own names and those of the axes."""
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise Unusable for a name that the file cannot hold."""
+        """Raise Unusable for a name that the file cannot hold, NameTaken for one that it has already."""
         for name in names:
             if name in self.taken:
-                raise Unusable(f"the result name '{name}' is taken by an axis or by the file itself; rename it")
+                raise NameTaken(f"the result name '{name}' is taken by an axis or by the file itself; rename it")
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
                 raise Unusable(f"{name!r} cannot be the name of a result: letters, digits and _ only, a letter first")
 
     def check_derived(self, layout: Sequence[Entry]) -> None:
-        """Raise Unusable if a name is taken that the file makes: of a complex result's parts, of an array's lengths."""
+        """Raise NameTaken if a name is that the file makes: of a complex result's parts, of an array's lengths."""
         names = self.taken.union(name for name, _, _ in layout)
         for name, dtype, shape in layout:
             derived = [name + "_re", name + "_im"] if dtype[1] == "c" else [name]
@@ -67,7 +71,7 @@ class Naming:
                 derived = [*derived, *(part + "_length" for part in derived)]
             for made in derived:
                 if made != name and made in names:
-                    raise Unusable(
+                    raise NameTaken(
                         f"the file needs the name '{made}' for the result '{name}' itself; rename one of the two"
                     )
 
@@ -97,7 +101,7 @@ def snapshot(value: Any, naming: Naming) -> Any:
     return _flat(value, naming)
 
 
-def encode(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, str]]]:
+def encode(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, Unusable]]]:
     """Return the groups of ``values`` by layout, and ``(row, reason)`` for each value that cannot be stored."""
     try:
         group = _encode_alike(values, naming)
@@ -157,10 +161,10 @@ def _column_of_numbers(column: list[Any]) -> tuple[str, bytes] | None:
     return None
 
 
-def _encode_one_by_one(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, str]]]:
+def _encode_one_by_one(values: Sequence[Any], naming: Naming) -> tuple[list[Group], list[tuple[int, Unusable]]]:
     rows: dict[Layout, list[int]] = {}
     parts: dict[Layout, list[list[bytes]]] = {}
-    unusable: list[tuple[int, str]] = []
+    unusable: list[tuple[int, Unusable]] = []
     for row, value in enumerate(values):
         flat = value if isinstance(value, Flat | Unusable) else _flat(value, naming)
         try:
@@ -169,7 +173,7 @@ def _encode_one_by_one(values: Sequence[Any], naming: Naming) -> tuple[list[Grou
             if flat.layout not in rows:
                 naming.check_derived(flat.layout)
         except Unusable as reason:
-            unusable.append((row, str(reason)))
+            unusable.append((row, reason.with_traceback(None)))
             continue
         rows.setdefault(flat.layout, []).append(row)
         parts.setdefault(flat.layout, []).append(flat.columns)

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from fullrank.errors import beginning
 from fullrank.journal import Frame, Kind, read
 from fullrank.store import FileSummary
 from fullrank.study import Study
 from fullrank.workfolder import WorkFolder
+
+MAX_EXCEPTION_CHARACTERS = 500
+_TELLING_CHARACTERS = 100
+"""Of an exception, by which it is found again in its traceback."""
 
 
 class End(Enum):
@@ -45,8 +50,22 @@ def first_failure(study: Study, folder: WorkFolder) -> str:
             if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
                 index, described = frame.indices()[0], frame.json()[0]
                 where = f"item {index} ({shown(study.config.sweep.parameters(index))})"
-                return f"{where}: {described['exception']}\n{described.get('traceback', '')}".rstrip()
+                return f"{where}: {told(described)}"
     return ""
+
+
+def told(description: Mapping[str, str]) -> str:
+    r"""Return what is known of a failure: its traceback, and its exception where that does not end with it.
+
+    >>> told({"exception": "E: no", "traceback": "Traceback:\n  f(1)\nsim.E: no\n"})
+    'Traceback:\n  f(1)\nsim.E: no'
+    """
+    exception = beginning(description["exception"], MAX_EXCEPTION_CHARACTERS)
+    traceback = description.get("traceback", "").rstrip()
+    first_line = description["exception"].partition("\n")[0]
+    if first_line[:_TELLING_CHARACTERS] in traceback:
+        return traceback
+    return f"{exception}\n{traceback}".rstrip()
 
 
 def shown(parameters: Mapping[str, object]) -> str:

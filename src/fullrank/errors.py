@@ -20,7 +20,36 @@ A message says where, what was expected, what came and what to do; it is shown w
 """
 
 import errno
+import re
 from typing import Self
+
+_SHORTENED = re.compile(r"… \(([\d,]+) more characters\)$")
+
+
+def beginning(text: str, n_most: int) -> str:
+    """Return the first ``n_most`` characters of a text that may be of any length, and how many more there are.
+
+    >>> beginning("abcdef", 4), beginning(beginning("abcdef", 4), 2)
+    ('abcd… (2 more characters)', 'ab… (4 more characters)')
+    """
+    n_more = 0
+    if before := _SHORTENED.search(text[-60:]):
+        n_more = int(before[1].replace(",", ""))
+        text = text[: -len(before[0])]
+    if len(text) > n_most:
+        n_more += len(text) - n_most
+    return f"{text[:n_most]}… ({n_more:,} more characters)" if n_more else text
+
+
+def without_middle(lines: list[str], n_most: int) -> list[str]:
+    """Return the first and the last of lines that may be any number, and how many are left out between them.
+
+    >>> without_middle(["a", "b", "c", "d", "e"], 2)
+    ['a', '… (3 more lines)', 'e']
+    """
+    half = n_most // 2
+    n_more = len(lines) - 2 * half
+    return [*lines[:half], f"… ({n_more:,} more lines)", *lines[-half:]] if len(lines) > n_most else lines
 
 
 class FullrankError(Exception):

@@ -7,16 +7,17 @@ from itertools import chain
 from math import nan
 from typing import Any, NoReturn
 
-from fullrank.claim import Batch, Cell, Claim, ItemInterrupted, failures_frame, values_frame
-from fullrank.encode import encode
-from fullrank.errors import FunctionError
+from fullrank.claim import Batch, Cell, Claim, Failed, ItemInterrupted, failures_frame, values_frame
+from fullrank.encode import NameTaken, Unusable, encode
+from fullrank.errors import FunctionError, beginning
 from fullrank.function import Call, memory_mapped, users_errors, users_traceback
 from fullrank.job import ArrayConstant, Job
 from fullrank.journal import Kind
 from fullrank.seeds import item_seed, load_global_generators, seed_global_generators
 from fullrank.status import Status
 
-MAX_TRACEBACK_BYTES = 8192
+MAX_TRACEBACK_CHARACTERS = 8192
+MAX_EXCEPTION_CHARACTERS = 2000
 MAX_DETAILED_FAILURES = 1000
 """A worker describes this many of its failures in full, further ones by their exception alone."""
 
@@ -48,6 +49,8 @@ class Evaluation:
     """The run is to stop: the running item was interrupted and the rest of the claim left alone."""
     begun: float = nan
     """Moment when the first item began, on the host's clock; NaN where none did."""
+    refusal: str = ""
+    """Why the run is to stop: the name of a result is taken. The items that had one are not finished."""
 
 
 def load_constants(job: Job) -> dict[str, Any]:
@@ -172,10 +175,10 @@ class Evaluator:
             exception = type(error).__name__
         self._n_described += 1
         if self._n_described > MAX_DETAILED_FAILURES:
-            return {"exception": exception[:200]}
+            return {"exception": beginning(exception, 200)}
         return {
-            "exception": exception[:2000],
-            "traceback": users_traceback(error)[-MAX_TRACEBACK_BYTES:],
+            "exception": beginning(exception, MAX_EXCEPTION_CHARACTERS),
+            "traceback": users_traceback(error)[-MAX_TRACEBACK_CHARACTERS:],
             "output": self._last_output(index),
         }
 
@@ -202,9 +205,7 @@ class Evaluator:
             indices, values, seconds = zip(*ended, strict=True)
             groups, unusable = encode(values, self._job.naming)
             frames = [values_frame(group, indices, seconds, kind=Kind.EARLY_VALUES) for group in groups]
-            failures = failures + [
-                (indices[row], seconds[row], Status.FAILED, {"exception": reason}) for row, reason in unusable
-            ]
+            failures = failures + _unusable(unusable, indices, seconds)
         if failures:
             frames.append(failures_frame(failures, kind=Kind.EARLY_FAILURES))
         return frames
@@ -221,14 +222,28 @@ class Evaluator:
             claim.drop_ended(index)
         groups, unusable = encode(claim.values, self._job.naming) if claim.values else ([], [])
         frames = [values_frame(group, claim.indices, claim.seconds) for group in groups]
-        failures = claim.failures + [
-            (claim.indices[row], claim.seconds[row], Status.FAILED, {"exception": reason}) for row, reason in unusable
-        ]
+        failures = claim.failures + _unusable(unusable, claim.indices, claim.seconds)
+        refused = [(claim.indices[row], reason) for row, reason in unusable if isinstance(reason, NameTaken)]
         if failures:
             frames.append(failures_frame(failures))
         busy_seconds = sum(claim.seconds) + sum(seconds for _, seconds, _, _ in claim.failures)
-        n_finished = len(claim.values) + len(claim.failures)
-        return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned, claim.begun)
+        n_finished = len(claim.values) + len(claim.failures) - len(refused)
+        refusal = self._refusal(*refused[0]) if refused else ""
+        return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned, claim.begun, refusal)
+
+    def _refusal(self, index: int, reason: NameTaken) -> str:
+        return f"{self._job.function.written}: item {index}: {reason}. Items that have ended with a result are kept"
+
+
+def _unusable(
+    unusable: Sequence[tuple[int, Unusable]], indices: Sequence[int], seconds: Sequence[float]
+) -> list[Failed]:
+    """Return the failures of items whose results cannot be stored."""
+    return [
+        (indices[row], seconds[row], Status.FAILED, {"exception": str(reason)})
+        for row, reason in unusable
+        if not isinstance(reason, NameTaken)
+    ]
 
 
 def _leave_fork(error: BaseException | None) -> NoReturn:

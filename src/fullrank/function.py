@@ -15,8 +15,10 @@ from types import ModuleType
 from typing import Any
 
 from fullrank.account import importing
-from fullrank.errors import FunctionError
+from fullrank.errors import FunctionError, beginning, without_middle
 
+MAX_TRACEBACK_LINES = 100
+MAX_LINE_CHARACTERS = 500
 Function = Callable[..., Any]
 POSITIONAL, KEYWORD, ANY_KEYWORD = "positional", "keyword", "any keyword"
 
@@ -272,16 +274,21 @@ def users_errors(written: str, what: str) -> Iterator[None]:
 
 
 def users_traceback(error: BaseException) -> str:
-    """Return the traceback from the user's first frame on, without fullrank's own and the import system's."""
+    """Return the traceback from the user's first frame on, without fullrank's own and the import system's.
+
+    What an exception says may be of any length: long lines are shortened, and of many lines the middle is left out.
+    """
     import traceback
 
     trace = error.__traceback__
     while trace is not None and not _is_users_code(Path(trace.tb_frame.f_code.co_filename)):
         trace = trace.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
+        lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
     except BaseException:  # the user's own __str__ may raise anything
         return f"{type(error).__name__} (its text cannot be shown)\n"
+    lines = without_middle(lines, MAX_TRACEBACK_LINES)
+    return "".join(f"{beginning(line, MAX_LINE_CHARACTERS)}\n" for line in lines)
 
 
 def _is_users_code(file: Path) -> bool:

@@ -15,6 +15,7 @@ EARLY_…     as VALUES and FAILURES: items of a claim that goes on; void once V
 ==========  =======================================  =======================================================
 """
 
+import errno
 import json
 import os
 import struct
@@ -244,7 +245,13 @@ class JournalWriter:
             raise self._unwritten(error) from error
 
     def _unwritten(self, error: OSError) -> JournalError:
-        return JournalError.of(error, f"{self.path}: the journal cannot be written")
+        unwritten = JournalError.of(error, f"{self.path}: the journal cannot be written")
+        if error.errno != errno.EBADF:
+            return unwritten
+        return JournalError(
+            f"{unwritten}; an item has closed a descriptor that it did not open (os.close, os.closerange): mend it, "
+            f"or set isolate = true under [run], which costs that item alone"
+        )
 
     def _close_file(self) -> None:
         """Close the file, whose content is safe or lost already."""

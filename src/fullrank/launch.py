@@ -6,18 +6,25 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
 from fullrank.launcher import stripped_environment
 from fullrank.parent import end_with
+from fullrank.system import write_all
 
 EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
 """Names a file for root's exit code: mpiexec's own is not to be trusted."""
 TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
 """Set if standard error ends on a terminal although root sees a pipe."""
+
+_LAST_OUTPUT_SECONDS = 5.0
+"""Wait for output that mpiexec left in the pipe; a process that outlives it may keep the pipe open for ever."""
 
 _FIND_LIBRARY = """
 import mpi4py
@@ -117,22 +124,48 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float 
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # which can always be written: an mpiexec that cannot write ends its ranks
             start_new_session=True,
             preexec_fn=end_with(os.getpid()),
         ) as process:
             asked_to_stop: list[int] = []
             before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
+            passing = _Passing(process.stdout)
+            passing.start()
             try:
                 process.wait()
             finally:
+                passing.join(_LAST_OUTPUT_SECONDS)
                 for number, handler in before.items():
                     signal.signal(number, handler)
         text = told.read_text()
         if asked_to_stop and not text:  # before the ranks listened, the signal ended them
             raise Stopped("stopped before root could tell how far it was; run the same command to go on")
+        if passing.error is not None:
+            raise passing.error
         return int(text) if text else None
     finally:
         told.unlink()
+
+
+class _Passing(threading.Thread):
+    """Passes on what the ranks print."""
+
+    def __init__(self, output: IO[bytes] | None) -> None:
+        super().__init__(name="fullrank-output", daemon=True)
+        self._output = output
+        self.error: OSError | None = None
+        """Why it was not written; what comes after it is read and dropped."""
+
+    def run(self) -> None:
+        """Read until no process can write any more, or nobody waits for it."""
+        with suppress(ValueError):  # it was closed
+            while self._output is not None and (data := os.read(self._output.fileno(), 1 << 16)):
+                try:
+                    if self.error is None:
+                        write_all(os, 1, data)
+                except OSError as error:
+                    self.error = error
 
 
 # TERM reaches the ranks as USR1: Open MPI's mpiexec turns TERM, and INT, into a kill

@@ -26,6 +26,8 @@ LONGEST_INTERVAL_SECONDS = 60.0
 INTERVAL_PER_ELAPSED = 0.1
 """Lines in a log become rarer: one for each tenth of the time that has passed."""
 FRAME_SECONDS = 0.2
+FRESH_SECONDS = 1.0
+"""A line of a log is not written again so soon if no item has finished since."""
 BAR_WIDTHS = (8, 40)
 """Least and greatest number of columns of the bar itself."""
 
@@ -270,11 +272,13 @@ class PlainLines(_Shown):
         self._interval_seconds = interval_seconds
         self._written_at = 0.0
         self._n_written = 0
+        self._has_lines = False
+        """Of this attempt."""
 
     def begin(self, n_todo: int, n_finished_before: int, *, n_workers: int) -> None:
         """Say what there is to do."""
         state = self._begin(n_todo, n_finished_before, n_workers)
-        self._written_at, self._n_written = self._clock(), 0
+        self._written_at, self._n_written, self._has_lines = self._clock(), 0, False
         of_all = f" of {state.n_total:,}" if n_finished_before else ""
         workers = "1 worker" if n_workers == 1 else f"{n_workers:,} workers"
         self._write(f"{n_todo:,}{of_all} items to do on {workers}\n")
@@ -292,13 +296,16 @@ class PlainLines(_Shown):
             self._write_state(state)
 
     def end(self) -> None:
-        """Write a line with the last state, unless nothing was done."""
+        """Write a line with the last state, unless nothing was done or a line has just said so."""
         state, self._state = self._state, None
-        if state is not None and state.elapsed_seconds:
+        if state is None or not state.elapsed_seconds:
+            return
+        is_told = self._has_lines and state.n_finished == self._n_written
+        if not is_told or (state.n_finished < state.n_todo and self._clock() - self._written_at >= FRESH_SECONDS):
             self._write_state(state)
 
     def _write_state(self, state: _State) -> None:
-        self._written_at, self._n_written = self._clock(), state.n_finished
+        self._written_at, self._n_written, self._has_lines = self._clock(), state.n_finished, True
         outlook = _listed(state.remaining(), state.failures())
         line = f"{state.elapsed():>11}  {state.counted()}  {state.rate()}  {outlook}"
         self._write(f"{line.rstrip()}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.claim import IDLE
-from fullrank.ending import shown
+from fullrank.ending import shown, told
 from fullrank.errors import UsageError
 from fullrank.evaluate import Evaluator
 from fullrank.interrupt import MainThreadInterrupts
@@ -39,7 +39,7 @@ class Single:
         lines = [f"item {self.index} ({self.parameters}): {self.seconds:.3g} s"]
         lines += [f"  {name} = {value}" for name, value in self.results.items()]
         if self.failure:
-            lines += [self.failure.get("traceback", "").rstrip(), self.failure["exception"]]
+            lines.append(told(self.failure))
         return "\n".join(line for line in lines if line) + "\n"
 
 
@@ -60,7 +60,8 @@ def evaluate_item(study: Study, index: int) -> Single:
         evaluation = evaluator.evaluate([index])
     seconds = time.perf_counter() - begun
     results: dict[str, Any] = {}
-    failure: dict[str, str] = {"exception": "stopped"} if evaluation.abandoned else {}
+    ended_by = "stopped" if evaluation.abandoned else evaluation.refusal
+    failure = {"exception": ended_by} if ended_by else {}
     for frame in read_stream(BytesIO(b"".join(evaluation.frames)), Path()):
         if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
             failure = frame.json()[0]

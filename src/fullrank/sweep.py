@@ -12,7 +12,7 @@ from typing import Literal
 
 from fullrank.axes import N_MAX, Axis, SweepError, Value
 
-__all__ = ["RESERVED_NAMES", "Kind", "Sweep", "SweepError", "Value", "name_problem"]
+__all__ = ["N_ITEMS_MAX", "RESERVED_NAMES", "Kind", "Sweep", "SweepError", "Value", "name_problem"]
 
 Kind = Literal["grid", "zip", "table"]
 
@@ -32,6 +32,10 @@ RESERVED_NAMES = frozenset(
     }
 )
 """Names the result file uses itself; no axis and no result can have them."""
+
+N_ITEMS_MAX = 2**32
+"""Of a study. Each process with workers remembers one bit of every item: 512 MB, of which it holds up to three copies
+when the bits of all are joined. MPI counts these bytes in 32 bits, and the shared counter positions in 64."""
 
 N_LISTED_MAX = 65_536
 """Axes up to this many values are kept as lists; 2 MB for floats, at most."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fullrank.account import WORKER_PHASES, Arrival, Phases
 from fullrank.claim import IDLE, Cell
-from fullrank.errors import JournalError
+from fullrank.errors import FunctionError, JournalError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.features import platform_features
 from fullrank.job import Job
@@ -193,12 +193,12 @@ class Worker:
     def run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
         """Claim and evaluate until nothing is left or the run is to stop; then close the journal.
 
-        Raises JournalError if the journal cannot be written, and FunctionError if a new child of an isolated worker
-        cannot load the function; what was written before stays.
+        Raises JournalError if the journal cannot be written, and FunctionError if the name of a result is taken or if
+        a new child of an isolated worker cannot load the function; what was written before stays.
         """
         clock, phases = time.perf_counter, self._phases
         begun, cpu_begun = clock(), time.thread_time()
-        ended = begun
+        ended, refusal = begun, ""
         phases.close("start_wait", begun)
         for positions in self._claims(counter, todo):
             claimed = clock()
@@ -210,7 +210,7 @@ class Worker:
                 counter.add_finished(
                     evaluation.n_finished, evaluation.n_failed, busy_milliseconds=round(1000 * evaluation.busy_seconds)
                 )
-                is_last = self._ends_run(evaluation)
+                is_last, refusal = self._ends_run(evaluation), refusal or evaluation.refusal
             before, ended = ended, clock()
             phases.close("count", ended)
             self._pace.add_overhead(ended - before - (self._pace.busy_seconds - busy_before))
@@ -220,6 +220,8 @@ class Worker:
                 counter.stop()
                 break
         self._close(begun, ended, cpu_seconds=time.thread_time() - cpu_begun)
+        if refusal:
+            raise FunctionError(refusal)
 
     def close(self) -> None:
         """Let go of what evaluates items; whoever makes a worker calls this at last."""
@@ -288,7 +290,8 @@ class Worker:
 
     def _ends_run(self, evaluation: Evaluation) -> bool:
         """Return whether no worker is to claim any more: root's own look, five times a second, would be late."""
-        return evaluation.abandoned or (self._job.stops_at_failure and evaluation.n_failed > 0)
+        stops_at_failure = self._job.stops_at_failure and evaluation.n_failed > 0
+        return bool(evaluation.abandoned or evaluation.refusal or stops_at_failure)
 
     def _close(self, begun: float, ended: float, *, cpu_seconds: float) -> None:
         arrival = self._arrival

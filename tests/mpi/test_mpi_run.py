@@ -38,6 +38,19 @@ def test_results_are_those_of_a_plain_loop_on_any_number_of_ranks(
     assert project.digest("serial.h5") == project.digest()
 
 
+@pytest.mark.parametrize("options", ["-bserial", "--backend=serial", "--back serial", "-n 1 -b serial"])
+def test_single_rank_may_be_told_another_backend(mpi_project: Project, options: str) -> None:
+    project = mpi_project.write("def f(x):\n    return x * x")
+    project.run(*options.split(), n_ranks=1)
+    assert project.read("attempts/backend").tolist() == ["serial"]
+
+
+def test_single_rank_takes_no_file_name_for_a_backend(mpi_project: Project) -> None:
+    project = mpi_project.write("def f(x):\n    return x * x")
+    project.run("-o", "mine -b serial.h5", n_ranks=1)
+    assert project.read("attempts/backend", "mine -b serial.h5").tolist() == ["mpi"]
+
+
 def test_many_tiny_items_and_ranks_without_one_are_no_trouble(mpi_project: Project) -> None:
     project = mpi_project.write("def f(x):\n    return x * x", grid="x = { range = 50000 }")
     project.run(n_ranks=3)
@@ -381,6 +394,17 @@ def test_typo_that_fails_every_item_stops_all_ranks(mpi_project: Project) -> Non
     said = told(mpi_project.write(code, grid="x = { range = 2000 }"))
     assert 20 <= len(mpi_project.visits()) < 1000
     assert "NameError: name 'mth' is not defined" in said
+
+
+@pytest.mark.parametrize("isolate", ["false", "true"])
+def test_result_whose_name_is_taken_stops_all_ranks_and_keeps_the_others(mpi_project: Project, isolate: str) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(0.01)\n    return {{'y' if x < 20 else 'status': x}}\n"
+    tail = f'[run]\norder = "index"\nmax_failures = 1000\nisolate = {isolate}'
+    said = told(mpi_project.write(code, grid="x = { range = 1000 }", tail=tail))
+    assert "the result name 'status' is taken by an axis or by the file itself; rename it" in said
+    assert "sim.py:f: item " in said
+    assert len(mpi_project.visits()) < 500
+    assert mpi_project.indices_finished() == set(range(20))
 
 
 def test_changed_study_is_refused_on_ranks_too(mpi_project: Project) -> None:

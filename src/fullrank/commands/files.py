@@ -8,7 +8,10 @@ from typing import Any
 
 from fullrank.commands.compare import is_report_of_comparison
 from fullrank.commands.pictures import check_pictures, write_pictures
+from fullrank.console import tell
 from fullrank.errors import OutputError
+
+N_UNKNOWN_LISTED = 10
 
 
 def status(arguments: Namespace, _crew: Any) -> int:
@@ -72,28 +75,40 @@ def verify(arguments: Namespace, _crew: Any) -> int:
     """``fullrank verify``."""
     from dataclasses import asdict
 
-    from fullrank.store import verify as verify_file
+    from fullrank.store import examine
 
     code, shown = 0, []
     for path in arguments.files:
         try:
-            summary = verify_file(path)
+            summary, contents = examine(path)
         except OutputError as error:
             code = error.exit_code
             shown.append({"file": str(path), "error": str(error)})
             if not arguments.json:
-                sys.stderr.write(f"fullrank: error: {error}\n")
+                tell(f"fullrank: error: {error}\n")
             continue
-        shown.append({"file": str(path)} | asdict(summary))
+        shown.append({"file": str(path)} | asdict(summary) | asdict(contents))
         if not arguments.json:
             whole = "complete" if summary.complete else f"partial: {summary.n_missing:,} items missing"
             sys.stdout.write(
                 f"{path}: {whole}, true to its digests; {summary.n_ok:,} of {summary.n_items:,} items ok\n"
-                f"  results_sha256 {summary.results_sha256}\n"
+                f"  results_sha256 {summary.results_sha256}\n  {_in_words(contents)}\n"
             )
     if arguments.json:
         sys.stdout.write(json.dumps(shown) + "\n")
     return code
+
+
+def _in_words(contents: Any) -> str:
+    """Return what was read, and what of it this version does not know; the names may be a stranger's."""
+    from fullrank.report.layout import counted, listed, printable
+
+    numbers = {"group": contents.n_groups, "dataset": contents.n_datasets, "attribute": contents.n_attributes}
+    read = "read to the end: " + ", ".join(counted(n, noun) for noun, n in numbers.items())
+    if not contents.unknown:
+        return read
+    unknown = printable(listed(contents.unknown, N_UNKNOWN_LISTED))
+    return f"{read}; not known to this version of fullrank: {unknown}"
 
 
 def diff(arguments: Namespace, _crew: Any) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.commands.here import ask_for_here
-from fullrank.console import TerminalConsole
+from fullrank.console import TerminalConsole, tell
 from fullrank.errors import BackendError, FailedItems, Stopped, UsageError
 from fullrank.launcher import launcher_from
 
@@ -82,9 +82,9 @@ def _run_under_mpiexec(arguments: Namespace, config: Any) -> int:
         n_before, n_finished = n_finished, standing(output).n_finished
         n_fruitless = n_fruitless + 1 if n_finished == n_before else 0
         if n_fruitless > MAX_FRUITLESS_RESTARTS:
-            sys.stderr.write(f"fullrank: error: {_died(config)}\n")
+            tell(f"fullrank: error: {_died(config)}\n")
             return Stopped.exit_code
-        sys.stderr.write("fullrank: the ranks died; they are started again\n")
+        tell("fullrank: the ranks died; they are started again\n")
         # what --fresh was to move aside was moved by the first start
         argv = [argument for argument in argv if argument != "--fresh"]
     return code
@@ -164,10 +164,10 @@ def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
 
     if ending.end is End.STOPPED:
         left = f"{ending.n_finished:,} of {ending.n_items:,} items are finished"
-        sys.stderr.write(f"fullrank: stopped; {left}, none is lost. Run the same command to go on\n")
+        tell(f"fullrank: stopped; {left}, none is lost. Run the same command to go on\n")
         return Stopped.exit_code
     if ending.end is End.DIED:
-        sys.stderr.write(f"fullrank: error: {_died(config)}\n")
+        tell(f"fullrank: error: {_died(config)}\n")
         return Stopped.exit_code
     if ending.end is End.FAILURES:
         why = (
@@ -176,7 +176,7 @@ def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
             else "stopped, because too many items failed; mend the function or the study and run the same command "
             "again. The first of them:"
         )
-        sys.stderr.write(f"fullrank: error: {why}\n{ending.first_failure}\n")
+        tell(f"fullrank: error: {why}\n{ending.first_failure}\n")
         return FailedItems.exit_code
     if ending.end is End.ALREADY_COMPLETE:
         failed = f", {ending.summary.n_failed:,} of them failed" if ending.summary.n_failed else ""

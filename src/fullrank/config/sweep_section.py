@@ -22,7 +22,7 @@ from fullrank.config.validate import (
     got,
 )
 from fullrank.files import missing
-from fullrank.sweep import Kind, Sweep
+from fullrank.sweep import N_ITEMS_MAX, Kind, Sweep
 from fullrank.tables import read_table
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -87,7 +87,13 @@ def read_sweep(raw: object, place: Place, *, folder: Path) -> Sweep:
     else:
         axes = tuple(_axis(name, raw_axes[name], place=place.at(kind, name)) for name in raw_axes)
     with _placed(place):
-        return Sweep(kind, axes, replicates=section.replicates)
+        sweep = Sweep(kind, axes, replicates=section.replicates)
+    if sweep.n_items > N_ITEMS_MAX:
+        raise place.error(
+            f"expected at most 2**32 = {N_ITEMS_MAX:,} items, got {sweep.n_items:,}: each process remembers one bit of "
+            f"every item; split the sweep into several studies, or let one item do the work of many"
+        )
+    return sweep
 
 
 @contextmanager

@@ -97,6 +97,7 @@ class FailedItem:
     status: str
     parameters: Mapping[str, Value]
     exception: str
+    traceback: str
     command: str
 
 

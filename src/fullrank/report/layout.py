@@ -85,6 +85,16 @@ def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def listed(names: Sequence[str], n_most: int) -> str:
+    """Spell the first ``n_most`` names, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - n_most:,} more" if len(names) > n_most else ""
+    return ", ".join(names[:n_most]) + more
+
+
 def spelled_number(value: Value | None, *, n_digits: int = 6) -> str:
     """Spell a value, floats with ``n_digits`` digits."""
     if value is None:

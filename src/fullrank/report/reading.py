@@ -118,7 +118,7 @@ def _failed(failure: Failure, config_path: str) -> FailedItem:
         parameters = {}
     command = f"fullrank run {shlex.quote(config_path)} --item {failure.index}"
     status = _status_in_words(failure.status)
-    return FailedItem(failure.index, status, parameters, failure.exception, command)
+    return FailedItem(failure.index, status, parameters, failure.exception, failure.traceback, command)
 
 
 def _kind(failure: Failure) -> str:

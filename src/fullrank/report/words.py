@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from math import isnan
 from typing import Any
 
+from fullrank.errors import beginning, without_middle
 from fullrank.metrics import spelled_seconds, spelled_share
 from fullrank.report.facts import (
     Attempt,
@@ -14,6 +16,7 @@ from fullrank.report.facts import (
     ResultFacts,
 )
 from fullrank.report.layout import (
+    DrawnLine,
     counted,
     printable,
     shortened,
@@ -31,6 +34,9 @@ SHORT_SECONDS = 1.0
 """A run that was shorter says little about efficiency."""
 N_KINDS_LISTED = 10
 """Of failures."""
+N_EXCEPTION_CHARACTERS = 300
+N_FRAME_LINES = 16
+_TRACEBACK_HEADING = "Traceback (most recent call last):\n"
 
 
 def text(found: Report, *, width: int = 100) -> str:
@@ -268,8 +274,17 @@ def _failures(found: Report, width: int) -> Iterator[str]:
     for item in found.failures:
         status = "" if item.status == "failed" else f" {item.status}"
         head = f"  item {item.index} ({spelled_parameters(item.parameters)}){status}"
-        exception = item.exception.partition("\n")[0]
+        exception = beginning(item.exception.partition("\n")[0], N_EXCEPTION_CHARACTERS)
         yield from wrapped("  ", f"{head.strip()}: {exception}" if exception else head.strip(), width)
+        if item is found.failures[0]:
+            yield from map(DrawnLine, _frames(item.traceback))
         yield f"    {item.command}"
     if n > len(found.failures):
         yield f"  and {n - len(found.failures):,} more"
+
+
+def _frames(traceback: str) -> Iterator[str]:
+    """Yield where the exception was raised: the lines of its traceback, without heading and exception."""
+    lines = traceback.rpartition(_TRACEBACK_HEADING)[2].splitlines()
+    frames = list(takewhile(lambda line: line.startswith("  "), lines))
+    yield from (f"  {beginning(line, N_EXCEPTION_CHARACTERS)}" for line in without_middle(frames, N_FRAME_LINES))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fullrank.store.axis import FileAxis, VariableText
 from fullrank.store.reader import ResultFile, is_ours
 from fullrank.store.tally import FileSummary
-from fullrank.store.verify import block_size, verify
+from fullrank.store.verify import block_size, examine, verify
 from fullrank.store.writer import FileWriter
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "VariableText",
     "block_size",
     "differences",
+    "examine",
     "is_comparison",
     "is_ours",
     "read_comparison",

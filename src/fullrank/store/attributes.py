@@ -16,7 +16,7 @@ _TEXT_IN_MEMORY = h5t.py_create(TEXT)
 _TEXT_IN_FILE = h5t.py_create(TEXT, logical=True)
 _SINGLE = h5s.create_simple(())
 
-_OF_SCALES = {b"CLASS", b"NAME", b"DIMENSION_LIST", b"REFERENCE_LIST"}
+OF_SCALES = {b"CLASS", b"NAME", b"DIMENSION_LIST", b"REFERENCE_LIST"}
 """HDF5 keeps them for dimension scales: a third of all attributes, and none is a text of varying length."""
 _OF_EVERY_DATASET = {b"units", b"long_name"}
 """Single texts, as the format says: two thirds of the rest, and to ask for the shape takes a third of reading one."""
@@ -47,7 +47,7 @@ def text_attributes(found: Any) -> Iterator[tuple[str, str | list[str]]]:
     names: list[bytes] = []
     h5a.iterate(found.id, names.append)
     for name in sorted(names):
-        if name not in _OF_SCALES and (text := _read_if_text(found, name)) is not None:
+        if name not in OF_SCALES and (text := _read_if_text(found, name)) is not None:
             yield _decoded(name), text
 
 

@@ -43,7 +43,7 @@ class ResultFile:
             self._file = open_old(path)
         try:
             with reading(path):
-                self._objects = check_file(self._file, path)
+                self.objects = check_file(self._file, path)
                 self._read_layout()
         except BaseException:
             with suppress(OutputError):  # the damage that was found first is the one to tell of
@@ -97,13 +97,13 @@ class ResultFile:
 
     def _dataset(self, name: str) -> h5py.Dataset:
         full_name = f"/{name}"
-        if full_name not in self._objects or not isinstance(found := self._objects[full_name], h5py.Dataset):
+        if full_name not in self.objects or not isinstance(found := self.objects[full_name], h5py.Dataset):
             raise damaged(self.path, f"there is no dataset /{name}")
         return found
 
     def _attribute(self, name: str) -> Any:
         with reading(self.path):
-            return read_attribute(self._objects["/"], name)
+            return read_attribute(self.objects["/"], name)
 
     def _text(self, name: str) -> str:
         if not isinstance(value := self._attribute(name), str):
@@ -174,7 +174,7 @@ class ResultFile:
     def texts_sha256(self) -> tuple[str, str]:
         """The digest over the file's texts as it stands in the file, and as it is."""
         with reading(self.path):
-            return self._text(TEXTS_DIGEST), texts_sha256(self._objects)
+            return self._text(TEXTS_DIGEST), texts_sha256(self.objects)
 
     @cached_property
     def variables(self) -> Mapping[str, VariableText]:
@@ -201,7 +201,7 @@ class ResultFile:
         found = scales(self._dataset(name), number)
         if len(found) != 1:
             raise damaged(self.path, f"dimension {number} of /{name} has {len(found)} scales, expected 1")
-        scale = self._objects.name_of(found[0])
+        scale = self.objects.name_of(found[0])
         if found[0].shape != (size,):
             raise damaged(self.path, f"dimension {number} of /{name} and its scale {scale} differ in length")
         return scale.removeprefix("/")
@@ -241,34 +241,34 @@ class ResultFile:
     def failures(self) -> tuple[Failure, ...]:
         """Return the items without a result; beyond the first 1,000 only /status knows of them."""
         with reading(self.path, "be read at /failures"):
-            return read_rows(self._objects, "failures", Failure)
+            return read_rows(self.objects, "failures", Failure)
 
     def workers(self) -> tuple[WorkerRow, ...]:
         """Return the workers of all attempts."""
         with reading(self.path, "be read at /workers"):
-            return read_rows(self._objects, "workers", WorkerRow)
+            return read_rows(self.objects, "workers", WorkerRow)
 
     def attempts(self) -> tuple[AttemptRow, ...]:
         """Return the attempts."""
         with reading(self.path, "be read at /attempts"):
-            return read_rows(self._objects, "attempts", AttemptRow)
+            return read_rows(self.objects, "attempts", AttemptRow)
 
     def provenance(self) -> Mapping[str, str | int | float]:
         """Return what ran where."""
         with reading(self.path, "be read at /provenance"):
-            return read_provenance(self._objects)
+            return read_provenance(self.objects)
 
     @property
     def config(self) -> str:
         """The exact text of the config."""
         with reading(self.path, "be read at /config/text"):
-            return read_text(self._objects, "text")
+            return read_text(self.objects, "text")
 
     @property
     def identity(self) -> str:
         """Canonical JSON of what makes this study this study."""
         with reading(self.path, "be read at /config/identity"):
-            return read_text(self._objects, "identity")
+            return read_text(self.objects, "identity")
 
     def tables(self) -> Tables:
         """Return everything that is not one value an item, as the writer takes it."""

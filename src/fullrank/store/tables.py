@@ -114,7 +114,7 @@ def write_rows(
     group = file.create_group(name, track_order=True)
     scale = create_scale(
         group,
-        f"{name.removesuffix('s')}_row",
+        row_scale(name),
         size=len(rows),
         dtype=_DTYPES[int],
         attributes={"units": "1", "long_name": f"row in the group {name}"},
@@ -128,6 +128,11 @@ def write_rows(
         if rows:
             write_whole(dataset, np.array([clean(value) for value in values] if dtype is TEXT else values, dtype))
         attach_scale(dataset, 0, scale)
+
+
+def row_scale(group: str) -> str:
+    """Return the name of the dimension of a group's rows."""
+    return f"{group.removesuffix('s')}_row"
 
 
 def _plain_type(annotation: Any) -> type:

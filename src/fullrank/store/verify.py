@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fullrank.schema import Block
 from fullrank.status import Status
+from fullrank.store.contents import Contents, read_contents
 from fullrank.store.h5 import damaged, reading
 from fullrank.store.layout import RANGE_ITEMS, Variable, item_variables, ranges
 from fullrank.store.reader import ResultFile
@@ -27,11 +28,25 @@ def verify(path: Path) -> FileSummary:
         OutputError: not ours, or damaged; the message names the dataset or the attribute.
     """
     with ResultFile(path) as file, reading(path):
-        variables = item_variables(file.fields, file.variables, axis_names=file.axis_names)
-        _check_dims(file, variables)
-        _compare(path, found=_read_items(file, variables), stated=file.summary)
-        _check_texts(file)
-        return file.summary
+        return _verified(file)
+
+
+def examine(path: Path) -> tuple[FileSummary, Contents]:
+    """Verify a file, and read all else that stands in it: a writer need not do that with what it wrote itself.
+
+    Raises:
+        OutputError: as :func:`verify`, or an attribute is neither a number nor a text.
+    """
+    with ResultFile(path) as file, reading(path):
+        return _verified(file), read_contents(file)
+
+
+def _verified(file: ResultFile) -> FileSummary:
+    variables = item_variables(file.fields, file.variables, axis_names=file.axis_names)
+    _check_dims(file, variables)
+    _compare(file.path, found=_read_items(file, variables), stated=file.summary)
+    _check_texts(file)
+    return file.summary
 
 
 def block_size(file: ResultFile) -> int:
