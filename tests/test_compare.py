@@ -86,10 +86,10 @@ def test_times_fit_together(compared: Project) -> None:
 
 
 @pytest.mark.mpi
-def test_start_up_of_each_way_is_kept(compared: Project) -> None:
-    variants = column(compared, "startups/variant").tolist()
+def test_start_and_end_of_each_way_are_kept(compared: Project) -> None:
+    variants = column(compared, "trials/variant").tolist()
     assert [variants.count(place) >= 2 for place in range(4)] == [True] * 4
-    assert (column(compared, "startups/startup_seconds") > 0).all()
+    assert (column(compared, "trials/start_end_seconds") > 0).all()
 
 
 @pytest.mark.mpi
@@ -292,7 +292,7 @@ def test_interrupt_before_anything_was_measured_leaves_nothing(project: Project)
     project.write("import time\n\ndef f(x):\n    time.sleep(0.3)\n    return x\n", grid="x = { range = 20 }")
     before = project.files()
     started = project.start("compare", "study.toml", "--here", "--backends", "threads", "-n", 2, "--budget", "1h")
-    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
+    project.until(lambda: "trying out 2 ways" in started.stderr, "it is tried out", limit_seconds=100)
     started.send(signal.SIGTERM)
     done = started.end()
     assert done.returncode == 75
@@ -311,7 +311,7 @@ def test_killed_comparison_takes_its_run_with_it(project: Project) -> None:
 def test_folder_that_a_killed_comparison_left_is_removed_by_the_next_one(project: Project) -> None:
     project.write("import time\n\ndef f(x):\n    time.sleep(0.1)\n    return x\n", grid="x = { range = 3 }")
     started = project.start("compare", "study.toml", "--here", "--backends", "threads", "-n", 2, "--budget", "1h")
-    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
+    project.until(lambda: "trying out 2 ways" in started.stderr, "it is tried out", limit_seconds=100)
     started.send(signal.SIGKILL)
     started.end()
     assert list(project.folder.glob(".compare.h5.*"))

@@ -154,12 +154,12 @@ def try_out(bench: Any, **options: Any) -> tryout.Tryout:
 def test_variant_that_cannot_run_is_left_out_with_its_reason() -> None:
     tried = try_out(FakeBench({(MPI, 1): 2}))
     assert tried.not_possible == {MPI: "it broke; Mend it"}
-    assert list(tried.startup_seconds) == [BASELINE, THREADS]
+    assert list(tried.start_end_seconds) == [BASELINE, THREADS]
 
 
-def test_start_up_is_what_a_run_of_one_item_takes_beside_the_item() -> None:
+def test_start_and_end_are_what_a_run_of_one_item_takes_beside_the_item() -> None:
     tried = try_out(FakeBench())
-    assert tried.startup_seconds == {variant: [1.0] * 5 for variant in VARIANTS}
+    assert tried.start_end_seconds == {variant: [1.0] * 5 for variant in VARIANTS}
 
 
 def test_budget_that_is_too_short_for_one_item_is_refused_after_one_run() -> None:

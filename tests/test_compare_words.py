@@ -71,7 +71,7 @@ def test_no_figure_is_lost_for_want_of_room(width: int) -> None:
     found = whole()
     report = text(found, width=width)
     assert "…" not in report
-    for figure in ("command", "makespan", "around it", "CPU", "balance", "items/s", "whole study"):
+    for figure in ("command", "makespan", "start+end", "CPU", "balance", "items/s", "whole study"):
         assert any(line.startswith("  way ") and figure in line for line in report.splitlines())
 
 

@@ -128,7 +128,7 @@ class _Conduct:
         )
         self._say(
             f"{sample.n_sampled:,} of {counted(n_items, 'item')}, {counted(sample.n_rounds, 'round')} of "
-            f"{counted_ways(len(tried.startup_seconds))}; about {spelled_seconds(sample.predicted_seconds)}"
+            f"{counted_ways(len(tried.start_end_seconds))}; about {spelled_seconds(sample.predicted_seconds)}"
         )
         return self._measure(tried, sample)
 
@@ -136,7 +136,7 @@ class _Conduct:
         return time.monotonic() - self._begun
 
     def _measure(self, tried: Tryout, sample: Sample) -> Comparison:
-        rounds = Rounds(self._bench, tuple(tried.startup_seconds), n_items=sample.n_sampled, seed=self._seed)
+        rounds = Rounds(self._bench, tuple(tried.start_end_seconds), n_items=sample.n_sampled, seed=self._seed)
         try:
             for number in rounds.take(sample.n_rounds):
                 is_last = number + 1 == sample.n_rounds
@@ -164,7 +164,7 @@ class _Conduct:
 
     def _kept(self, tried: Tryout, sample: Sample, rounds: Rounds, *, partial: bool) -> Comparison:
         """Write down what was measured so far, and return it."""
-        variants, measurements = without_dropped(tuple(tried.startup_seconds), rounds)
+        variants, measurements = without_dropped(tuple(tried.start_end_seconds), rounds)
         comparison = Comparison(
             title=self._config.title,
             config_path=str(self._config.path),
@@ -173,7 +173,7 @@ class _Conduct:
             variants=variants,
             measurements=measurements,
             not_possible=tried.not_possible | rounds.dropped,
-            startup_seconds={variant: tuple(tried.startup_seconds[variant]) for variant in variants},
+            trial_start_end_seconds={variant: tuple(tried.start_end_seconds[variant]) for variant in variants},
             machine=self._machine(tried.facts),
             n_rounds_asked=sample.n_rounds,
             partial=partial,

@@ -22,7 +22,7 @@ IDLE_CORES = 0.3
 
 @dataclass(frozen=True)
 class BreakEven:
-    """From where on a way that starts more slowly than the baseline could end earlier."""
+    """From where on a way whose start and end take longer than the baseline's could be the faster one."""
 
     variant: Variant
     more_seconds: float
@@ -122,14 +122,14 @@ def gil_unjudged(summary: Summary, setting: Setting) -> str:
 def why_short(summary: Summary, setting: Setting) -> str:
     """Return the likeliest reason for a speedup below the number of workers; empty if the figures show none."""
     if summary.variant.n_workers == 1:
-        return _startup(summary, setting)
+        return _start_end(summary, setting)
     return next((text for cause in _CAUSES if (text := cause(summary, setting))), "")
 
 
 def break_even(summary: Summary, setting: Setting) -> BreakEven | None:
-    """Return where this way starts to pay; None if its start-up is no longer, or nothing is ever gained."""
+    """Return where this way starts to pay; None if its start and end take no longer, or nothing is ever gained."""
     baseline, comparison = setting.baseline, setting.comparison
-    more_seconds = summary.around_seconds - baseline.around_seconds
+    more_seconds = summary.start_end_seconds - baseline.start_end_seconds
     saved_seconds = baseline.growth_seconds - summary.growth_seconds
     is_bound = not summary.speedup.least > 1
     if is_bound:
@@ -166,11 +166,11 @@ def held_by_gil(summary: Summary, setting: Setting) -> str:
     return ""
 
 
-def _startup(summary: Summary, setting: Setting) -> str:
+def _start_end(summary: Summary, setting: Setting) -> str:
     found = break_even(summary, setting)
     if found is None or found.n_items <= setting.comparison.n_items:
         return ""
-    longer = f"it starts {spelled_seconds(found.more_seconds)} later than {setting.baseline.variant}"
+    longer = f"its start and end take {spelled_seconds(found.more_seconds)} longer than {setting.baseline.variant}'s"
     return f"{longer}, more than {setting.comparison.n_items:,} such items can make up for"
 
 
@@ -243,7 +243,7 @@ def _cores(n_cores: int, kind: str) -> str:
 _CAUSES = (
     held_by_gil,
     gil_unjudged,
-    _startup,
+    _start_end,
     _long_item,
     _oversubscribed,
     _hyper_threads,

@@ -121,7 +121,7 @@ def _whole_study(chosen: Summary, setting: Setting) -> str:
 
 
 def _told(at: BreakEven, setting: Setting) -> str:
-    than = f"it starts {spelled_seconds(at.more_seconds)} later than {setting.baseline.variant}"
+    than = f"its start and end take {spelled_seconds(at.more_seconds)} longer than {setting.baseline.variant}'s"
     return f"Below {about(at.n_items)} such items it would not pay: {than}."
 
 

@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     PAYS = "pays"
     """Computes faster than the baseline, and the whole study would end earlier."""
     NO_GAIN = "no gain shown"
-    """The gain is none or small, or start-up takes it back."""
+    """The gain is none or small, or start and end take it back."""
     SLOWER = "slower"
     NOT_RESOLVED = "not resolved"
     """The interval has both 1 and worthwhile gains in it."""
@@ -153,4 +153,5 @@ def _taken_back(outcome: Outcome, summary: Summary, setting: Setting) -> str:
     if at is None or outcome is Outcome.NOT_RESOLVED:
         return "computes faster; whether the whole study ends earlier is not resolved"
     n_now = setting.comparison.n_items
-    return f"computes faster but starts later: pays from {about(at.n_items)} items on, not with these {n_now:,}"
+    longer = "computes faster, but its start and end take longer"
+    return f"{longer}: pays from {about(at.n_items)} items on, not with these {n_now:,}"

@@ -27,7 +27,7 @@ from fullrank.report.layout import (
 
 MOST_LINES_BESIDE, LEAST_BESIDE = 3, 24
 """If a verdict takes more lines beside its figures, or has fewer columns there, all verdicts stand below them."""
-_HEADS = ("command", "makespan", "around it", "CPU", "balance", "items/s", "whole study")
+_HEADS = ("command", "makespan", "start+end", "CPU", "balance", "items/s", "whole study")
 
 
 def text(comparison: Comparison, *, width: int = 100) -> str:
@@ -168,7 +168,7 @@ def _figures(summary: Summary) -> tuple[str, ...]:
         str(summary.variant),
         spelled_seconds(summary.wall_seconds),
         spelled_seconds(summary.makespan_seconds),
-        spelled_seconds(summary.around_seconds),
+        spelled_seconds(summary.start_end_seconds),
         spelled_seconds(summary.cpu_seconds),
         "" if isnan(summary.load_balance) else f"{summary.load_balance:.2f}",
         f"{summary.items_per_second:,.0f}" if summary.items_per_second >= 100 else f"{summary.items_per_second:.3g}",
@@ -229,7 +229,7 @@ def _way(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
         number = comparison.variants.index(variant)
         own = [asdict(m) for m in comparison.measurements if m.variant == number]
         way["measurements"] = [{key: value for key, value in m.items() if key != "variant"} for m in own]
-        way["startup_seconds"] = list(comparison.startup_seconds.get(variant, ()))
+        way["trial_start_end_seconds"] = list(comparison.trial_start_end_seconds.get(variant, ()))
     return way
 
 
