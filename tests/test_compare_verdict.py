@@ -18,7 +18,8 @@ from comparisons import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullrank.compare.recommend import SIMPLICITY, command_line, simplicity
+from fullrank.backends import BACKENDS
+from fullrank.compare.recommend import command_line, simplicity
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 
@@ -392,4 +393,4 @@ def test_config_with_blanks_is_quoted_in_the_command() -> None:
 
 def test_serial_is_the_simplest_and_mpi_the_least_simple() -> None:
     ordered = sorted((MPI, INTERPRETERS, PROCESSES, THREADS, SERIAL), key=simplicity)
-    assert [variant.backend for variant in ordered] == list(SIMPLICITY)
+    assert [variant.backend for variant in ordered] == list(BACKENDS)

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fullrank.arguments import BACKENDS, parser
+from fullrank.arguments import parser
+from fullrank.backends import BACKENDS
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError
 from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from

@@ -4,18 +4,15 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fullrank.backends import BACKENDS
+from fullrank.compare import DEFAULT_BUDGET
 from fullrank.compare.reasons import BreakEven, Setting, about, break_even, gil_unjudged, held_by_gil, why_short
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
 from fullrank.compare.summary import Summary, ratios, study_seconds
-from fullrank.durations import rounded_up
+from fullrank.durations import duration_seconds, rounded_up
 from fullrank.metrics import spelled_seconds
 
-SIMPLICITY = ("serial", "threads", "processes", "interpreters", "mpi")
-"""From the simplest on: one more line of control; one process; the same with a process for each worker; modules that
-load there; a library and a launcher."""
-DEFAULT_BUDGET_SECONDS = 300.0
-"""Of the command line; a shorter budget had room for too few rounds."""
 MUCH_FASTER = 1.1
 """A median gain that is told although the rounds do not show it."""
 
@@ -71,8 +68,8 @@ def command_line(variant: Variant, config_path: str) -> str:
 
 def simplicity(variant: Variant) -> tuple[int, int]:
     """Return a key that sorts simple ways first, and fewer workers before more."""
-    known = variant.backend in SIMPLICITY
-    return SIMPLICITY.index(variant.backend) if known else len(SIMPLICITY), variant.n_workers
+    known = variant.backend in BACKENDS
+    return BACKENDS.index(variant.backend) if known else len(BACKENDS), variant.n_workers
 
 
 def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation:
@@ -148,7 +145,7 @@ def _same_comparison(comparison: Comparison) -> str:
     if not different:  # else they were the usual ones of each backend
         words += ["-n", ",".join(map(str, asked))]
     budget_seconds = comparison.machine.get("budget_seconds")
-    if isinstance(budget_seconds, int | float) and budget_seconds > DEFAULT_BUDGET_SECONDS:
+    if isinstance(budget_seconds, int | float) and budget_seconds > duration_seconds(DEFAULT_BUDGET):
         words += ["--budget", rounded_up(budget_seconds)]
     return " ".join(words)
 
