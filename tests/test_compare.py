@@ -200,6 +200,15 @@ def test_budget_too_short_names_one_that_would_do(project: Project) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_budget_below_any_start_is_refused_before_anything_is_started(project: Project) -> None:
+    project.write("open('loaded', 'w').close()\n\ndef f(x):\n    return x\n")
+    before = project.files()
+    done = compare(project, "--budget", "0.5s", "--backends", "threads,processes", "-o", "new/compare.h5", expect=2)
+    assert "--budget 500 ms is too short: trying out and 7 rounds of 3 ways with 1 item take at least" in done.stderr
+    assert "Try --budget " in done.stderr
+    assert project.files() == before
+
+
 def test_function_that_fails_is_told_as_run_tells_it(project: Project) -> None:
     project.write("def f(y):\n    return y\n")
     done = compare(project, "--backends", "threads", expect=2)

@@ -23,6 +23,9 @@ STARTS_SHARE = 0.1
 TRIED_SECONDS = 1.0
 """Items that take so long together tell what items take; a fiftieth of the budget where that is shorter."""
 _BUDGETS_PER_TRIED = 50
+_LEAST_SHARE, _LIKELY_SHARE = 0.5, 2.0
+"""Of the CPU time after which this command, which loads what each run loads, knows its study: no run takes less than
+the first, even if this one had to compile its modules; most take about the second."""
 _ROOM = 1.5
 """Of the budget that is suggested, over what rounds of one item took."""
 _MOST_GROWTH = 1000
@@ -86,6 +89,16 @@ def try_out(
     return tried
 
 
+def refuse_hopeless(budget_seconds: float, *, n_variants: int, n_rounds: int | None, own_cpu_seconds: float) -> None:
+    """Raise UsageError for a budget in which the runs could not even start, before any of them does.
+
+    ``own_cpu_seconds`` is what this command has taken so far.
+    """
+    budget = _Budget(budget_seconds, n_variants=n_variants, n_rounds=n_rounds or fewest_rounds(n_variants))
+    round_seconds = n_variants * own_cpu_seconds
+    budget.check(_LEAST_SHARE * round_seconds, likely_seconds=_LIKELY_SHARE * round_seconds)
+
+
 @dataclass(frozen=True)
 class _Budget:
     """How long all may take, and the rounds of one item, the shortest there are, that have to fit into it."""
@@ -102,15 +115,20 @@ class _Budget:
         """
         return min(MOST_STARTS, max(FEWEST_STARTS, int(STARTS_SHARE * self.seconds / round_seconds)))
 
-    def check(self, round_seconds: float) -> None:
-        """Raise UsageError if these and the rounds take longer, although of one item each."""
+    def check(self, round_seconds: float, *, likely_seconds: float | None = None) -> None:
+        """Raise UsageError if these and the rounds take longer, although of one item each.
+
+        ``likely_seconds`` are what a round may take, where ``round_seconds`` are a bound that no round reaches.
+        """
         n_runs = FEWEST_STARTS + self.n_rounds
         if n_runs * round_seconds > self.seconds:
             what = (
                 f"trying out and {self.n_rounds} rounds of {counted_ways(self.n_variants)} with 1 item take at least "
                 f"{spelled_seconds(n_runs * round_seconds)}"
             )
-            raise UsageError(too_short(self.seconds, what, needed_seconds=_ROOM * n_runs * round_seconds))
+            raise UsageError(
+                too_short(self.seconds, what, needed_seconds=_ROOM * n_runs * (likely_seconds or round_seconds))
+            )
 
 
 def _start(bench: Bench, variant: Variant, tried: Tryout) -> None:
