@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, isnan
+from math import isnan
 
+from fullrank.compare.break_even import BreakEven, break_even
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import Summary
 from fullrank.metrics import spelled_seconds, spelled_share
@@ -18,21 +19,6 @@ SLOWER_BESIDE_OTHERS = 1.15
 BUSY_NEIGHBOURS_CORES = 0.25
 IDLE_CORES = 0.3
 """Where fewer were left idle beside other programs, workers could not have had more cores than they had."""
-
-
-@dataclass(frozen=True)
-class BreakEven:
-    """From where on a way whose start and end take longer than the baseline's could be the faster one."""
-
-    variant: Variant
-    more_seconds: float
-    """What its command takes longer outside the makespan."""
-    n_items: int
-    """Items of this kind that make up for it."""
-    item_seconds: float
-    """Or the duration of an item, for as many items as the study has."""
-    is_bound: bool
-    """No gain was measured: with workers that lose nothing it would be this; truly it is more."""
 
 
 @dataclass(frozen=True)
@@ -126,29 +112,10 @@ def why_short(summary: Summary, setting: Setting) -> str:
     return next((text for cause in _CAUSES if (text := cause(summary, setting))), "")
 
 
-def break_even(summary: Summary, setting: Setting) -> BreakEven | None:
+def break_even_of(summary: Summary, setting: Setting) -> BreakEven | None:
     """Return where this way starts to pay; None if its start and end take no longer, or nothing is ever gained."""
-    baseline, comparison = setting.baseline, setting.comparison
-    more_seconds = summary.start_end_seconds - baseline.start_end_seconds
-    saved_seconds = baseline.growth_seconds - summary.growth_seconds
-    is_bound = not summary.speedup.least > 1
-    if is_bound:
-        n_useful = min(summary.variant.n_workers, setting.n_cores(summary.variant) or summary.variant.n_workers)
-        saved_seconds = baseline.growth_seconds * (1 - 1 / n_useful)
-    if not (more_seconds > 0 and saved_seconds > 0):  # NaN is neither
-        return None
-    n_items = ceil(more_seconds / saved_seconds)
-    item_seconds = baseline.item_seconds * n_items / comparison.n_items
-    return BreakEven(summary.variant, more_seconds, n_items, item_seconds, is_bound)
-
-
-def about(n: int) -> str:
-    """Spell an estimated number.
-
-    >>> about(3055), about(7)
-    ('about 3,100', 'about 7')
-    """
-    return f"about {float(f'{n:.2g}'):,.0f}"
+    n_items, n_cores = setting.comparison.n_items, setting.n_cores(summary.variant)
+    return break_even(summary, setting.baseline, n_items=n_items, n_cores=n_cores)
 
 
 def held_by_gil(summary: Summary, setting: Setting) -> str:
@@ -167,7 +134,7 @@ def held_by_gil(summary: Summary, setting: Setting) -> str:
 
 
 def _start_end(summary: Summary, setting: Setting) -> str:
-    found = break_even(summary, setting)
+    found = break_even_of(summary, setting)
     if found is None or found.n_items <= setting.comparison.n_items:
         return ""
     longer = f"its start and end take {spelled_seconds(found.more_seconds)} longer than {setting.baseline.variant}'s"

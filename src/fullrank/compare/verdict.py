@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fullrank.compare.break_even import about
 from fullrank.compare.cautions import cautions
 from fullrank.compare.reasons import (
     Setting,
-    about,
-    break_even,
+    break_even_of,
     gil_unjudged,
     held_by_gil,
     wait_unjudged,
@@ -149,7 +149,7 @@ def _remarks(summary: Summary, setting: Setting) -> list[str]:
 
 def _taken_back(outcome: Outcome, summary: Summary, setting: Setting) -> str:
     """Say what becomes of a way that computes faster while the whole study is not shown to end earlier."""
-    at = break_even(summary, setting)
+    at = break_even_of(summary, setting)
     if at is None or outcome is Outcome.NOT_RESOLVED:
         return "computes faster; whether the whole study ends earlier is not resolved"
     n_now = setting.comparison.n_items
