@@ -252,6 +252,14 @@ def test_number_is_told_too_where_there_are_more_items_and_the_rounds_do_not_sho
     assert any(text.startswith("Below about 3,") and "nothing pays, not even" in text for text in reasons)
 
 
+def test_way_that_the_items_are_too_few_for_is_not_called_unknown_because_its_rounds_differ() -> None:
+    unclear = {SERIAL: Way(0.05), PROCESSES: Way(0.05, 2.0, 0.35, compute=0.05)}
+    judged = judge(comparison(unclear, n_items=500, n_sampled=500, noise=0.5))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.NOT_RESOLVED
+    assert verdict_on(PROCESSES, judged).reason.endswith("make up for; whether it computes faster is not resolved")
+    assert not any("unknown" in text for text in judged.recommendation.reasons)
+
+
 def test_nothing_is_said_of_all_ways_where_one_needs_no_longer_to_start() -> None:
     unclear = {SERIAL: Way(0.05), PROCESSES: Way(0.05, 2.0, 0.35), MPI: Way(0.05, 2.0, 0.2)}
     found = judge(comparison(unclear, n_items=500, n_sampled=500)).recommendation

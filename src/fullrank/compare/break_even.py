@@ -27,7 +27,7 @@ class BreakEven:
     n_items: int
     """Items of this kind that make up for it."""
     item_seconds: float
-    """Or the duration of an item, for as many items as the study has."""
+    """Or what an item would have to add to the baseline's makespan, for as many items as the study has."""
     is_bound: bool
     """No gain was measured: with workers that lose nothing it would be this; truly it is more."""
 
@@ -46,7 +46,7 @@ def break_even(summary: Summary, baseline: Summary, *, n_items: int, n_cores: in
     if never_pays(summary) or not (more_seconds > 0 and saved_seconds > 0):  # NaN is neither
         return None
     n_needed = ceil(more_seconds / saved_seconds)
-    item_seconds = baseline.item_seconds * n_needed / n_items
+    item_seconds = baseline.growth_seconds * n_needed / n_items
     return BreakEven(summary.variant, more_seconds, saved_seconds, n_needed, item_seconds, is_bound)
 
 
@@ -71,7 +71,7 @@ def told(at: BreakEven, baseline: Summary, *, n_items: int, is_first: bool) -> l
     return [
         f"The items are too short or too few: b{below}. {why}",
         f"With {n_items:,} items, each would have to take {least}{about_seconds(at.item_seconds)} instead of "
-        f"{spelled_seconds(baseline.item_seconds)}.",
+        f"{spelled_seconds(baseline.growth_seconds)}.",
     ]
 
 

@@ -118,6 +118,12 @@ def break_even_of(summary: Summary, setting: Setting) -> BreakEven | None:
     return break_even(summary, setting.baseline, n_items=n_items, n_cores=n_cores)
 
 
+def has_too_few_items(summary: Summary, setting: Setting) -> bool:
+    """Return whether the study's items cannot make up for this way's start and end."""
+    at = break_even_of(summary, setting)
+    return at is not None and at.n_items > setting.comparison.n_items
+
+
 def held_by_gil(summary: Summary, setting: Setting) -> str:
     """Return how the GIL holds threads up; empty if it does not."""
     if summary.variant.backend != "threads" or setting.gil == "disabled" or waits(setting):
@@ -135,7 +141,7 @@ def held_by_gil(summary: Summary, setting: Setting) -> str:
 
 def _start_end(summary: Summary, setting: Setting) -> str:
     found = break_even_of(summary, setting)
-    if found is None or found.n_items <= setting.comparison.n_items:
+    if found is None or not has_too_few_items(summary, setting):
         return ""
     longer = f"its start and end take {spelled_seconds(found.more_seconds)} longer than {setting.baseline.variant}'s"
     return f"{longer}, more than {setting.comparison.n_items:,} such items can make up for"

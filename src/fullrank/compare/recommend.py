@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from fullrank.backends import BACKENDS
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.compare.break_even import BreakEven, about, never_pays, told
-from fullrank.compare.reasons import Setting, break_even_of, gil_unjudged, held_by_gil, is_crowded_out, why_short
+from fullrank.compare.reasons import (
+    Setting,
+    break_even_of,
+    gil_unjudged,
+    has_too_few_items,
+    held_by_gil,
+    is_crowded_out,
+    why_short,
+)
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
 from fullrank.compare.summary import Summary, ratios, study_seconds
@@ -170,8 +178,9 @@ def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[V
     baseline = setting.baseline
     at = _first_break_even(setting, found)
     reasons = ["No other way is shown to gain 10 % or more.", *_why_nothing_pays(setting, found, at)]
-    if unresolved:
-        ways = ", ".join(map(str, unresolved))
+    short = [summary.variant for summary in _sharing(setting, found) if has_too_few_items(summary, setting)]
+    if unknown := [variant for variant in unresolved if variant not in short]:
+        ways = ", ".join(map(str, unknown))
         reasons.append(
             f"Not resolved is not slow: whether {ways} would pay is unknown. To know it, repeat the comparison on a "
             "quiet machine, or with more rounds and a larger budget (--rounds, --budget)."

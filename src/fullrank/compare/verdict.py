@@ -14,6 +14,7 @@ from fullrank.compare.reasons import (
     Setting,
     break_even_of,
     gil_unjudged,
+    has_too_few_items,
     held_by_gil,
     wait_unjudged,
     waits,
@@ -125,8 +126,15 @@ def _reason(outcome: Outcome, summary: Summary, setting: Setting) -> str:
         return "; ".join(["pays little" if _is_little(summary) else "pays", *_remarks(summary, setting)])
     if summary.speedup.least > 1:
         return _taken_back(outcome, summary, setting)
-    said = "the rounds differ too much to tell" if outcome is Outcome.NOT_RESOLVED else outcome.value
-    return "; ".join(part for part in (why_short(summary, setting), said) if part)
+    return "; ".join(part for part in (why_short(summary, setting), _said(outcome, summary, setting)) if part)
+
+
+def _said(outcome: Outcome, summary: Summary, setting: Setting) -> str:
+    if outcome is not Outcome.NOT_RESOLVED:
+        return outcome.value
+    if has_too_few_items(summary, setting):
+        return "whether it computes faster is not resolved"
+    return "the rounds differ too much to tell"
 
 
 def _remarks(summary: Summary, setting: Setting) -> list[str]:
