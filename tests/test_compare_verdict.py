@@ -260,6 +260,18 @@ def test_way_that_the_items_are_too_few_for_is_not_called_unknown_because_its_ro
     assert not any("unknown" in text for text in judged.recommendation.reasons)
 
 
+def test_threads_that_cannot_be_judged_may_be_the_first_to_pay() -> None:
+    crowded = {
+        SERIAL: Way(0.05, cores_busy=0.9, others=1.0),
+        THREADS: Way(0.05, cores_busy=1.0, around=0.21, compute=0.1, others=1.0),
+        PROCESSES: Way(0.05, cores_busy=1.0, around=0.35, compute=0.1, others=1.0),
+    }
+    found = judge(comparison(crowded, n_items=100, n_sampled=100)).recommendation
+    assert found.break_even is not None
+    assert found.break_even.variant == THREADS
+    assert found.break_even.is_bound
+
+
 def test_nothing_is_said_of_all_ways_where_one_needs_no_longer_to_start() -> None:
     unclear = {SERIAL: Way(0.05), PROCESSES: Way(0.05, 2.0, 0.35), MPI: Way(0.05, 2.0, 0.2)}
     found = judge(comparison(unclear, n_items=500, n_sampled=500)).recommendation

@@ -10,7 +10,6 @@ from fullrank.compare.break_even import BreakEven, about, never_pays, told
 from fullrank.compare.reasons import (
     Setting,
     break_even_of,
-    gil_unjudged,
     has_too_few_items,
     held_by_gil,
     is_crowded_out,
@@ -190,14 +189,14 @@ def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[V
 
 
 def _first_break_even(setting: Setting, found: Sequence[Summary]) -> BreakEven | None:
-    """Return where the first way would start to pay, of those that share out what they compute."""
+    """Return where the first way could start to pay, of those that may share out what they compute."""
     points = [at for summary in _sharing(setting, found) if (at := break_even_of(summary, setting)) is not None]
     return min(points, key=lambda point: point.n_items, default=None)
 
 
 def _sharing(setting: Setting, found: Sequence[Summary]) -> list[Summary]:
-    """Return the ways that the GIL does not hold up, as far as that can be judged."""
-    return [s for s in found[1:] if not held_by_gil(s, setting) and not gil_unjudged(s, setting)]
+    """Return the ways that the GIL is not known to hold up."""
+    return [summary for summary in found[1:] if not held_by_gil(summary, setting)]
 
 
 def _told(at: BreakEven, setting: Setting, found: Sequence[Summary]) -> list[str]:
