@@ -176,7 +176,7 @@ def _alone(setting: Setting) -> Recommendation:
 def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[Variant]) -> Recommendation:
     baseline = setting.baseline
     at = _first_break_even(setting, found)
-    reasons = ["No other way is shown to gain 10 % or more.", *_why_nothing_pays(setting, found, at)]
+    reasons = ["No other way is shown to end the whole study 10 % sooner.", *_why_nothing_pays(setting, found, at)]
     short = [summary.variant for summary in _sharing(setting, found) if has_too_few_items(summary, setting)]
     if unknown := [variant for variant in unresolved if variant not in short]:
         ways = ", ".join(map(str, unknown))
