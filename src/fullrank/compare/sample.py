@@ -18,6 +18,8 @@ from fullrank.schedule import Order
 
 N_SPREADS = 20
 """No measurement is shorter than so many times the spread of start and end: a command without its makespan."""
+_ROOM = 1.25
+"""Of the budget that is suggested, over what would have done: the next time the machine may be busier."""
 N_SIGMAS = 2
 """Room that is left for a sample that takes longer than the pilot's items let expect."""
 
@@ -195,4 +197,4 @@ def _too_short(
         f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.start_end_seconds))} with {items} "
         f"take up to {spelled_seconds(needed_seconds)}"
     )
-    return too_short(budget_seconds, what, needed_seconds=needed_seconds)
+    return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds)
