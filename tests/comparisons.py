@@ -41,7 +41,7 @@ def comparison(
     n_sampled: int = 400,
     machine: Mapping[str, str | int | float] = LAPTOP,
     not_possible: Mapping[Variant, str] | None = None,
-    startup: float = 0.2,
+    trial: float = 0.2,
 ) -> Comparison:
     """Return a whole comparison; the first way is the baseline."""
     random = Random(20261126)
@@ -58,7 +58,7 @@ def comparison(
         variants=tuple(ways),
         measurements=tuple(measurements),
         not_possible=not_possible or {},
-        startup_seconds=dict.fromkeys(ways, (startup, startup + 0.001, startup + 0.002)),
+        trial_start_end_seconds=dict.fromkeys(ways, (trial, trial + 0.001, trial + 0.002)),
         machine=machine,
         n_rounds_asked=n_rounds,
     )

@@ -86,10 +86,10 @@ def test_times_fit_together(compared: Project) -> None:
 
 
 @pytest.mark.mpi
-def test_start_up_of_each_way_is_kept(compared: Project) -> None:
-    variants = column(compared, "startups/variant").tolist()
+def test_start_and_end_of_each_way_are_kept(compared: Project) -> None:
+    variants = column(compared, "trials/variant").tolist()
     assert [variants.count(place) >= 2 for place in range(4)] == [True] * 4
-    assert (column(compared, "startups/startup_seconds") > 0).all()
+    assert (column(compared, "trials/start_end_seconds") > 0).all()
 
 
 @pytest.mark.mpi
@@ -200,6 +200,15 @@ def test_budget_too_short_names_one_that_would_do(project: Project) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_budget_below_any_start_is_refused_before_anything_is_started(project: Project) -> None:
+    project.write("open('loaded', 'w').close()\n\ndef f(x):\n    return x\n")
+    before = project.files()
+    done = compare(project, "--budget", "0.5s", "--backends", "threads,processes", "-o", "new/compare.h5", expect=2)
+    assert "--budget 500 ms is too short: trying out and 7 rounds of 3 ways with 1 item take at least" in done.stderr
+    assert "Try --budget " in done.stderr
+    assert project.files() == before
+
+
 def test_function_that_fails_is_told_as_run_tells_it(project: Project) -> None:
     project.write("def f(y):\n    return y\n")
     done = compare(project, "--backends", "threads", expect=2)
@@ -292,7 +301,7 @@ def test_interrupt_before_anything_was_measured_leaves_nothing(project: Project)
     project.write("import time\n\ndef f(x):\n    time.sleep(0.3)\n    return x\n", grid="x = { range = 20 }")
     before = project.files()
     started = project.start("compare", "study.toml", "--here", "--backends", "threads", "-n", 2, "--budget", "1h")
-    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
+    project.until(lambda: "trying out 2 ways" in started.stderr, "it is tried out", limit_seconds=100)
     started.send(signal.SIGTERM)
     done = started.end()
     assert done.returncode == 75
@@ -311,7 +320,7 @@ def test_killed_comparison_takes_its_run_with_it(project: Project) -> None:
 def test_folder_that_a_killed_comparison_left_is_removed_by_the_next_one(project: Project) -> None:
     project.write("import time\n\ndef f(x):\n    time.sleep(0.1)\n    return x\n", grid="x = { range = 3 }")
     started = project.start("compare", "study.toml", "--here", "--backends", "threads", "-n", 2, "--budget", "1h")
-    project.until(lambda: "start-up of 2 ways" in started.stderr, "start-up is measured", limit_seconds=100)
+    project.until(lambda: "trying out 2 ways" in started.stderr, "it is tried out", limit_seconds=100)
     started.send(signal.SIGKILL)
     started.end()
     assert list(project.folder.glob(".compare.h5.*"))

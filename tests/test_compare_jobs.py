@@ -9,13 +9,18 @@ import pytest
 
 JOBS = Path(__file__).parent.parent / "jobs"
 
-# It answers `report` with a table and leaves a file for -o; its exit code of `compare` is $CODE.
+# It answers `report` with a table; `compare` leaves a new file for an -o at the end, unless $KEPT is "nothing", and its
+# exit code is $CODE.
 FULLRANK = """\
 #!/bin/sh
 echo "$@" >>calls
 case $1 in
 report) echo "the table" ;;
-*) exit "${CODE:-0}" ;;
+*)
+    for output; do :; done
+    [ "${KEPT:-}" = nothing ] || { touch "$output.new" && mv "$output.new" "$output"; }
+    exit "${CODE:-0}"
+    ;;
 esac
 """
 
@@ -59,6 +64,24 @@ def test_laptop_leaves_table_and_values_in_results(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert calls(tmp_path)[0] == "compare configs/lyapunov.toml -n 2 -o results/lyapunov.compare.h5"
     assert (tmp_path / "results/lyapunov.compare.txt").read_text() == "the table\n"
+    assert done.stdout.splitlines() == [
+        "Report: results/lyapunov.compare.txt",
+        "Figure: none, for matplotlib is not installed: pip install 'fullrank[plot]'",
+    ]
+
+
+def test_laptop_leaves_no_figure_of_an_earlier_comparison(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/study.compare.png").touch()
+    assert run(tmp_path, "compare-laptop.sh", "study.toml").returncode == 0
+    assert not (tmp_path / "results/study.compare.png").exists()
+
+
+def test_laptop_does_not_take_an_earlier_comparison_for_one_that_was_stopped_too_early(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/study.compare.h5").touch()
+    assert run(tmp_path, "compare-laptop.sh", "study.toml", CODE="75", KEPT="nothing").returncode == 75
+    assert len(calls(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(("code", "n_calls"), [("75", 2), ("2", 1)])
@@ -75,3 +98,10 @@ def test_script_without_a_study_says_how_it_is_used(tmp_path: Path, script: str)
     done = run(tmp_path, script)
     assert done.returncode == 2
     assert "CONFIG [OPTION...]" in done.stderr
+
+
+def test_laptop_with_an_option_before_the_study_says_how_it_is_used(tmp_path: Path) -> None:
+    done = run(tmp_path, "compare-laptop.sh", "--budget", "1m", "study.toml")
+    assert done.returncode == 2
+    assert "CONFIG [OPTION...]" in done.stderr
+    assert not (tmp_path / "results").exists()

@@ -154,12 +154,12 @@ def try_out(bench: Any, **options: Any) -> tryout.Tryout:
 def test_variant_that_cannot_run_is_left_out_with_its_reason() -> None:
     tried = try_out(FakeBench({(MPI, 1): 2}))
     assert tried.not_possible == {MPI: "it broke; Mend it"}
-    assert list(tried.startup_seconds) == [BASELINE, THREADS]
+    assert list(tried.start_end_seconds) == [BASELINE, THREADS]
 
 
-def test_start_up_is_what_a_run_of_one_item_takes_beside_the_item() -> None:
+def test_start_and_end_are_what_a_run_of_one_item_takes_beside_the_item() -> None:
     tried = try_out(FakeBench())
-    assert tried.startup_seconds == {variant: [1.0] * 5 for variant in VARIANTS}
+    assert tried.start_end_seconds == {variant: [1.0] * 5 for variant in VARIANTS}
 
 
 def test_budget_that_is_too_short_for_one_item_is_refused_after_one_run() -> None:
@@ -169,6 +169,27 @@ def test_budget_that_is_too_short_for_one_item_is_refused_after_one_run() -> Non
     ):
         try_out(bench, budget_seconds=30.0)
     assert bench.runs == [(BASELINE, 1)]
+
+
+def test_budget_is_hopeless_if_even_half_of_what_this_command_took_is_too_much_for_each_run() -> None:
+    # 2 trials and 7 rounds of 3 ways, 0.2 s each
+    with pytest.raises(UsageError, match=r"--budget 5\.39 s is too short: .* take at least 5\.40 s.*Try --budget 40s,"):
+        tryout.refuse_hopeless(5.39, n_variants=3, n_rounds=7, own_cpu_seconds=0.4)
+    tryout.refuse_hopeless(5.41, n_variants=3, n_rounds=7, own_cpu_seconds=0.4)
+
+
+def test_python_without_sub_interpreters_takes_them_out_of_the_plan_and_of_the_rounds_that_a_verdict_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none() -> None:
+        raise BackendError("this Python has none")
+
+    monkeypatch.setattr(conduct, "interpreters_module", none)
+    of_interpreters = Variant("interpreters", 2)
+    planned = conduct._without_interpreters(Plan((*VARIANTS, of_interpreters), {}))
+    assert planned.variants == VARIANTS
+    assert planned.not_possible == {of_interpreters: "this Python has none"}
+    assert conduct.too_few_rounds(len(planned.variants), 7) == ""
 
 
 def test_too_few_rounds_for_a_verdict_are_warned_of_before_the_first_run() -> None:

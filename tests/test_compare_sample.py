@@ -15,8 +15,8 @@ from fullrank.errors import UsageError
 VARIANTS = (Variant("serial", 1), Variant("threads", 2), Variant("processes", 2), Variant("mpi", 2))
 
 
-def pilot(*, mean: float = 0.1, sd: float = 0.0, startup: float = 0.5, jitter: float = 0.0) -> Pilot:
-    times = (startup, startup + jitter, startup)
+def pilot(*, mean: float = 0.1, sd: float = 0.0, start_end: float = 0.5, jitter: float = 0.0) -> Pilot:
+    times = (start_end, start_end + jitter, start_end)
     return Pilot(mean, sd, 20, dict.fromkeys(VARIANTS, times))
 
 
@@ -61,14 +61,14 @@ def test_no_measurement_is_shorter_than_20_times_the_spread_of_start_up() -> Non
     # 0.2 s spread, two workers that share the items evenly: 20 * 0.2 s * 2 / 0.1 s
     found = choose(pilot(jitter=0.2), n_items=10_000, budget_seconds=320.0, n_rounds=8, n_cores=2)
     assert found.n_sampled >= 80
-    with pytest.raises(UsageError, match=r"80 items, which it takes to rise 20 × above the spread of start-up"):
+    with pytest.raises(UsageError, match=r"80 items, which it takes to rise 20 × above the spread of start and end"):
         choose(pilot(jitter=0.2), n_items=10_000, budget_seconds=250.0, n_rounds=8, n_cores=2)
 
 
 def test_study_shorter_than_the_spread_is_measured_whole_and_told_so() -> None:
     found = choose(pilot(mean=1e-4, jitter=0.1), n_items=500, budget_seconds=100.0, n_rounds=8)
     assert found.n_sampled == 500
-    assert "its times are mostly start-up" in found.notes[0]
+    assert "its times are mostly start and end" in found.notes[0]
 
 
 def test_study_shorter_than_the_spread_is_told_with_numbers_that_bear_it_out() -> None:
@@ -76,7 +76,7 @@ def test_study_shorter_than_the_spread_is_told_with_numbers_that_bear_it_out() -
     found = choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=5000.0, n_rounds=8, n_cores=2)
     assert found.notes == (
         "The whole study computes for 30.0 s only, shared out over 2 workers for 15.0 s, which is less than 20 × the "
-        "spread of threads ×2's start-up, 900 ms.",
+        "spread of threads ×2's start and end, 900 ms.",
     )
 
 
@@ -85,8 +85,8 @@ def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread()
         choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=300.0, n_rounds=8, n_cores=2)
     assert str(caught.value) == (
         "--budget 5 min is too short: trying out and 8 rounds of 4 ways with all 30 items, which even so take "
-        "less than 20 × the spread of start-up, take up to 16 min 16 s. "
-        "Try --budget 17m, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+        "less than 20 × the spread of start and end, take up to 16 min 16 s. "
+        "Try --budget 21m, fewer ways (--backends, -n) or fewer rounds (--rounds)"
     )
 
 
@@ -95,7 +95,7 @@ def test_budget_too_short_for_one_item_names_one_that_would_do() -> None:
         choose(pilot(mean=60.0), n_items=10, budget_seconds=300.0, n_rounds=8)
     assert "8 rounds of 4 ways with 1 item take up to" in str(caught.value)
     enough = duration_seconds(str(caught.value).partition("Try --budget ")[2].partition(",")[0])
-    assert 8 * 4 * 60.5 <= enough <= 8 * 4 * 60.5 + 60
+    assert 1.2 * 8 * 4 * 60.5 <= enough <= 1.3 * 8 * 4 * 60.5 + 60  # busy machines take longer the next time
     assert choose(pilot(mean=60.0), n_items=10, budget_seconds=enough, n_rounds=8).n_sampled == 1
 
 
@@ -111,7 +111,7 @@ def test_without_a_number_of_rounds_a_short_budget_takes_fewer_but_enough_for_a_
 
 def test_variants_that_were_tried_on_several_items_take_what_they_took() -> None:
     tried = pilot()
-    faster = Pilot(0.1, 0.0, 20, tried.startup_seconds, {VARIANTS[2]: 0.05, VARIANTS[3]: 0.05})
+    faster = Pilot(0.1, 0.0, 20, tried.start_end_seconds, {VARIANTS[2]: 0.05, VARIANTS[3]: 0.05})
     found = choose(faster, n_items=10_000, budget_seconds=100.0, n_rounds=8)
     assert found.n_sampled == 35  # (100 / 8 - 4 * 0.5) / (0.1 + 0.1 + 0.05 + 0.05)
 

@@ -91,7 +91,7 @@ def test_default_rounds_bear_one_that_is_disturbed(n_variants: int) -> None:
 
 
 def simulated(times: noise.Floats) -> Comparison:
-    """A comparison in which the runs took ``times``, shape (rounds, variants); start-up has the same noise."""
+    """A comparison in which the runs took ``times``, shape (rounds, variants); start and end have the same noise."""
     measurements = []
     for (round_, variant), seconds in np.ndenumerate(times):
         n_workers = THIRTEEN[variant].n_workers

@@ -18,7 +18,8 @@ from comparisons import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullrank.compare.recommend import SIMPLICITY, command_line, simplicity
+from fullrank.backends import BACKENDS
+from fullrank.compare.recommend import command_line, simplicity
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 
@@ -203,7 +204,7 @@ SHORT_ITEMS = {
 
 
 def test_items_of_a_tenth_of_a_millisecond_do_not_pay_and_the_number_that_would_is_told() -> None:
-    judged = judge(comparison(SHORT_ITEMS, n_items=500, n_sampled=500))
+    judged = judge(comparison(SHORT_ITEMS, n_items=500, n_sampled=500, noise=1e-9))
     assert verdict_on(PROCESSES, judged).outcome is Outcome.NO_GAIN
     assert "pays from about 3,000 items on, not with these 500" in verdict_on(PROCESSES, judged).reason
     recommended = judged.recommendation
@@ -213,7 +214,11 @@ def test_items_of_a_tenth_of_a_millisecond_do_not_pay_and_the_number_that_would_
     # 0.15 s / (0.1 ms - 0.05 ms), and the duration with which 500 items make up for 0.15 s
     assert recommended.break_even.n_items == pytest.approx(3000, rel=0.02)
     assert recommended.break_even.item_seconds == pytest.approx(0.6e-3, rel=0.02)
-    assert "too short or too few" in recommended.reasons[1]
+    assert recommended.reasons[1:] == (
+        "The items are too short or too few: below about 3,000 items like these nothing pays. processes ×2 takes "
+        "150 ms more than serial to start and to end, and saves 50.0 µs of an item's 100 µs.",
+        "With 500 items, each would have to take about 600 µs instead of 100 µs.",
+    )
 
 
 def test_the_same_items_pay_once_there_are_enough_of_them() -> None:
@@ -228,7 +233,66 @@ def test_break_even_is_a_bound_where_no_gain_was_measured() -> None:
     assert found.break_even is not None
     assert found.break_even.is_bound
     assert found.break_even.n_items == pytest.approx(0.15 / (1e-4 / 2), rel=0.02)
-    assert "at the very least about 3,000" in found.reasons[1]
+    assert (
+        "below about 3,000 items like these nothing pays, not even with workers that lose nothing" in found.reasons[1]
+    )
+    assert "saves 50.0 µs at most" in found.reasons[1]
+    assert "would have to take at least about 600 µs" in found.reasons[2]
+
+
+def test_number_of_items_below_which_nothing_pays_needs_no_verdict() -> None:
+    found = judge(comparison(SHORT_ITEMS, n_items=500, n_sampled=500, n_rounds=3)).recommendation
+    assert found.variant is None
+    assert any("below about 3,000 items like these nothing pays" in text for text in found.reasons)
+
+
+def test_number_is_told_too_where_there_are_more_items_and_the_rounds_do_not_show_a_gain() -> None:
+    unclear = {SERIAL: Way(0.5), PROCESSES: Way(0.5, 2.0, 0.35, compute=0.5)}
+    reasons = judge(comparison(unclear, n_items=5000, n_sampled=5000, noise=0.5)).recommendation.reasons
+    assert any(text.startswith("Below about 3,") and "nothing pays, not even" in text for text in reasons)
+
+
+def test_way_that_the_items_are_too_few_for_is_not_called_unknown_because_its_rounds_differ() -> None:
+    unclear = {SERIAL: Way(0.05), PROCESSES: Way(0.05, 2.0, 0.35, compute=0.05)}
+    judged = judge(comparison(unclear, n_items=500, n_sampled=500, noise=0.5))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.NOT_RESOLVED
+    assert verdict_on(PROCESSES, judged).reason.endswith("make up for; whether it computes faster is not resolved")
+    assert not any("unknown" in text for text in judged.recommendation.reasons)
+
+
+def test_threads_that_cannot_be_judged_may_be_the_first_to_pay() -> None:
+    crowded = {
+        SERIAL: Way(0.05, cores_busy=0.9, others=1.0),
+        THREADS: Way(0.05, cores_busy=1.0, around=0.21, compute=0.1, others=1.0),
+        PROCESSES: Way(0.05, cores_busy=1.0, around=0.35, compute=0.1, others=1.0),
+    }
+    found = judge(comparison(crowded, n_items=100, n_sampled=100)).recommendation
+    assert found.break_even is not None
+    assert found.break_even.variant == THREADS
+    assert found.break_even.is_bound
+
+
+def test_nothing_is_said_of_all_ways_where_one_needs_no_longer_to_start() -> None:
+    unclear = {SERIAL: Way(0.05), PROCESSES: Way(0.05, 2.0, 0.35), MPI: Way(0.05, 2.0, 0.2)}
+    found = judge(comparison(unclear, n_items=500, n_sampled=500)).recommendation
+    assert "below about 3,000 items like these processes ×2 does not pay" in found.reasons[1]
+
+
+def test_items_that_take_longer_when_they_are_shared_out_never_pay_however_many_there_are() -> None:
+    tiny = {SERIAL: Way(0.5, longest=1e-6), PROCESSES: Way(0.7, 2.0, 0.35, longest=1e-6)}
+    found = judge(comparison(tiny, n_items=500_000, n_sampled=500_000)).recommendation
+    assert found.variant == SERIAL
+    assert found.break_even is None
+    assert any(
+        text.startswith("However many items like these there were, processes ×2 would") for text in found.reasons
+    )
+
+
+def test_makespan_of_some_milliseconds_is_no_reason_to_say_never() -> None:
+    tiny = {SERIAL: Way(0.02, longest=1e-6), PROCESSES: Way(0.03, 2.0, 0.35, longest=1e-6)}
+    found = judge(comparison(tiny, n_items=500, n_sampled=500)).recommendation
+    assert not any("However many" in text for text in found.reasons)
+    assert found.break_even is not None
 
 
 def test_one_long_item_that_bounds_the_study_is_named() -> None:
@@ -392,4 +456,4 @@ def test_config_with_blanks_is_quoted_in_the_command() -> None:
 
 def test_serial_is_the_simplest_and_mpi_the_least_simple() -> None:
     ordered = sorted((MPI, INTERPRETERS, PROCESSES, THREADS, SERIAL), key=simplicity)
-    assert [variant.backend for variant in ordered] == list(SIMPLICITY)
+    assert [variant.backend for variant in ordered] == list(BACKENDS)

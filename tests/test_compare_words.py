@@ -1,13 +1,24 @@
 """The report of a comparison as people and programs read it."""
 
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from comparisons import MPI, PROCESSES, PURE_PYTHON, SERIAL, THREADS, Way, comparison, stopped
 
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.words import text, to_dict
+from fullrank.store import write_comparison
 
 INTERPRETERS = Variant("interpreters", 2)
 
@@ -35,7 +46,7 @@ def test_report_is_a_table_with_one_line_for_each_way_and_a_command() -> None:
     assert "11 rounds, 400 of 2,000 items each time" in report
 
 
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
 @pytest.mark.parametrize(
     "found",
     [
@@ -50,8 +61,63 @@ def test_report_is_a_table_with_one_line_for_each_way_and_a_command() -> None:
         stopped(whole(), after=1),
     ],
 )
-def test_no_line_is_wider_than_asked(found: Comparison, width: int) -> None:
-    assert max(map(len, text(found, width=width).splitlines())) <= width
+def test_no_line_but_a_command_is_wider_than_asked(found: Comparison, width: int) -> None:
+    lines = [line for line in text(found, width=width).splitlines() if not line.startswith("  fullrank ")]
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_no_figure_is_lost_for_want_of_room(width: int) -> None:
+    found = whole()
+    report = text(found, width=width)
+    assert "…" not in report
+    for figure in ("command", "makespan", "start+end", "CPU", "balance", "items/s", "whole study"):
+        assert any(line.startswith("  way ") and figure in line for line in report.splitlines())
+
+
+def test_verdicts_stand_below_their_figures_where_they_have_no_room_beside_them() -> None:
+    lines = text(whole(), width=60).splitlines()
+    assert lines[lines.index(line_of(THREADS, "\n".join(lines))) + 1] == (
+        "      the GIL lets one thread compute at a time; slower"
+    )
+
+
+def test_wide_terminal_has_each_verdict_on_one_line() -> None:
+    crowded = {SERIAL: Way(4.0), Variant("mpi", 8): Way(2.04, cores_busy=2.0, around=0.5)}
+    said = "pays; 8 workers take turns on 2 usable cores (oversubscribed); the only one that goes beyond this machine"
+    assert said not in text(comparison(crowded), width=100)
+    assert said in text(comparison(crowded), width=160)
+
+
+def test_path_of_the_study_stays_whole() -> None:
+    path = f"/home/ada/{'a' * 80}/study.toml"
+    assert path in text(replace(whole(), config_path=path), width=60).partition("Recommended")[0]
+
+
+def test_way_is_not_split_from_its_number_of_workers() -> None:
+    report = text(whole(), width=60)
+    assert not [line for line in report.splitlines() if line.lstrip().startswith("×")]
+
+
+@pytest.mark.parametrize("columns", [60, 140])
+def test_terminal_gets_a_report_of_its_width(columns: int, tmp_path: Path) -> None:
+    write_comparison(tmp_path / "compare.h5", whole())
+    shown = on_terminal([sys.executable, "-m", "fullrank", "report", tmp_path / "compare.h5"], columns=columns)
+    assert shown.strip() == text(whole(), width=columns).strip()
+
+
+def on_terminal(words: Sequence[object], *, columns: int) -> str:
+    """Run a program on a terminal of its own; return what it shows there."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=its, stderr=its):
+        os.close(its)
+        shown = b""
+        with suppress(OSError):  # Linux: the other end was closed
+            while got := os.read(ours, 65536):
+                shown += got
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n")
 
 
 def test_no_mpiexec_is_shown_with_the_way_to_get_it() -> None:

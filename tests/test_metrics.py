@@ -96,7 +96,7 @@ def test_work_adds_up_the_accounts() -> None:
     assert (known.makespan_seconds, known.compute_seconds, known.cores_busy) == (10.0, 14.0, 1.2)
     assert (known.busy_share, known.load_balance, known.communication_efficiency) == (0.7, 7 / 8, 0.8)
     assert (known.claim_share, known.idle_share, known.journal_share) == (0.05, 0.05, 0.0)
-    assert known.startup_seconds == pytest.approx(0.3)
+    assert known.ready_seconds == pytest.approx(0.3)
 
 
 @given(st.lists(st.tuples(seconds, st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=9))

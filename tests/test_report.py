@@ -382,6 +382,8 @@ def test_account_shows_seconds_and_share_of_every_phase(path: Path) -> None:
     assert re.search(r"HDF5 +1\.000 +6\.2 %", shown)
     assert re.search(r"unexplained +1\.500 +9\.4 %", shown)
     assert found.to_dict()["accounts"][1]["idle_seconds"] == 1.0
+    assert re.findall("start-up", shown) == ["start-up"]  # the time until a worker is ready has a name of its own
+    assert re.search(r"ready after +[0-9]", shown)
     assert found.to_dict()["account"]["total_seconds"] == 16.0
 
 

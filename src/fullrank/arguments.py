@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import fullrank
+from fullrank.backends import BACKENDS
+from fullrank.compare import DEFAULT_BUDGET
 from fullrank.errors import UsageError
 
-BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
 _EXIT_CODES = """\
 exit codes: 0 every item done; 3 finished, but more items failed than allowed, or ways of running that are
 compared gave different results; 2 wrong usage or config;
@@ -141,7 +142,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG", help="the study: a TOML file")
     parser.add_argument(
         "--backends",
-        default="serial,threads,processes,interpreters,mpi",
+        default=",".join(BACKENDS),
         metavar="B,…",
         help="ways of running, beside the serial baseline (%(default)s)",
     )
@@ -150,7 +151,11 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=_positive, metavar="R", help="how often each way is measured (what a verdict takes)"
     )
     parser.add_argument(
-        "--budget", type=_duration, default=300.0, metavar="TIME", help="how long it may take in all: 90s, 5m, 1h (5m)"
+        "--budget",
+        type=_duration,
+        default=DEFAULT_BUDGET,
+        metavar="TIME",
+        help="how long it may take in all: 90s, 5m, 1h (%(default)s)",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("compare.h5"), metavar="FILE", help="all raw values (%(default)s)"

@@ -1,9 +1,20 @@
-"""Where commands speak: sentences and progress on standard error."""
+"""Where commands speak: sentences and progress on standard error, reports on standard output."""
 
 import os
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
+
+FILE_COLUMNS = 100
+"""Of a report that goes to a file or another program."""
+
+
+def output_columns() -> int:
+    """Return how wide a report may be: as wide as the terminal, if standard output is one."""
+    try:
+        return os.get_terminal_size(1).columns or FILE_COLUMNS  # some pseudo-terminals have no size
+    except OSError:
+        return FILE_COLUMNS
 
 
 def tell(text: str) -> None:

@@ -101,8 +101,8 @@ class Work:
     compute_seconds: float
     """Inside items, all workers together."""
     cpu_seconds: float
-    startup_seconds: float
-    """Of the slowest worker, before the common start: Python, the user's module, ``setup``."""
+    ready_seconds: float
+    """Of the slowest worker, from the start of its process until it is ready for items: start-up and import."""
     busy_share: float
     load_balance: float
     communication_efficiency: float
@@ -136,7 +136,7 @@ def work(workers: Sequence["WorkerRow"]) -> Work:
         makespan_seconds=span,
         compute_seconds=_sum(busy),
         cpu_seconds=cpu_seconds,
-        startup_seconds=max((_startup(row) for row in known), default=nan),
+        ready_seconds=max((_ready(row) for row in known), default=nan),
         busy_share=share,
         load_balance=load_balance(busy),
         communication_efficiency=communication_efficiency(busy, span),
@@ -218,7 +218,7 @@ def summed(parts: Iterable[Account]) -> Account:
     return Account(*(_sum(getattr(part, name) for part in known) for name in Account.__dataclass_fields__))
 
 
-def _startup(row: "WorkerRow") -> float:
+def _ready(row: "WorkerRow") -> float:
     return row.startup_seconds + row.import_seconds
 
 

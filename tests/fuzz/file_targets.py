@@ -56,7 +56,7 @@ _COMPARISON = Comparison(
         for variant in (0, 1)
     ),
     not_possible={_MPI: "there is no mpiexec"},
-    startup_seconds={_SERIAL: (0.3, 0.31), _PROCESSES: (0.4,)},
+    trial_start_end_seconds={_SERIAL: (0.3, 0.31), _PROCESSES: (0.4,)},
     machine={"processor": "Abacus 3000", "usable_cores": 2, "load": 0.5},
     n_rounds_asked=7,
     partial=False,

@@ -38,7 +38,7 @@ def comparison(*, n_rounds: int = 9, partial: bool = False, machine: dict[str, i
         variants=tuple(SPEEDUPS),
         measurements=tuple(measurements),
         not_possible={Variant("mpi", 2): "there is no mpiexec"},
-        startup_seconds={},
+        trial_start_end_seconds={},
         machine=machine or {"usable_cores": 4, "physical_cores": 2},
         n_rounds_asked=n_rounds,
         partial=partial,

@@ -40,7 +40,7 @@ COMPARISON = Comparison(
     variants=(SERIAL, PROCESSES),
     measurements=(measurement(1, 0, 2.5), measurement(0, 0, 4.1), measurement(0, 1, 4.3)),
     not_possible={MPI: "there is no mpiexec"},
-    startup_seconds={SERIAL: (0.3, 0.31), PROCESSES: (0.4,)},
+    trial_start_end_seconds={SERIAL: (0.3, 0.31), PROCESSES: (0.4,)},
     machine={"processor": "Abacus 3000", "usable_cores": 2, "load": 0.5},
     n_rounds_asked=7,
     partial=True,
@@ -61,16 +61,29 @@ def test_every_value_is_read_as_it_was_written(path: Path) -> None:
     assert isnan(found.measurements[2].others_cores)
     assert dict(found.machine) == COMPARISON.machine
     assert found.title == "größer\\x00"  # HDF5 texts hold no NUL
-    for name in ("variants", "not_possible", "startup_seconds", "notes", "partial", "n_rounds_asked", "n_sampled"):
+    for name in (
+        "variants",
+        "not_possible",
+        "trial_start_end_seconds",
+        "notes",
+        "partial",
+        "n_rounds_asked",
+        "n_sampled",
+    ):
         assert getattr(found, name) == getattr(COMPARISON, name)
 
 
+def test_file_of_the_first_kind_is_read_for_ever() -> None:
+    found = read_comparison(Path(__file__).parent.parent / "data" / "compare-before-trials.h5")
+    assert found.trial_start_end_seconds == dict.fromkeys((SERIAL, PROCESSES), (0.2, 0.201, 0.202))
+
+
 def test_comparison_without_notes_or_measurements_is_a_file_too(tmp_path: Path) -> None:
-    empty = replace(COMPARISON, notes=(), measurements=(), not_possible={}, startup_seconds={})
+    empty = replace(COMPARISON, notes=(), measurements=(), not_possible={}, trial_start_end_seconds={})
     write_comparison(tmp_path / "empty.h5", empty)
     found = read_comparison(tmp_path / "empty.h5")
     assert (found.notes, found.measurements, found.not_possible) == ((), (), {})
-    assert found.startup_seconds == {SERIAL: (), PROCESSES: ()}
+    assert found.trial_start_end_seconds == {SERIAL: (), PROCESSES: ()}
 
 
 def test_comparison_and_result_are_not_taken_for_each_other(path: Path) -> None:

@@ -68,9 +68,12 @@ def is_report_of_comparison(arguments: Namespace) -> bool:
 
 def _show(comparison: Any, *, as_json: bool) -> None:
     from fullrank.compare import words
+    from fullrank.console import output_columns
 
-    shown = json.dumps(words.to_dict(comparison), indent=2) + "\n" if as_json else words.text(comparison)
-    sys.stdout.write(shown)
+    if as_json:
+        sys.stdout.write(json.dumps(words.to_dict(comparison), indent=2) + "\n")
+    else:
+        sys.stdout.write(words.text(comparison, width=output_columns()))
 
 
 def _quoted(path: Path) -> str:

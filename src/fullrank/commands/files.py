@@ -28,6 +28,7 @@ def status(arguments: Namespace, _crew: Any) -> int:
 
 def report(arguments: Namespace, _crew: Any) -> int:
     """``fullrank report``."""
+    from fullrank.console import output_columns
     from fullrank.report import report as make_report
     from fullrank.report import text
 
@@ -40,7 +41,7 @@ def report(arguments: Namespace, _crew: Any) -> int:
         shown = [made.to_dict() for made in reports]
         sys.stdout.write(json.dumps(shown if len(shown) > 1 else shown[0], indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(text(made) for made in reports))
+        sys.stdout.write("\n".join(text(made, width=output_columns()) for made in reports))
         sys.stdout.write(written)
     return 0
 

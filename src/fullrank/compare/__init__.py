@@ -1,1 +1,4 @@
 """Which way of using the cores pays, for one study on one machine: measured, judged, told."""
+
+DEFAULT_BUDGET = "5m"
+"""Of the command line, as it is written there; a shorter one has room for too few rounds."""

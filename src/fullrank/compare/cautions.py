@@ -87,10 +87,10 @@ def _small_sample(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
 
 def _short(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
     for summary in found:
-        startup_spread = spread(setting.comparison.startup_seconds.get(summary.variant, ()))
-        if summary.makespan_seconds < N_SPREADS * startup_spread:
+        start_end_spread = spread(setting.comparison.trial_start_end_seconds.get(summary.variant, ()))
+        if summary.makespan_seconds < N_SPREADS * start_end_spread:
             yield (
-                f"{summary.variant} computed for {spelled_seconds(summary.makespan_seconds)} only, while start-up "
-                f"varies by {spelled_seconds(startup_spread)}: whole-command times say little here."
+                f"{summary.variant} computed for {spelled_seconds(summary.makespan_seconds)} only, while its "
+                f"start and end vary by {spelled_seconds(start_end_spread)}: whole-command times say little here."
             )
             return

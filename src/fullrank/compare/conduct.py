@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fullrank.backends.interpreters import interpreters_module
 from fullrank.commit import put_in_place
 from fullrank.compare.measure import Bench, launcher_of_ranks
 from fullrank.compare.records import Comparison, Measurement, Variant
@@ -15,7 +16,7 @@ from fullrank.compare.rounds import Rounds
 from fullrank.compare.sample import Sample, choose
 from fullrank.compare.statistics import default_rounds, fewest_rounds
 from fullrank.compare.stopping import StopRequest
-from fullrank.compare.tryout import Tryout, try_out
+from fullrank.compare.tryout import Tryout, refuse_hopeless, try_out
 from fullrank.compare.variants import Place, Plan, counted_ways, plan
 from fullrank.config import Config
 from fullrank.cores import physical_cores, usable_cores
@@ -54,7 +55,13 @@ def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> 
     _check_output(choices.output)
     place = place_from(os.environ)
     planned = plan(choices.backends, choices.counts, place)
-    launcher, planned = _with_launcher(planned)
+    launcher, planned = _with_launcher(_without_interpreters(planned))
+    refuse_hopeless(
+        choices.budget_seconds,
+        n_variants=len(planned.variants),
+        n_rounds=choices.n_rounds,
+        own_cpu_seconds=time.process_time(),
+    )
     try:
         with StopRequest() as stop, Bench(config.path, beside=choices.output, stop=stop, launcher=launcher) as bench:
             return _Conduct(config, choices, place, bench=bench, say=say).go(planned)
@@ -81,9 +88,23 @@ def _with_launcher(planned: Plan) -> tuple[tuple[str, ...], Plan]:
     try:
         return (launcher_of_ranks(os.environ) if of_mpi else ()), planned
     except BackendError as error:
-        reason = "; ".join(str(error).splitlines())
-        others = tuple(variant for variant in planned.variants if variant.backend != "mpi")
-        return (), Plan(others, {**planned.not_possible, **dict.fromkeys(of_mpi, reason)})
+        return (), _without("mpi", planned, error)
+
+
+def _without_interpreters(planned: Plan) -> Plan:
+    """Return the plan without sub-interpreters where this Python has none."""
+    try:
+        interpreters_module()
+    except BackendError as error:
+        return _without("interpreters", planned, error)
+    return planned
+
+
+def _without(backend: str, planned: Plan, error: BackendError) -> Plan:
+    reason = "; ".join(str(error).splitlines())
+    left_out = [variant for variant in planned.variants if variant.backend == backend]
+    others = tuple(variant for variant in planned.variants if variant.backend != backend)
+    return Plan(others, {**planned.not_possible, **dict.fromkeys(left_out, reason)})
 
 
 class _Conduct:
@@ -128,7 +149,7 @@ class _Conduct:
         )
         self._say(
             f"{sample.n_sampled:,} of {counted(n_items, 'item')}, {counted(sample.n_rounds, 'round')} of "
-            f"{counted_ways(len(tried.startup_seconds))}; about {spelled_seconds(sample.predicted_seconds)}"
+            f"{counted_ways(len(tried.start_end_seconds))}; about {spelled_seconds(sample.predicted_seconds)}"
         )
         return self._measure(tried, sample)
 
@@ -136,7 +157,7 @@ class _Conduct:
         return time.monotonic() - self._begun
 
     def _measure(self, tried: Tryout, sample: Sample) -> Comparison:
-        rounds = Rounds(self._bench, tuple(tried.startup_seconds), n_items=sample.n_sampled, seed=self._seed)
+        rounds = Rounds(self._bench, tuple(tried.start_end_seconds), n_items=sample.n_sampled, seed=self._seed)
         try:
             for number in rounds.take(sample.n_rounds):
                 is_last = number + 1 == sample.n_rounds
@@ -164,7 +185,7 @@ class _Conduct:
 
     def _kept(self, tried: Tryout, sample: Sample, rounds: Rounds, *, partial: bool) -> Comparison:
         """Write down what was measured so far, and return it."""
-        variants, measurements = without_dropped(tuple(tried.startup_seconds), rounds)
+        variants, measurements = without_dropped(tuple(tried.start_end_seconds), rounds)
         comparison = Comparison(
             title=self._config.title,
             config_path=str(self._config.path),
@@ -173,7 +194,7 @@ class _Conduct:
             variants=variants,
             measurements=measurements,
             not_possible=tried.not_possible | rounds.dropped,
-            startup_seconds={variant: tuple(tried.startup_seconds[variant]) for variant in variants},
+            trial_start_end_seconds={variant: tuple(tried.start_end_seconds[variant]) for variant in variants},
             machine=self._machine(tried.facts),
             n_rounds_asked=sample.n_rounds,
             partial=partial,

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, isnan
+from math import isnan
 
+from fullrank.compare.break_even import BreakEven, break_even
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import Summary
 from fullrank.metrics import spelled_seconds, spelled_share
@@ -18,21 +19,6 @@ SLOWER_BESIDE_OTHERS = 1.15
 BUSY_NEIGHBOURS_CORES = 0.25
 IDLE_CORES = 0.3
 """Where fewer were left idle beside other programs, workers could not have had more cores than they had."""
-
-
-@dataclass(frozen=True)
-class BreakEven:
-    """From where on a way that starts more slowly than the baseline could end earlier."""
-
-    variant: Variant
-    more_seconds: float
-    """What its command takes longer outside the makespan."""
-    n_items: int
-    """Items of this kind that make up for it."""
-    item_seconds: float
-    """Or the duration of an item, for as many items as the study has."""
-    is_bound: bool
-    """No gain was measured: with workers that lose nothing it would be this; truly it is more."""
 
 
 @dataclass(frozen=True)
@@ -122,33 +108,20 @@ def gil_unjudged(summary: Summary, setting: Setting) -> str:
 def why_short(summary: Summary, setting: Setting) -> str:
     """Return the likeliest reason for a speedup below the number of workers; empty if the figures show none."""
     if summary.variant.n_workers == 1:
-        return _startup(summary, setting)
+        return _start_end(summary, setting)
     return next((text for cause in _CAUSES if (text := cause(summary, setting))), "")
 
 
-def break_even(summary: Summary, setting: Setting) -> BreakEven | None:
-    """Return where this way starts to pay; None if its start-up is no longer, or nothing is ever gained."""
-    baseline, comparison = setting.baseline, setting.comparison
-    more_seconds = summary.around_seconds - baseline.around_seconds
-    saved_seconds = baseline.growth_seconds - summary.growth_seconds
-    is_bound = not summary.speedup.least > 1
-    if is_bound:
-        n_useful = min(summary.variant.n_workers, setting.n_cores(summary.variant) or summary.variant.n_workers)
-        saved_seconds = baseline.growth_seconds * (1 - 1 / n_useful)
-    if not (more_seconds > 0 and saved_seconds > 0):  # NaN is neither
-        return None
-    n_items = ceil(more_seconds / saved_seconds)
-    item_seconds = baseline.item_seconds * n_items / comparison.n_items
-    return BreakEven(summary.variant, more_seconds, n_items, item_seconds, is_bound)
+def break_even_of(summary: Summary, setting: Setting) -> BreakEven | None:
+    """Return where this way starts to pay; None if its start and end take no longer, or nothing is ever gained."""
+    n_items, n_cores = setting.comparison.n_items, setting.n_cores(summary.variant)
+    return break_even(summary, setting.baseline, n_items=n_items, n_cores=n_cores)
 
 
-def about(n: int) -> str:
-    """Spell an estimated number.
-
-    >>> about(3055), about(7)
-    ('about 3,100', 'about 7')
-    """
-    return f"about {float(f'{n:.2g}'):,.0f}"
+def has_too_few_items(summary: Summary, setting: Setting) -> bool:
+    """Return whether the study's items cannot make up for this way's start and end."""
+    at = break_even_of(summary, setting)
+    return at is not None and at.n_items > setting.comparison.n_items
 
 
 def held_by_gil(summary: Summary, setting: Setting) -> str:
@@ -166,11 +139,11 @@ def held_by_gil(summary: Summary, setting: Setting) -> str:
     return ""
 
 
-def _startup(summary: Summary, setting: Setting) -> str:
-    found = break_even(summary, setting)
-    if found is None or found.n_items <= setting.comparison.n_items:
+def _start_end(summary: Summary, setting: Setting) -> str:
+    found = break_even_of(summary, setting)
+    if found is None or not has_too_few_items(summary, setting):
         return ""
-    longer = f"it starts {spelled_seconds(found.more_seconds)} later than {setting.baseline.variant}"
+    longer = f"its start and end take {spelled_seconds(found.more_seconds)} longer than {setting.baseline.variant}'s"
     return f"{longer}, more than {setting.comparison.n_items:,} such items can make up for"
 
 
@@ -243,7 +216,7 @@ def _cores(n_cores: int, kind: str) -> str:
 _CAUSES = (
     held_by_gil,
     gil_unjudged,
-    _startup,
+    _start_end,
     _long_item,
     _oversubscribed,
     _hyper_threads,

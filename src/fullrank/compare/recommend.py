@@ -4,18 +4,23 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fullrank.compare.reasons import BreakEven, Setting, about, break_even, gil_unjudged, held_by_gil, why_short
+from fullrank.backends import BACKENDS
+from fullrank.compare import DEFAULT_BUDGET
+from fullrank.compare.break_even import BreakEven, about, never_pays, told
+from fullrank.compare.reasons import (
+    Setting,
+    break_even_of,
+    has_too_few_items,
+    held_by_gil,
+    is_crowded_out,
+    why_short,
+)
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
 from fullrank.compare.summary import Summary, ratios, study_seconds
-from fullrank.durations import rounded_up
+from fullrank.durations import duration_seconds, rounded_up
 from fullrank.metrics import spelled_seconds
 
-SIMPLICITY = ("serial", "threads", "processes", "interpreters", "mpi")
-"""From the simplest on: one more line of control; one process; the same with a process for each worker; modules that
-load there; a library and a launcher."""
-DEFAULT_BUDGET_SECONDS = 300.0
-"""Of the command line; a shorter budget had room for too few rounds."""
 MUCH_FASTER = 1.1
 """A median gain that is told although the rounds do not show it."""
 
@@ -53,7 +58,7 @@ def recommend(
     if paying:
         return _among_paying(setting, [summary for summary in found if summary.variant in paying])
     if is_open:
-        return _no_verdict(setting)
+        return _no_verdict(setting, found)
     if len(found) == 1:
         return _alone(setting)
     return _baseline(setting, found, unresolved)
@@ -71,8 +76,8 @@ def command_line(variant: Variant, config_path: str) -> str:
 
 def simplicity(variant: Variant) -> tuple[int, int]:
     """Return a key that sorts simple ways first, and fewer workers before more."""
-    known = variant.backend in SIMPLICITY
-    return SIMPLICITY.index(variant.backend) if known else len(SIMPLICITY), variant.n_workers
+    known = variant.backend in BACKENDS
+    return BACKENDS.index(variant.backend) if known else len(BACKENDS), variant.n_workers
 
 
 def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation:
@@ -87,9 +92,9 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
         factor = times[chosen.variant].median
         reasons.append(f"{best.variant} may be {factor:.2f}× faster; more rounds would tell.")
     reasons.append(_whole_study(chosen, setting))
-    at = break_even(chosen, setting)
+    at = break_even_of(chosen, setting)
     if at is not None:
-        reasons.append(_told(at, setting))
+        reasons.append(_below(at, setting))
     command = command_line(chosen.variant, setting.comparison.config_path)
     return Recommendation(chosen.variant, command, tuple(reasons), at, slower)
 
@@ -120,12 +125,15 @@ def _whole_study(chosen: Summary, setting: Setting) -> str:
     )
 
 
-def _told(at: BreakEven, setting: Setting) -> str:
-    than = f"it starts {spelled_seconds(at.more_seconds)} later than {setting.baseline.variant}"
-    return f"Below {about(at.n_items)} such items it would not pay: {than}."
+def _below(at: BreakEven, setting: Setting) -> str:
+    more = f"it takes {spelled_seconds(at.more_seconds)} more than {setting.baseline.variant} to start and to end"
+    return (
+        f"Below {about(at.n_items)} such items it would not pay: {more}, and saves {spelled_seconds(at.saved_seconds)} "
+        f"of an item's {spelled_seconds(setting.baseline.growth_seconds)}."
+    )
 
 
-def _no_verdict(setting: Setting) -> Recommendation:
+def _no_verdict(setting: Setting, found: Sequence[Summary]) -> Recommendation:
     comparison = setting.comparison
     n_variants = len(comparison.variants)
     command = f"{_same_comparison(comparison)} --rounds {default_rounds(n_variants)}"
@@ -133,7 +141,9 @@ def _no_verdict(setting: Setting) -> Recommendation:
         f"A verdict on {n_variants} ways takes at least {fewest_rounds(n_variants)} rounds; among "
         f"{default_rounds(n_variants)} one disturbed round does no harm."
     )
-    return Recommendation(None, command, (reason,), None, (), "No recommendation yet")
+    at = _first_break_even(setting, found)
+    below = _told(at, setting, found) if at is not None else []
+    return Recommendation(None, command, (reason, *below), at, (), "No recommendation yet")
 
 
 def _same_comparison(comparison: Comparison) -> str:
@@ -148,7 +158,7 @@ def _same_comparison(comparison: Comparison) -> str:
     if not different:  # else they were the usual ones of each backend
         words += ["-n", ",".join(map(str, asked))]
     budget_seconds = comparison.machine.get("budget_seconds")
-    if isinstance(budget_seconds, int | float) and budget_seconds > DEFAULT_BUDGET_SECONDS:
+    if isinstance(budget_seconds, int | float) and budget_seconds > duration_seconds(DEFAULT_BUDGET):
         words += ["--budget", rounded_up(budget_seconds)]
     return " ".join(words)
 
@@ -165,10 +175,11 @@ def _alone(setting: Setting) -> Recommendation:
 
 def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[Variant]) -> Recommendation:
     baseline = setting.baseline
-    at = _nearest_break_even(setting, found)
-    reasons = ["No other way is shown to gain 10 % or more.", *_why_nothing_pays(setting, found, at)]
-    if unresolved:
-        ways = ", ".join(map(str, unresolved))
+    at = _first_break_even(setting, found)
+    reasons = ["No other way is shown to end the whole study 10 % sooner.", *_why_nothing_pays(setting, found, at)]
+    short = [summary.variant for summary in _sharing(setting, found) if has_too_few_items(summary, setting)]
+    if unknown := [variant for variant in unresolved if variant not in short]:
+        ways = ", ".join(map(str, unknown))
         reasons.append(
             f"Not resolved is not slow: whether {ways} would pay is unknown. To know it, repeat the comparison on a "
             "quiet machine, or with more rounds and a larger budget (--rounds, --budget)."
@@ -177,30 +188,39 @@ def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[V
     return Recommendation(baseline.variant, command, tuple(reasons), at, ())
 
 
-def _nearest_break_even(setting: Setting, found: Sequence[Summary]) -> BreakEven | None:
-    """Return where the first way would start to pay, of those that need more items for it than there are."""
-    points = [
-        at
-        for summary in found[1:]
-        if (at := break_even(summary, setting)) is not None
-        and at.n_items > setting.comparison.n_items
-        and not held_by_gil(summary, setting)
-        and not gil_unjudged(summary, setting)
+def _first_break_even(setting: Setting, found: Sequence[Summary]) -> BreakEven | None:
+    """Return where the first way could start to pay, of those that may share out what they compute."""
+    points = [at for summary in _sharing(setting, found) if (at := break_even_of(summary, setting)) is not None]
+    return min(points, key=lambda point: point.n_items, default=None)
+
+
+def _sharing(setting: Setting, found: Sequence[Summary]) -> list[Summary]:
+    """Return the ways that the GIL is not known to hold up."""
+    return [summary for summary in found[1:] if not held_by_gil(summary, setting)]
+
+
+def _told(at: BreakEven, setting: Setting, found: Sequence[Summary]) -> list[str]:
+    sooner = [
+        summary
+        for summary in _sharing(setting, found)
+        if not never_pays(summary) and break_even_of(summary, setting) is None
     ]
-    return min(points, key=lambda point: (point.is_bound, point.n_items), default=None)
+    return told(at, setting.baseline, n_items=setting.comparison.n_items, is_first=not sooner)
 
 
 def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven | None) -> list[str]:
-    comparison = setting.comparison
-    if at is not None:
-        least = "at the very least " if at.is_bound else ""
-        return [
-            f"The items are too short or too few: {at.variant} starts {spelled_seconds(at.more_seconds)} later than "
-            f"{setting.baseline.variant}. It would make up for that from {least}{about(at.n_items)} items like these "
-            f"on, or with these {comparison.n_items:,} if each took {least}about {spelled_seconds(at.item_seconds)} "
-            f"(now {spelled_seconds(setting.baseline.item_seconds)})."
-        ]
     if setting.n_cores(setting.baseline.variant) == 1:
         return ["There is one usable core: nothing can be shared out."]
+    below = _told(at, setting, found) if at is not None else []
+    if at is not None and at.n_items > setting.comparison.n_items:
+        return below
     causes = dict.fromkeys(cause for summary in found[1:] if (cause := why_short(summary, setting)))
-    return [f"{cause[0].upper()}{cause[1:]}." for cause in causes]
+    return [*_never(setting, found), *(f"{cause[0].upper()}{cause[1:]}." for cause in causes), *below]
+
+
+def _never(setting: Setting, found: Sequence[Summary]) -> list[str]:
+    """Say of which ways more items would be no help."""
+    slow = [s for s in _sharing(setting, found) if never_pays(s) and not is_crowded_out(s, setting)]
+    ways = ", ".join(str(summary.variant) for summary in slow)
+    slower = f"{setting.baseline.variant} computes each item sooner, before any start and end is counted"
+    return [f"However many items like these there were, {ways} would not pay: {slower}."] if ways else []

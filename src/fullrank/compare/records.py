@@ -28,7 +28,7 @@ class Measurement:
     round: int
     """From 0 on; every variant runs once in a round."""
     wall_seconds: float
-    """Of the whole command, from before its start until it has ended; launcher, start-up and file included."""
+    """Of the whole command, from before its start until it has ended; launcher, start and file included."""
     makespan_seconds: float
     """From the workers' common start to the end of the last item."""
     cpu_seconds: float
@@ -59,8 +59,8 @@ class Comparison:
     """Whole rounds, and of a comparison that was stopped, what the last one had."""
     not_possible: Mapping[Variant, str]
     """Variants that could not run, with the reason in one line."""
-    startup_seconds: Mapping[Variant, tuple[float, ...]]
-    """Of runs of one item, the wall time of the command less the makespan: start-up, file and end, and their spread."""
+    trial_start_end_seconds: Mapping[Variant, tuple[float, ...]]
+    """Of runs of one item before the first round, the wall time of the command less the makespan."""
     machine: Mapping[str, str | int | float]
     """processor, usable_cores, physical_cores, gil (enabled, disabled, or enabled by NAME), python, mpi … """
     n_rounds_asked: int

@@ -17,7 +17,9 @@ from fullrank.metrics import spelled_seconds
 from fullrank.schedule import Order
 
 N_SPREADS = 20
-"""No measurement is shorter than so many times the spread of start-up."""
+"""No measurement is shorter than so many times the spread of start and end: a command without its makespan."""
+_ROOM = 1.25
+"""Of the budget that is suggested, over what would have done: the next time the machine may be busier."""
 N_SIGMAS = 2
 """Room that is left for a sample that takes longer than the pilot's items let expect."""
 
@@ -33,8 +35,8 @@ class Pilot:
     item_sd_seconds: float
     """Of the items that were timed one by one, in a serial run."""
     n_timed: int
-    startup_seconds: Mapping[Variant, tuple[float, ...]]
-    """Wall times of runs of one item, of each variant that will be measured."""
+    start_end_seconds: Mapping[Variant, tuple[float, ...]]
+    """Wall times of runs of one item without their makespan, of each variant that will be measured."""
     item_seconds: Mapping[Variant, float] = field(default_factory=dict)
     """Makespan / items where a variant has been tried on several; the others are taken to gain nothing."""
 
@@ -67,7 +69,7 @@ def choose(
     longest = _longest_needed(pilot, n_cores=n_cores)
     wanted = max(1, ceil(longest.needed_seconds / max(pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS) - 1e-9))
     needed = min(wanted, n_items)
-    n_variants = len(pilot.startup_seconds)
+    n_variants = len(pilot.start_end_seconds)
     most = n_rounds or default_rounds(n_variants)
     fewest = n_rounds or fewest_rounds(n_variants)
     left = budget_seconds - spent_seconds
@@ -101,7 +103,7 @@ def sampled_indices(n_items: int, n_sampled: int) -> list[int]:
 
 
 def spread(seconds: Sequence[float]) -> float:
-    """Return how far start-up times lie apart, in s: the middle half of four or more, else all of them.
+    """Return how far times lie apart, in s: the middle half of four or more, else all of them.
 
     >>> spread([1.0, 1.1, 1.2, 1.3, 9.0]), spread([1.0]), spread([])
     (0.19999999999999996, 0.0, 0.0)
@@ -122,13 +124,13 @@ def too_short(budget_seconds: float, what: str, *, needed_seconds: float) -> str
 
 @dataclass(frozen=True)
 class _Needed:
-    """The variant that takes the largest sample to rise above the spread of its start-up."""
+    """The variant that takes the largest sample to rise above the spread of its start and end."""
 
     variant: Variant
     n_useful: int
     """Workers that share the items out, at best."""
     spread_seconds: float
-    startup_seconds: float
+    start_end_seconds: float
 
     @property
     def needed_seconds(self) -> float:
@@ -137,10 +139,10 @@ class _Needed:
 
 
 def _longest_needed(pilot: Pilot, *, n_cores: int) -> _Needed:
-    """Return what rises above the spread of start-up in every variant, however well it shares the items out."""
+    """Return what rises above the spread of start and end in every variant, however well it shares the items out."""
     found = [
         _Needed(variant, min(variant.n_workers, max(n_cores, 1)), spread(seconds), median(seconds))
-        for variant, seconds in pilot.startup_seconds.items()
+        for variant, seconds in pilot.start_end_seconds.items()
     ]
     return max(found, key=lambda needed: needed.needed_seconds)
 
@@ -152,9 +154,9 @@ def _total(pilot: Pilot, n_sampled: int, *, n_rounds: int) -> float:
     slowness = 1 + N_SIGMAS * sqrt(mean_error**2 + sample_error**2) / max(
         pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS
     )
-    startups = sum(median(seconds) for seconds in pilot.startup_seconds.values())
-    per_item = sum(pilot.item_seconds.get(variant, pilot.item_mean_seconds) for variant in pilot.startup_seconds)
-    return n_rounds * (startups + n_sampled * per_item * slowness)
+    starts_and_ends = sum(median(seconds) for seconds in pilot.start_end_seconds.values())
+    per_item = sum(pilot.item_seconds.get(variant, pilot.item_mean_seconds) for variant in pilot.start_end_seconds)
+    return n_rounds * (starts_and_ends + n_sampled * per_item * slowness)
 
 
 def _n_fitting(pilot: Pilot, sizes: range, *, n_rounds: int, seconds: float) -> int:
@@ -175,9 +177,9 @@ def _all_too_short(pilot: Pilot, longest: _Needed, n_items: int) -> str:
     computes = f"The whole study computes for {spelled_seconds(study_seconds)} only"
     if longest.n_useful > 1:
         computes += f", shared out over {longest.n_useful} workers for {spelled_seconds(makespan_seconds)}"
-    mostly = ": its times are mostly start-up" if longest.startup_seconds > makespan_seconds else ""
+    mostly = ": its times are mostly start and end" if longest.start_end_seconds > makespan_seconds else ""
     return (
-        f"{computes}, which is less than {N_SPREADS} × the spread of {longest.variant}'s start-up, "
+        f"{computes}, which is less than {N_SPREADS} × the spread of {longest.variant}'s start and end, "
         f"{spelled_seconds(longest.spread_seconds)}{mostly}."
     )
 
@@ -188,11 +190,11 @@ def _too_short(
     needed_seconds = spent_seconds + _total(pilot, n_needed, n_rounds=n_rounds)
     items = "1 item" if n_needed == 1 else f"{n_needed:,} items"
     if is_whole and n_needed > 1:
-        items = f"all {items}, which even so take less than {N_SPREADS} × the spread of start-up,"
+        items = f"all {items}, which even so take less than {N_SPREADS} × the spread of start and end,"
     elif n_needed > 1:
-        items += f", which it takes to rise {N_SPREADS} × above the spread of start-up,"
+        items += f", which it takes to rise {N_SPREADS} × above the spread of start and end,"
     what = (
-        f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.startup_seconds))} with {items} "
+        f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.start_end_seconds))} with {items} "
         f"take up to {spelled_seconds(needed_seconds)}"
     )
-    return too_short(budget_seconds, what, needed_seconds=needed_seconds)
+    return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds)

@@ -31,8 +31,8 @@ class Summary:
     wall_seconds: float
     """Of the whole command."""
     makespan_seconds: float
-    around_seconds: float
-    """Of the command outside the makespan: launcher, start-up, gathering, file."""
+    start_end_seconds: float
+    """Start and end: the command without its makespan, that is launcher, start, gathering, file."""
     study_seconds: float
     """Predicted wall time of the whole study; see :func:`predicted_study_seconds`."""
     item_seconds: float
@@ -99,14 +99,14 @@ def ratios(dividends: ByRound, divisors: ByRound) -> list[float]:
 def predicted_study_seconds(measurement: Measurement, n_workers: int, *, n_items: int, n_sampled: int) -> float:
     """Return the wall time that one run of the sample predicts for the whole study, in s.
 
-    What lies around the makespan happens once. Inside it, all but the wait for the last worker grows with the number
+    Start and end happen once. Inside it, all but the wait for the last worker grows with the number
     of items; the guided schedule lets that wait last about one item, however many there are. No study is shorter
     than its longest item.
     """
-    around = measurement.wall_seconds - measurement.makespan_seconds
+    start_end = measurement.wall_seconds - measurement.makespan_seconds
     waiting = _waiting_seconds(measurement, n_workers)
     growing = (measurement.makespan_seconds - waiting) * n_items / n_sampled
-    return around + max(growing + waiting, measurement.longest_item_seconds)
+    return start_end + max(growing + waiting, measurement.longest_item_seconds)
 
 
 def _waiting_seconds(measurement: Measurement, n_workers: int) -> float:
@@ -142,7 +142,7 @@ def _summary(
         study_gain=study_gain,
         wall_seconds=middle(lambda m: m.wall_seconds),
         makespan_seconds=middle(_makespan_seconds),
-        around_seconds=middle(lambda m: m.wall_seconds - m.makespan_seconds),
+        start_end_seconds=middle(lambda m: m.wall_seconds - m.makespan_seconds),
         study_seconds=study_seconds,
         item_seconds=middle(lambda m: m.compute_seconds / n_sampled),
         longest_item_seconds=middle(lambda m: m.longest_item_seconds),

@@ -1,4 +1,4 @@
-"""Before the first round: what can run here, how long it takes to start, and how long items take."""
+"""Before the first round: what can run here, how long its start and end take, and how long items take."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +17,15 @@ from fullrank.errors import UsageError
 from fullrank.metrics import spelled_seconds
 
 MOST_STARTS, FEWEST_STARTS = 5, 2
-"""Runs of one item, of each variant: five tell the spread of start-up without the worst of them."""
+"""Runs of one item, of each variant: five tell the spread of start and end without the worst of them."""
 STARTS_SHARE = 0.1
-"""Of the budget, which start-ups may take before there are fewer of them."""
+"""Of the budget, which these may take before there are fewer of them."""
 TRIED_SECONDS = 1.0
 """Items that take so long together tell what items take; a fiftieth of the budget where that is shorter."""
 _BUDGETS_PER_TRIED = 50
+_LEAST_SHARE, _LIKELY_SHARE = 0.5, 2.0
+"""Of the CPU time after which this command, which loads what each run loads, knows its study: no run takes less than
+the first, even if this one had to compile its modules; most take about the second."""
 _ROOM = 1.5
 """Of the budget that is suggested, over what rounds of one item took."""
 _MOST_GROWTH = 1000
@@ -33,7 +36,7 @@ _MOST_GROWTH = 1000
 class Tryout:
     """What came of it."""
 
-    startup_seconds: dict[Variant, list[float]]
+    start_end_seconds: dict[Variant, list[float]]
     """Of the variants that can run, the baseline first: wall times of runs of one item, less that item."""
     not_possible: dict[Variant, str]
     item_seconds: dict[Variant, float] = field(default_factory=dict)
@@ -49,7 +52,7 @@ class Tryout:
             item_mean_seconds=fmean(self.timed),
             item_sd_seconds=stdev(self.timed) if len(self.timed) > 1 else 0.0,
             n_timed=len(self.timed),
-            startup_seconds={variant: tuple(seconds) for variant, seconds in self.startup_seconds.items()},
+            start_end_seconds={variant: tuple(seconds) for variant, seconds in self.start_end_seconds.items()},
             item_seconds=self.item_seconds,
         )
 
@@ -71,12 +74,12 @@ def try_out(
     """
     first = run_variant(
         bench, BASELINE, 1
-    )  # its own start-up reads Python and its modules from the disk, and does not count
+    )  # its own start reads Python and its modules from the disk, and does not count
     budget = _Budget(budget_seconds, n_variants=len(variants), n_rounds=n_rounds or fewest_rounds(len(variants)))
     budget.check(len(variants) * first.work.makespan_seconds)
     tried = Tryout({variant: [] for variant in variants}, {})
     n_starts = budget.n_starts(len(variants) * first.wall_seconds)
-    say(f"start-up of {counted_ways(len(variants))}, {n_starts} times each")
+    say(f"trying out {counted_ways(len(variants))} with 1 item, {n_starts} times each")
     for number in range(n_starts):
         begun = time.monotonic()
         for place in order_of_round(len(variants), number, seed=seed):
@@ -84,6 +87,16 @@ def try_out(
         budget.check(time.monotonic() - begun)
     _time_items(bench, tried, n_items=n_items, seconds=min(TRIED_SECONDS, budget_seconds / _BUDGETS_PER_TRIED))
     return tried
+
+
+def refuse_hopeless(budget_seconds: float, *, n_variants: int, n_rounds: int | None, own_cpu_seconds: float) -> None:
+    """Raise UsageError for a budget in which the runs could not even start, before any of them does.
+
+    ``own_cpu_seconds`` is what this command has taken so far.
+    """
+    budget = _Budget(budget_seconds, n_variants=n_variants, n_rounds=n_rounds or fewest_rounds(n_variants))
+    round_seconds = n_variants * own_cpu_seconds
+    budget.check(_LEAST_SHARE * round_seconds, likely_seconds=_LIKELY_SHARE * round_seconds)
 
 
 @dataclass(frozen=True)
@@ -95,22 +108,27 @@ class _Budget:
     n_rounds: int
 
     def n_starts(self, round_seconds: float) -> int:
-        """Return how often start-up is measured, where each variant's once takes ``round_seconds`` together.
+        """Return how often start and end are measured, where each variant's once takes ``round_seconds`` together.
 
         >>> [_Budget(300.0, 4, 7).n_starts(seconds) for seconds in (1.0, 10.0, 100.0)]
         [5, 3, 2]
         """
         return min(MOST_STARTS, max(FEWEST_STARTS, int(STARTS_SHARE * self.seconds / round_seconds)))
 
-    def check(self, round_seconds: float) -> None:
-        """Raise UsageError if start-ups and rounds take longer, although of one item each."""
+    def check(self, round_seconds: float, *, likely_seconds: float | None = None) -> None:
+        """Raise UsageError if these and the rounds take longer, although of one item each.
+
+        ``likely_seconds`` are what a round may take, where ``round_seconds`` are a bound that no round reaches.
+        """
         n_runs = FEWEST_STARTS + self.n_rounds
         if n_runs * round_seconds > self.seconds:
             what = (
                 f"trying out and {self.n_rounds} rounds of {counted_ways(self.n_variants)} with 1 item take at least "
                 f"{spelled_seconds(n_runs * round_seconds)}"
             )
-            raise UsageError(too_short(self.seconds, what, needed_seconds=_ROOM * n_runs * round_seconds))
+            raise UsageError(
+                too_short(self.seconds, what, needed_seconds=_ROOM * n_runs * (likely_seconds or round_seconds))
+            )
 
 
 def _start(bench: Bench, variant: Variant, tried: Tryout) -> None:
@@ -119,7 +137,7 @@ def _start(bench: Bench, variant: Variant, tried: Tryout) -> None:
         return
     taken = _run(bench, variant, 1, tried)
     if taken is not None:
-        tried.startup_seconds[variant].append(taken.wall_seconds - taken.work.makespan_seconds)
+        tried.start_end_seconds[variant].append(taken.wall_seconds - taken.work.makespan_seconds)
         tried.facts.update({name: fact for name, fact in taken.facts.items() if name not in tried.facts})
         bench.remove(taken)
 
@@ -130,7 +148,7 @@ def _run(bench: Bench, variant: Variant, n_items: int, tried: Tryout) -> Taken |
         return run_variant(bench, variant, n_items)
     except RunFailed as error:
         tried.not_possible[variant] = error.reason
-        del tried.startup_seconds[variant]
+        del tried.start_end_seconds[variant]
         return None
 
 
@@ -144,7 +162,7 @@ def _time_items(bench: Bench, tried: Tryout, *, n_items: int, seconds: float) ->
         taken = run_variant(bench, BASELINE, n_tried)
     tried.timed = taken.item_seconds
     agreement = Agreement(bench)
-    for variant in list(tried.startup_seconds):
+    for variant in list(tried.start_end_seconds):
         of_variant = taken if variant == BASELINE else _run(bench, variant, n_tried, tried)
         if of_variant is not None:
             tried.item_seconds[variant] = of_variant.work.makespan_seconds / n_tried

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fullrank.backends import BACKENDS
 from fullrank.compare.records import Variant
 from fullrank.errors import UsageError
 from fullrank.files import nearest
 
-BACKENDS = ("serial", "threads", "processes", "interpreters", "mpi")
 BASELINE = Variant("serial", 1)
 MOST_WORKERS_PER_CORE = 8
 """More is a slip of the finger, and brings a machine to its knees."""

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fullrank.compare.break_even import about
 from fullrank.compare.cautions import cautions
 from fullrank.compare.reasons import (
     Setting,
-    about,
-    break_even,
+    break_even_of,
     gil_unjudged,
+    has_too_few_items,
     held_by_gil,
     wait_unjudged,
     waits,
@@ -38,7 +39,7 @@ class Outcome(StrEnum):
     PAYS = "pays"
     """Computes faster than the baseline, and the whole study would end earlier."""
     NO_GAIN = "no gain shown"
-    """The gain is none or small, or start-up takes it back."""
+    """The gain is none or small, or start and end take it back."""
     SLOWER = "slower"
     NOT_RESOLVED = "not resolved"
     """The interval has both 1 and worthwhile gains in it."""
@@ -125,8 +126,15 @@ def _reason(outcome: Outcome, summary: Summary, setting: Setting) -> str:
         return "; ".join(["pays little" if _is_little(summary) else "pays", *_remarks(summary, setting)])
     if summary.speedup.least > 1:
         return _taken_back(outcome, summary, setting)
-    said = "the rounds differ too much to tell" if outcome is Outcome.NOT_RESOLVED else outcome.value
-    return "; ".join(part for part in (why_short(summary, setting), said) if part)
+    return "; ".join(part for part in (why_short(summary, setting), _said(outcome, summary, setting)) if part)
+
+
+def _said(outcome: Outcome, summary: Summary, setting: Setting) -> str:
+    if outcome is not Outcome.NOT_RESOLVED:
+        return outcome.value
+    if has_too_few_items(summary, setting):
+        return "whether it computes faster is not resolved"
+    return "the rounds differ too much to tell"
 
 
 def _remarks(summary: Summary, setting: Setting) -> list[str]:
@@ -149,8 +157,9 @@ def _remarks(summary: Summary, setting: Setting) -> list[str]:
 
 def _taken_back(outcome: Outcome, summary: Summary, setting: Setting) -> str:
     """Say what becomes of a way that computes faster while the whole study is not shown to end earlier."""
-    at = break_even(summary, setting)
+    at = break_even_of(summary, setting)
     if at is None or outcome is Outcome.NOT_RESOLVED:
         return "computes faster; whether the whole study ends earlier is not resolved"
     n_now = setting.comparison.n_items
-    return f"computes faster but starts later: pays from {about(at.n_items)} items on, not with these {n_now:,}"
+    longer = "computes faster, but its start and end take longer"
+    return f"{longer}: pays from {about(at.n_items)} items on, not with these {n_now:,}"

@@ -13,9 +13,21 @@ from fullrank.compare.statistics import Estimate
 from fullrank.compare.summary import Summary
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 from fullrank.metrics import spelled_seconds
-from fullrank.report.layout import counted, printable, shortened, table, wrapped
+from fullrank.report.layout import (
+    PROSE_COLUMNS,
+    counted,
+    n_lines,
+    printable,
+    shortened,
+    table,
+    tables_within,
+    wrapped,
+    wrapped_below,
+)
 
-_HEADS = ("command", "makespan", "around it", "CPU", "balance", "items/s", "whole study")
+MOST_LINES_BESIDE, LEAST_BESIDE = 3, 24
+"""If a verdict takes more lines beside its figures, or has fewer columns there, all verdicts stand below them."""
+_HEADS = ("command", "makespan", "start+end", "CPU", "balance", "items/s", "whole study")
 
 
 def text(comparison: Comparison, *, width: int = 100) -> str:
@@ -30,13 +42,14 @@ def text(comparison: Comparison, *, width: int = 100) -> str:
 def sections(comparison: Comparison, *, width: int) -> list[list[str]]:
     """Return the lines of each section of the report that has any."""
     judged = judge(comparison)
+    prose = min(width, PROSE_COLUMNS)
     found = (
-        _heading(comparison, width),
+        _heading(comparison, prose),
         _verdicts(comparison, judged, width),
-        _recommended(judged, width),
+        _recommended(judged, prose),
         _measured(judged, width),
-        _cautions(judged, width),
-        _machine(comparison, width),
+        _cautions(judged, prose),
+        _machine(comparison, prose),
     )
     return [lines for section in found if (lines := list(section))]
 
@@ -48,7 +61,9 @@ def _heading(comparison: Comparison, width: int) -> Iterator[str]:
     if comparison.n_sampled == comparison.n_items:
         sample = f"all {counted(comparison.n_items, 'item')}"
     study = shlex.quote(comparison.config_path)
-    yield from wrapped("", f"{ways} of running {study}, {_rounds(comparison)}, {sample} each time", width)
+    yield from wrapped(
+        "", f"{ways} of running {study}, {_rounds(comparison)}, {sample} each time", width, cuts_words=False
+    )
 
 
 def _rounds(comparison: Comparison) -> str:
@@ -60,23 +75,31 @@ def _rounds(comparison: Comparison) -> str:
 
 
 def _verdicts(comparison: Comparison, judged: Judgement, width: int) -> Iterator[str]:
-    rows = [("way", "speed-up", "cores busy")] + [_verdict_cells(verdict, comparison) for verdict in judged.verdicts]
-    texts = ["verdict"] + [verdict.reason for verdict in judged.verdicts]
+    verdicts = judged.verdicts
+    rows = [("way", "speed-up", "cores busy")] + [_verdict_cells(verdict, comparison) for verdict in verdicts]
+    texts = ["verdict"] + [verdict.reason for verdict in verdicts]
     # what is not possible has no figures beside it, and so no need to stand in the last column
-    lasts = [False] + [verdict.outcome is Outcome.NOT_POSSIBLE for verdict in judged.verdicts]
+    lasts = [False] + [verdict.outcome is Outcome.NOT_POSSIBLE for verdict in verdicts]
     lines = list(table(rows, left=(0, 1, 2)))
     room = max(map(len, lines)) + 2
     first = 2 + max(len(row[0]) for row in rows) + 2
-    for number, (line, said, is_last) in enumerate(zip(lines, texts, lasts, strict=True)):
-        padded = line.ljust(first if is_last else room)
-        yield from wrapped(padded, said, width, cells=rows[number], is_head=number == 0)
-    if any(verdict.summary and verdict.summary.speedup.interval for verdict in judged.verdicts):
+    told = list(zip(lines, texts, lasts, strict=True))
+    beside = [said for _, said, is_last in told if not is_last]
+    are_below = width - room < LEAST_BESIDE or any(n_lines(said, width - room) > MOST_LINES_BESIDE for said in beside)
+    for number, (line, said, is_last) in enumerate(told):
+        cells, is_head = rows[number], number == 0
+        if are_below and not is_last:
+            yield from wrapped_below(line, said, width, cells=cells, is_head=is_head)
+        else:
+            padded = line.ljust(first if is_last else room)
+            yield from wrapped(padded, said, width, cells=cells, is_head=is_head, cuts_words=False)
+    if any(verdict.summary and verdict.summary.speedup.interval for verdict in verdicts):
         yield ""
-        told = (
+        explained = (
             "Speed-up: makespan of the baseline / makespan of this way, median of the rounds; the brackets hold the "
             "true ones with 95 % confidence, all of them together."
         )
-        yield from wrapped("  ", told, width)
+        yield from wrapped("  ", explained, min(width, PROSE_COLUMNS))
 
 
 def _verdict_cells(verdict: Verdict, comparison: Comparison) -> tuple[str, str, str]:
@@ -137,8 +160,7 @@ def _measured(judged: Judgement, width: int) -> Iterator[str]:
     if not rows:
         return
     yield "Medians of one run of the sample, and what they predict"
-    for line in table([("way", *_HEADS), *rows], left=(0,)):
-        yield shortened(line, width)
+    yield from tables_within([("way", *_HEADS), *rows], width, left=(0,))
 
 
 def _figures(summary: Summary) -> tuple[str, ...]:
@@ -146,7 +168,7 @@ def _figures(summary: Summary) -> tuple[str, ...]:
         str(summary.variant),
         spelled_seconds(summary.wall_seconds),
         spelled_seconds(summary.makespan_seconds),
-        spelled_seconds(summary.around_seconds),
+        spelled_seconds(summary.start_end_seconds),
         spelled_seconds(summary.cpu_seconds),
         "" if isnan(summary.load_balance) else f"{summary.load_balance:.2f}",
         f"{summary.items_per_second:,.0f}" if summary.items_per_second >= 100 else f"{summary.items_per_second:.3g}",
@@ -207,7 +229,7 @@ def _way(verdict: Verdict, comparison: Comparison) -> dict[str, Any]:
         number = comparison.variants.index(variant)
         own = [asdict(m) for m in comparison.measurements if m.variant == number]
         way["measurements"] = [{key: value for key, value in m.items() if key != "variant"} for m in own]
-        way["startup_seconds"] = list(comparison.startup_seconds.get(variant, ()))
+        way["trial_start_end_seconds"] = list(comparison.trial_start_end_seconds.get(variant, ()))
     return way
 
 

@@ -1,9 +1,18 @@
 """Lines of plain text: tables, wrapping, numbers."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 from textwrap import wrap
 
 from fullrank.report.facts import Value
+
+LEAST_COLUMNS = 20
+"""Of words beside something; a line of fewer is no line."""
+PROSE_COLUMNS = 100
+"""Sentences on wider lines are hard to read, however wide the terminal is."""
+_GLUED = re.compile(r" (?=×\d|%|[mµn]?s\b)")
+"""Between what belongs on one line: processes ×2, 95 %, 1.5 s."""
 
 
 class TableLine(str):
@@ -53,21 +62,66 @@ def table(
         yield line
 
 
+def tables_within(rows: Sequence[Sequence[str]], width: int, *, left: Sequence[int]) -> Iterator[str]:
+    """Align columns under the first row's names; what is too wide for one table becomes several of the first column."""
+    n_columns = len(rows[0]) - 1
+    for n_tables in range(1, n_columns + 1):
+        n_each = ceil(n_columns / n_tables)
+        starts = range(1, n_columns + 1, n_each)
+        parts = [[(row[0], *row[start : start + n_each]) for row in rows] for start in starts]
+        tables = [list(table(part, left=left, has_head=True)) for part in parts]
+        if all(len(line) <= width for lines in tables for line in lines):
+            break
+    for number, lines in enumerate(tables):
+        if number:
+            yield ""
+        yield from lines
+
+
 def without_empty_columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Drop columns that have a heading alone."""
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     return list(zip(*columns, strict=True))
 
 
-def wrapped(head: str, words: str, width: int, *, cells: Sequence[str] = (), is_head: bool = False) -> Iterator[str]:
-    """Yield ``words`` beside ``head``, on as many lines as they need; ``cells`` are what ``head`` is made of."""
-    room = max(20, width - len(head))
-    lines = wrap(words, room, break_on_hyphens=False)
-    for number, part in enumerate(lines):
-        line = WrappedLine((head if number == 0 else " " * len(head)) + part)
-        line.head, line.words, line.number = head, words, number
-        line.cells, line.is_head = cells, is_head
-        yield line
+def wrapped(
+    head: str, words: str, width: int, *, cells: Sequence[str] = (), is_head: bool = False, cuts_words: bool = True
+) -> Iterator[str]:
+    """Yield ``words`` beside ``head``, on as many lines as they need; ``cells`` are what ``head`` is made of.
+
+    Without ``cuts_words`` a word that has no room, such as a path, sticks out: it can be copied.
+    """
+    for number, part in enumerate(_parts(words, width - len(head), cuts_words=cuts_words)):
+        before = head if number == 0 else " " * len(head)
+        yield _line(before + part, head, words, number=number, cells=cells, is_head=is_head)
+
+
+def wrapped_below(
+    head: str, words: str, width: int, *, cells: Sequence[str], is_head: bool = False, indent: int = 6
+) -> Iterator[str]:
+    """Yield ``head`` and, if it names no columns, ``words`` on lines of their own: for where both have no room."""
+    yield _line(head, head, words, number=0, cells=cells, is_head=is_head)
+    parts = [] if is_head else _parts(words, width - indent, cuts_words=False)
+    for number, part in enumerate(parts, start=1):
+        yield _line(" " * indent + part, head, words, number=number, cells=cells, is_head=is_head)
+
+
+def n_lines(words: str, n_columns: int) -> int:
+    """Return how many lines words take that are wrapped."""
+    return len(_parts(words, n_columns, cuts_words=False))
+
+
+def _parts(words: str, n_columns: int, *, cuts_words: bool) -> list[str]:
+    glued = _GLUED.sub("\xa0", words)  # no blank to textwrap
+    lines = wrap(glued, max(LEAST_COLUMNS, n_columns), break_on_hyphens=False, break_long_words=cuts_words)
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def _line(shown: str, head: str, words: str, *, number: int, cells: Sequence[str], is_head: bool) -> WrappedLine:
+    line = WrappedLine(shown)
+    line.head, line.words, line.number = head, words, number
+    line.cells, line.is_head = cells, is_head
+    return line
 
 
 def shortened(line: str, width: int) -> str:

@@ -48,9 +48,9 @@ def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
             f"the time of all items / {n_workers}, or the longest item if that is more",
         ),
         (
-            "start-up",
-            spelled_seconds(known.startup_seconds),
-            "before that: Python, your module and its setup; of the slowest worker",
+            "ready after",
+            spelled_seconds(known.ready_seconds),
+            "from the start of the slowest worker's process: Python, your module and its setup",
         ),
         (
             "load balance",

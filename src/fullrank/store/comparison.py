@@ -39,8 +39,16 @@ class _VariantRow:
 
 
 @dataclass(frozen=True)
-class _StartRow:
+class _TrialRow:
     """A run of one item."""
+
+    variant: int
+    start_end_seconds: float
+
+
+@dataclass(frozen=True)
+class _StartRow:
+    """A trial in the first files, where it was named like what a worker takes until it is ready."""
 
     variant: int
     startup_seconds: float
@@ -55,7 +63,7 @@ _LONG_NAMES: Mapping[str, Mapping[str, str]] = {
     "measurements": {
         "variant": "row of the variant in the group variants",
         "round": "number of the round; every variant runs once in a round",
-        "wall_seconds": "of the whole command, start-up and result file included",
+        "wall_seconds": "of the whole command, start and result file included",
         "makespan_seconds": "from the workers' common start to the end of the last item",
         "cpu_seconds": "CPU time of all workers over makespan_seconds",
         "compute_seconds": "time inside items, all workers together",
@@ -63,9 +71,9 @@ _LONG_NAMES: Mapping[str, Mapping[str, str]] = {
         "load_balance": "mean busy time over longest busy time of a worker",
         "others_cores": "cores that other programs kept busy meanwhile; NaN if unknown",
     },
-    "startups": {
+    "trials": {
         "variant": "row of the variant in the group variants",
-        "startup_seconds": "wall time of a run of one item without that item",
+        "start_end_seconds": "wall time of the command without its makespan",
     },
 }
 
@@ -124,15 +132,15 @@ def _write_groups(file: h5py.File, comparison: Comparison) -> None:
     variants = [_VariantRow(variant.backend, variant.n_workers, "") for variant in comparison.variants]
     for variant, reason in comparison.not_possible.items():
         variants.append(_VariantRow(variant.backend, variant.n_workers, reason))
-    starts = [
-        _StartRow(number, seconds)
+    trials = [
+        _TrialRow(number, seconds)
         for number, variant in enumerate(comparison.variants)
-        for seconds in comparison.startup_seconds.get(variant, ())
+        for seconds in comparison.trial_start_end_seconds.get(variant, ())
     ]
     tables: tuple[tuple[str, list[Any], type[Any]], ...] = (
         ("variants", variants, _VariantRow),
         ("measurements", list(comparison.measurements), Measurement),
-        ("startups", starts, _StartRow),
+        ("trials", trials, _TrialRow),
     )
     for name, rows, row_type in tables:
         write_rows(file, name, rows, row_type=row_type, long_names=_LONG_NAMES[name])
@@ -156,7 +164,7 @@ def _root_attributes(comparison: Comparison) -> dict[str, Any]:
 
 
 def _as_read(comparison: Comparison) -> Comparison:
-    """Return what a file can hold of a comparison: texts without NUL, start-ups of the measured variants alone."""
+    """Return what a file can hold of a comparison: texts without NUL, trials of the measured variants alone."""
 
     def cleaned(facts: Mapping[Any, Any]) -> dict[Any, Any]:
         return {key: clean(value) if isinstance(value, str) else value for key, value in facts.items()}
@@ -167,7 +175,9 @@ def _as_read(comparison: Comparison) -> Comparison:
             "title": clean(comparison.title),
             "config_path": clean(comparison.config_path),
             "not_possible": cleaned(comparison.not_possible),
-            "startup_seconds": {v: tuple(comparison.startup_seconds.get(v, ())) for v in comparison.variants},
+            "trial_start_end_seconds": {
+                v: tuple(comparison.trial_start_end_seconds.get(v, ())) for v in comparison.variants
+            },
             "machine": cleaned(comparison.machine),
             "notes": tuple(map(clean, comparison.notes)),
         }
@@ -195,7 +205,7 @@ def read_comparison(path: Path) -> Comparison:
 def _from_objects(objects: Objects, root: h5py.Group) -> Comparison:
     rows = read_rows(objects, "variants", _VariantRow)
     variants = tuple(Variant(row.backend, row.n_workers) for row in rows if not row.not_possible)
-    starts = read_rows(objects, "startups", _StartRow)
+    trials = _trials(objects)
     return Comparison(
         title=str(read_attribute(root, "title")),
         config_path=str(read_attribute(root, "config_path")),
@@ -204,8 +214,8 @@ def _from_objects(objects: Objects, root: h5py.Group) -> Comparison:
         variants=variants,
         measurements=read_rows(objects, "measurements", Measurement),
         not_possible={Variant(row.backend, row.n_workers): row.not_possible for row in rows if row.not_possible},
-        startup_seconds={
-            variant: tuple(row.startup_seconds for row in starts if row.variant == number)
+        trial_start_end_seconds={
+            variant: tuple(row.start_end_seconds for row in trials if row.variant == number)
             for number, variant in enumerate(variants)
         },
         machine=read_facts(objects, "machine"),
@@ -213,6 +223,13 @@ def _from_objects(objects: Objects, root: h5py.Group) -> Comparison:
         partial=int(read_attribute(root, "complete")) != 1,
         notes=tuple(read_attribute(root, "notes", ())),
     )
+
+
+def _trials(objects: Objects) -> tuple[_TrialRow, ...]:
+    if "/trials" in objects:
+        return read_rows(objects, "trials", _TrialRow)
+    earlier = read_rows(objects, "startups", _StartRow)  # their name in the first files
+    return tuple(_TrialRow(row.variant, row.startup_seconds) for row in earlier)
 
 
 def _check(path: Path, found: Comparison) -> None:

@@ -1,0 +1,96 @@
+"""The deaths of workers, where a worker is a process, and what such workers find."""
+
+import os
+import signal
+
+import pytest
+from backend_studies import Make, only_processes
+
+
+@only_processes
+@pytest.mark.parametrize(
+    ("death", "told"),
+    [
+        ("os._exit(5)", "it left with code 5"),
+        ("os._exit(0)", "it left with code 0"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL (signal 9)"),
+        ("ctypes.string_at(0)", "SIGSEGV (signal 11)"),
+    ],
+)
+def test_a_workers_death_is_told_and_loses_no_finished_item(study_of: Make, death: str, told: str) -> None:
+    study = study_of(f"time.sleep(0.03)\nif i == 9: {death}\nnote('ended', i)\nreturn i", n_items=24, stride=1)
+    outcome = study.run()
+    assert not outcome.stopped
+    (dead,) = outcome.deaths
+    assert (dead.reason, dead.host) == (told, os.uname().nodename)
+    assert str(dead) == f"worker {dead.worker} ({dead.host}) died in item 9: {told}"
+    assert study.values() == {i: i for i in range(24) if i != 9}
+    assert set(study.noted("ended")) == study.values().keys()
+    cells = {
+        path.stem: int.from_bytes(path.read_bytes(), "little", signed=True) for path in study.folder.glob("*.running")
+    }
+    assert cells == {f"a0001-w{worker:05d}": 9 if worker == dead.worker else -1 for worker in range(2)}
+
+
+@only_processes
+def test_a_run_whose_workers_all_die_ends_with_what_they_finished(study_of: Make) -> None:
+    study = study_of("time.sleep(0.03)\nif i in (6, 7): os._exit(1)\nnote('ended', i)\nreturn i", n_items=24, stride=1)
+    outcome = study.run()
+    assert {death.worker for death in outcome.deaths} == {0, 1}
+    assert study.values().keys() == set(study.noted("ended")) == set(range(6))
+
+
+@only_processes
+def test_a_run_does_not_wait_for_what_a_dead_worker_had_started(study_of: Make) -> None:
+    study = study_of(
+        """\
+        if i == 2:
+            if os.fork() == 0:
+                note("orphan", os.getpid())
+                time.sleep(30)
+                os._exit(0)
+            while not os.path.exists(os.path.join(os.path.dirname(__file__), "orphan")): time.sleep(0.001)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.03)
+        return i
+        """,
+        n_items=6,
+        stride=1,
+    )
+    outcome = study.run()
+    (orphan,) = study.noted("orphan")
+    os.kill(orphan, signal.SIGKILL)  # it is still there: the run did not wait for it
+    assert len(outcome.deaths) == 1
+    assert study.values().keys() == {0, 1, 3, 4, 5}
+
+
+@only_processes
+def test_a_worker_that_dies_at_import_is_told(study_of: Make) -> None:
+    outcome = study_of("return i", top="os._exit(9)").run()
+    assert [death.reason for death in outcome.deaths] == 2 * ["it left with code 9"]
+
+
+@only_processes
+def test_workers_keep_to_one_core_and_hash_alike_unless_the_user_says_otherwise(
+    study_of: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    monkeypatch.setenv("PMI_RANK", "0")
+    study = study_of(
+        """\
+        variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED", "MKL_NUM_THREADS", "PMI_RANK")
+        return [float(os.environ.get(name, -1)) for name in variables]
+        """,
+        n_items=2,
+    )
+    study.run()
+    assert study.values() == {i: [1.0, 1.0, 0.0, 3.0, -1.0] for i in range(2)}
+
+
+@only_processes
+def test_an_item_that_asks_for_input_fails(study_of: Make) -> None:
+    study = study_of("return float(input())", n_items=1)
+    study.run()
+    assert study.failures()[0][1]["exception"].startswith("EOFError")
