@@ -23,10 +23,6 @@ def main() -> int:
     if launched is not None and is_rank:
         code, who = _be_rank(launched), f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
     else:
-        if sys.argv[1:2] == ["run"]:
-            from fullrank.beside import accompany
-
-            accompany(may_be_orphan=True)
         code, who = _command_line(), "this process"
     from fullrank.leaving import see_off
 

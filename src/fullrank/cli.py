@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
 
 from fullrank.arguments import parser
+from fullrank.beside import accompany
 from fullrank.console import tell
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
@@ -21,6 +22,8 @@ _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the 
 def main(argv: Sequence[str], witness: Witness | None = None) -> int:
     """Run one command and return the exit code. With a ``witness`` this is rank 0; see :func:`_as_root`."""
     _mend_streams()
+    if witness is None and argv[:1] == ["run"]:
+        accompany(may_be_orphan=True)
     watch_gil()  # before any extension module is imported
     launched = launcher_from(os.environ)
     if launched is not None and witness is not None and (launched.size > 1 or not _names_backend(argv)):
