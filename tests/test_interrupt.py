@@ -9,7 +9,7 @@ import pytest
 
 from fullrank import interrupt
 from fullrank.claim import IDLE, ItemInterrupted
-from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, RunningItem, StopSignals, tick_seconds
+from fullrank.interrupt import STOP_SIGNALS, Helper, MainThreadInterrupts, RunningItem, StopSignals, tick_seconds
 
 ENDLESS_SECONDS = 30.0
 """A loop that nothing ends fails its test after this long."""
@@ -203,3 +203,14 @@ def test_an_item_may_end_within_its_grace() -> None:
         running[0] = IDLE
     assert signals.requested
     assert not signals.interrupts.stop
+
+
+def test_no_signal_goes_to_a_helper_and_the_main_thread_hears_as_before() -> None:
+    # the system may give a signal to any thread; the main one, in a system call, would not notice
+    heard: list[set[int]] = []
+    helper = Helper(target=lambda: heard.append(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    helper.start()
+    helper.join()
+    assert heard[0] >= {*STOP_SIGNALS, signal.SIGALRM}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before

@@ -44,6 +44,11 @@ def f(x):
         library.pthread_mutex_lock(mutex)
     return x * 2
 """
+SHORT = """\
+import fullrank.beside
+fullrank.beside.ORPHAN_SECONDS = 1.5
+fullrank.beside.DEAF_SECONDS = (3.0, 1.0)
+"""
 BACKENDS = ["serial", "threads", "processes", INTERPRETERS]
 
 
@@ -83,7 +88,7 @@ def test_what_ends_soon_is_waited_for(project: Project, backend: str) -> None:
 
 def test_worker_that_is_deaf_in_c_code_dies_after_its_parent(project: Project) -> None:
     project.write(DEAF)
-    running = project.start_run("-b", "processes", "-n", 2)
+    running = project.start_run("-b", "processes", "-n", 2, env=with_short_patience(project))
     project.until(lambda: len(project.visits()) == 6, "both hold their GIL")
     workers = [pid for pid, command in project.descendants(running.pid).items() if "backends.child" in command]
     running.send(signal.SIGKILL)
@@ -94,7 +99,7 @@ def test_worker_that_is_deaf_in_c_code_dies_after_its_parent(project: Project) -
 @pytest.mark.mpi
 def test_rank_that_is_deaf_in_c_code_dies_after_its_launcher(mpi_project: Project) -> None:
     mpi_project.write(DEAF)
-    running = mpi_project.start_run(n_ranks=2)
+    running = mpi_project.start_run(n_ranks=2, env=with_short_patience(mpi_project))
     mpi_project.until(lambda: len(mpi_project.visits()) == 6, "both hold their GIL")
     under = mpi_project.descendants(running.pid)
     ranks = [pid for pid, command in under.items() if "-m fullrank run" in command]
@@ -108,7 +113,7 @@ def test_rank_that_is_deaf_in_c_code_dies_after_its_launcher(mpi_project: Projec
 @pytest.mark.parametrize("backend", ["serial", "threads"])
 def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backend: str) -> None:
     project.write(DEAF)
-    running = project.start_run("-b", backend)
+    running = project.start_run("-b", backend, env=with_short_patience(project))
     project.until(lambda: len(project.visits()) == 3, "an item holds the GIL")
     time.sleep(1.5)  # what was finished is in the journal
     running.send(signal.SIGINT)
@@ -122,7 +127,7 @@ def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backe
 @pytest.mark.mpi
 def test_second_signal_ends_ranks_that_are_deaf_in_c_code(mpi_project: Project) -> None:
     mpi_project.write(DEAF)
-    running = mpi_project.start_run("-b", "mpi", "-n", 2)
+    running = mpi_project.start_run("-b", "mpi", "-n", 2, env=with_short_patience(mpi_project))
     mpi_project.until(lambda: len(mpi_project.visits()) == 6, "both hold their GIL")
     time.sleep(1.5)
     for _ in range(2):
@@ -132,15 +137,21 @@ def test_second_signal_ends_ranks_that_are_deaf_in_c_code(mpi_project: Project) 
     assert len(mpi_project.indices_finished()) == 4
 
 
-@pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
-def test_stop_that_is_heard_kills_nobody(project: Project, backend: str) -> None:
+def test_stop_that_is_heard_kills_nobody(project: Project) -> None:
     project.write("import time\ndef f(x):\n    open('begun', 'w')\n    time.sleep(1000)")
-    running = project.start_run("-b", backend, "-n", 1)
+    running = project.start_run("-b", "serial")
     project.until((project.folder / "begun").exists, "an item sleeps")
     running.send(signal.SIGINT)
     done = running.end()
     assert done.returncode == 75
     assert "killed" not in done.stderr
+
+
+def with_short_patience(project: Project) -> dict[str, str]:
+    """Have all programs wait less long for one that is deaf; return the environment to start them with."""
+    (project.folder / "sitecustomize.py").write_text(SHORT)
+    paths = [str(project.folder), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def is_there(pid: int) -> bool:

@@ -119,9 +119,7 @@ class Beside:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def fork_beside(
-    live: Callable[[Beside], None], *, patience_seconds: float = ORPHAN_SECONDS, may_be_orphan: bool = False
-) -> int:
+def fork_beside(live: Callable[[Beside], None], *, patience_seconds: float, may_be_orphan: bool = False) -> int:
     """Start a process beside this one that does ``live`` and ends; return the end of the pipe to write to.
 
     The kernel closes the pipe with this process, whatever ends it. Unless this process may be an orphan, as one that
@@ -149,7 +147,7 @@ def fork_beside(
 
 def accompany(*, may_be_orphan: bool) -> None:
     """Start a process beside this one that does nothing but look."""
-    open_ends = [fork_beside(_wait, may_be_orphan=may_be_orphan)]
+    open_ends = [fork_beside(_wait, patience_seconds=ORPHAN_SECONDS, may_be_orphan=may_be_orphan)]
 
     def close() -> None:
         while open_ends:

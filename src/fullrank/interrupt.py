@@ -23,6 +23,7 @@ GRACE_SECONDS = 5.0
 KILL_SECONDS = 5.0
 """After that a worker that is deaf, because it is inside C code, gets this long until it is killed or left behind."""
 _TICK_SECONDS = 0.1
+_FOR_MAIN_THREAD = (*STOP_SIGNALS, signal.SIGALRM)
 
 
 def tick_seconds(item_time_limit_seconds: float | None) -> float:
@@ -41,6 +42,22 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Helper(threading.Thread):
+    """A thread to which no signal goes.
+
+    The system gives a signal to any thread that does not block it, and Python's handler waits for the main thread,
+    which then sleeps on in whatever call it is in.
+    """
+
+    def start(self) -> None:
+        """Start the thread with signals blocked."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_MAIN_THREAD)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class RunningItem:
@@ -175,14 +192,14 @@ class _ForkGuard(threading.local):
         self._masks: list[set[int]] = []
 
     def before(self) -> None:
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP_SIGNALS, signal.SIGALRM))
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_MAIN_THREAD)
         self._masks.append(set(blocked))
 
     def in_parent(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop())
 
     def in_child(self) -> None:
-        for number in (*STOP_SIGNALS, signal.SIGALRM):
+        for number in _FOR_MAIN_THREAD:
             if isinstance(getattr(signal.getsignal(number), "__self__", None), StopSignals):
                 plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 with suppress(ValueError):  # forked off by a thread of which Python does not know yet that it is alone

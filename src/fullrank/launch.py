@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO
 
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
+from fullrank.interrupt import Helper
 from fullrank.launcher import stripped_environment
 from fullrank.parent import end_with
 from fullrank.system import write_all
@@ -148,7 +148,7 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float 
         told.unlink()
 
 
-class _Passing(threading.Thread):
+class _Passing(Helper):
     """Passes on what the ranks print."""
 
     def __init__(self, output: IO[bytes] | None) -> None:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
 from types import TracebackType
 
 from fullrank.backends.base import Handle
 from fullrank.errors import FullrankError
+from fullrank.interrupt import Helper
 from fullrank.lock import RENEWAL_SECONDS
 from fullrank.progress import Display
 
@@ -55,7 +56,7 @@ class Monitor(AbstractContextManager[None]):
         self._renew_lock = renew_lock
         self._silent_workers = silent_workers
         self._end = Event()
-        self._thread = Thread(target=self._run, name="fullrank-monitor", daemon=True)
+        self._thread = Helper(target=self._run, name="fullrank-monitor", daemon=True)
         self.verdict = ""
         """Why it stopped the run; "" if it did not."""
         self.error: FullrankError | None = None

@@ -16,6 +16,7 @@ from fullrank.claim import IDLE, Cell
 from fullrank.errors import FunctionError, JournalError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.features import platform_features
+from fullrank.interrupt import Helper
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
@@ -89,7 +90,7 @@ class Lagging(Protocol):
         """Have the disk keep it."""
 
 
-class Keeper(threading.Thread):
+class Keeper(Helper):
     """Keeps journals from lagging: flushed every second, on the disk every five, whatever the workers do.
 
     A thread and not the timer's handler, so that compute goes on while the disk is waited for. It also ends a process

@@ -21,7 +21,7 @@ from fullrank.backends.cells import Token, TokenCounter
 from fullrank.backends.guard import Guard, ThreadInterrupts
 from fullrank.errors import BackendError
 from fullrank.evaluate import load_constants
-from fullrank.interrupt import tick_seconds
+from fullrank.interrupt import Helper, tick_seconds
 from fullrank.job import Job
 from fullrank.output import ItemLog, streams_replaced
 from fullrank.schedule import Todo
@@ -92,7 +92,7 @@ def _compute(job: Job, number: int, *, counter: TokenCounter, finished: bytes | 
         worker.run(counter, todo, keeper)
 
 
-class _Warden(threading.Thread):
+class _Warden(Helper):
     """Looks at the running item: an exception can be raised in a thread only from inside its interpreter."""
 
     def __init__(self, guard: Guard, counter: TokenCounter, *, tick: float) -> None:

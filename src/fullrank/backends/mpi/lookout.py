@@ -15,10 +15,11 @@ from pathlib import Path
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.beside import LOOK_SECONDS
 from fullrank.errors import FullrankError, Stopped
+from fullrank.interrupt import Helper
 from fullrank.witness import Witness, leave_note
 
 
-class Lookout(threading.Thread):
+class Lookout(Helper):
     """Looks out for deaths from one rank of ``comm``, until the process ends."""
 
     def __init__(self, comm: MPI.Comm, witness: Witness) -> None:
