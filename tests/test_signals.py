@@ -341,7 +341,7 @@ def test_first_failed_item_stops_the_run_if_the_study_says_so_and_the_same_comma
     done = project.run(*command, expect=3)
     assert len(project.visits()) < 500
     assert "stopped at the first failed item, as run.on_error asks" in done.stderr
-    assert "item 7 (x=7): " in done.stderr
+    assert "item 7 (x=7):\nTraceback (most recent call last):\n" in done.stderr
     assert "ZeroDivisionError: division by zero" in done.stderr
     assert not project.output.exists()
     project.hurry()

@@ -50,7 +50,9 @@ def first_failure(study: Study, folder: WorkFolder) -> str:
             if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
                 index, described = frame.indices()[0], frame.json()[0]
                 where = f"item {index} ({shown(study.config.sweep.parameters(index))})"
-                return f"{where}: {told(described)}"
+                failure = told(described)
+                separator = "\n" if "\n" in failure else " "
+                return f"{where}:{separator}{failure}"
     return ""
 
 

@@ -117,7 +117,8 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float 
         environment[STOP_AT_VARIABLE] = repr(stop_at)
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = "1"
-        environment["COLUMNS"] = str(os.get_terminal_size(2).columns)
+        if n_columns := os.get_terminal_size(2).columns:  # a serial console knows of none
+            environment["COLUMNS"] = str(n_columns)
     command = [str(mpiexec), "-n", str(n_ranks), sys.executable, "-m", "fullrank", *arguments]
     try:
         with subprocess.Popen(

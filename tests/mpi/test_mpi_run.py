@@ -2,8 +2,12 @@
 
 import itertools
 import os
+import pty
 import signal
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -427,3 +431,18 @@ def test_first_failure_stops_the_claims_of_all_ranks_while_root_looks_away(mpi_p
     project = mpi_project.write(BLIND_ROOT, grid="x = { range = 4000 }", tail=tail)
     project.run(n_ranks=2, expect=3)
     assert len(project.visits()) < 3000
+
+
+def test_bar_is_seen_on_a_terminal_that_does_not_know_its_size(mpi_project: Project) -> None:
+    # as a serial console's, or that of a container: it says that it has no columns
+    project = mpi_project.write("def f(x):\n    return x / 7")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "fullrank", "run", "study.toml", "-b", "mpi", "-n", "2"]
+    subprocess.run(words, cwd=project.folder, stdout=subprocess.DEVNULL, stderr=theirs, timeout=60, check=True)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how Linux tells that the other end is closed
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+    assert b"12/12 items" in shown
