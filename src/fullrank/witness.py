@@ -20,8 +20,10 @@ Message = tuple[bytes, bytes]
 
 _NOTHING: Message = (b"", b"")
 _DISMISSED: Message = (b"", b"dismissed")
-_ONE_OF_MANY_SECONDS = 0.2
-_WITHOUT_LAUNCHER_SECONDS = 0.5
+FIRST_SUFFIX = ".first"
+"""Of the file beside the note by which the witnesses agree whose rank was seen to die first."""
+_FIRST_SECONDS, _OTHERS_SECONDS = 0.2, 0.4
+_WITHOUT_LAUNCHER_SECONDS = 0.6
 _ENDING_SECONDS = 0.02
 _FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
 """How launchers end the other ranks once one has died."""
@@ -93,6 +95,7 @@ def _be_witness(beside: Beside, who: str) -> None:
     running, note = message = _last_message(read)
     if message == _DISMISSED:
         return
+    is_first = leave_note(os.fsdecode(note) + FIRST_SUFFIX, who) if note else True
     status, is_left = _status_of(beside.pid), launcher is not None and _has_ended(launcher)
     follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
     text = f"{who} {_how(status)}, {_where(running)}"
@@ -100,9 +103,9 @@ def _be_witness(beside: Beside, who: str) -> None:
         # a launcher outlives the rank whose death makes it end the others: whoever saw that one die speaks first
         time.sleep(_WITHOUT_LAUNCHER_SECONDS)
         text = f"{launcher[1]} (process {launcher[0]}, {os.uname().nodename}) ended first, and the ranks with it"
-    else:
-        # the one that crashed or left is the first; of those that were killed it is the one that is seen first
-        time.sleep(_ONE_OF_MANY_SECONDS if follows else 0.0)
+    elif follows:
+        # the one that crashed or left is the first; of those that were killed it is the one whose witness woke first
+        time.sleep(_FIRST_SECONDS if is_first else _OTHERS_SECONDS)
     if leave_note(os.fsdecode(note), text) if note else not follows:
         os.write(2, f"fullrank: {text}; the run ends. What was finished is kept, the same command goes on\n".encode())
 
