@@ -4,7 +4,7 @@ from math import gcd
 
 import numpy as np
 import pytest
-from studies import SLOW, Project
+from studies import INTERPRETERS, SLOW, Project
 
 from fullrank.schedule import Order, Todo, empty_bitmap, mark
 
@@ -23,10 +23,10 @@ def finished(project: Project, output: str = PARTIAL) -> set[int]:
     return set(np.flatnonzero(project.read("status", output)).tolist())
 
 
-@pytest.mark.parametrize("args", [("-b", "serial"), ("-b", "threads", "-n", 3), ("-b", "processes", "-n", 2)])
-def test_limit_evaluates_the_first_items_of_the_spread_order(project: Project, args: tuple[object, ...]) -> None:
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes", INTERPRETERS])
+def test_limit_evaluates_the_first_items_of_the_spread_order(project: Project, backend: str) -> None:
     project.write(QUICK, grid="x = { range = 100 }")
-    done = project.run("--limit", 7, *args)
+    done = project.run("--limit", 7, "-b", backend)
     assert finished(project) == first_of_the_spread_order(100, 7)
     assert "7 of 100 items are finished" in done.stdout
     assert not project.output.exists()

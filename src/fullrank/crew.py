@@ -68,7 +68,7 @@ class Member:
         finished = empty_bitmap(order.n_items)
         for path in journals[self._team.rank :: self._team.size]:
             self._survey.add_journal(Path(path), finished=finished, order=order)
-        self._todo = Todo(order, self._team.union(finished) if journals else None, limit=job.limit)
+        self._todo = job.todo(self._team.union(finished) if journals else None)
         return self._survey
 
     def n_todo(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fullrank.encode import Naming
 from fullrank.function import CallPlan, FunctionSource, Parameter
-from fullrank.schedule import Order
+from fullrank.schedule import Order, Todo
 from fullrank.sweep import Sweep
 
 
@@ -61,6 +61,10 @@ class Job:
     def order(self) -> Order:
         """The order of visiting."""
         return Order(self.sweep.n_items, self.stride)
+
+    def todo(self, finished: bytes | bytearray | None) -> Todo:
+        """Return what is to do: the items within the limit that have no bit in ``finished`` (None: there is none)."""
+        return Todo(self.order, finished, limit=self.limit)
 
     @property
     def takes_seed(self) -> bool:

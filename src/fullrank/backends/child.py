@@ -19,7 +19,6 @@ from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.leaving import see_off
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
-from fullrank.schedule import Todo
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
 FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
@@ -68,7 +67,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
             stop_requested=lambda: signals.requested,
         )
         stack.callback(worker.close)
-        todo = Todo(job.order, finished, limit=job.limit)
+        todo = job.todo(finished)
         keeper = Keeper([worker], parent=os.getppid())
         os.write(answers, READY)
         sys.stdin.buffer.read(1)

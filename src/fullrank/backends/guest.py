@@ -24,7 +24,6 @@ from fullrank.evaluate import load_constants
 from fullrank.interrupt import Helper, tick_seconds
 from fullrank.job import Job
 from fullrank.output import ItemLog, streams_replaced
-from fullrank.schedule import Todo
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
 _REFUSAL = " does not support loading in subinterpreters"
@@ -79,7 +78,7 @@ def _compute(job: Job, number: int, *, counter: TokenCounter, finished: bytes | 
         stack.enter_context(streams_replaced(log))
         with _refusals_told(job):
             worker = Worker(job, number, running=running, interrupts=interrupts, last_output=log.last_output)
-        todo = Todo(job.order, finished)
+        todo = job.todo(finished)
         keeper = Keeper([worker], daemon=False)  # a sub-interpreter has no daemons
         guard = Guard(running, interrupts, item_time_limit_seconds=job.item_time_limit_seconds)
         warden = _Warden(guard, counter, tick=tick_seconds(job.item_time_limit_seconds))
