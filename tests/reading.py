@@ -26,7 +26,7 @@ def commands(folder: Path, sample: Path) -> dict[str, list[object]]:
         "status": ["status", file],
         "diff": ["diff", file, good],
         "diff reversed": ["diff", good, file],
-        "run": ["run", study, "-b", "serial", "-q", "-o", file],
+        "run": ["run", study, "-b", "processes", "-q", "-o", file],
         "gather": ["gather", study, "--partial", "-o", sample / "whole.h5"],
     }
 

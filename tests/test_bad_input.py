@@ -268,29 +268,96 @@ def test_disk_that_is_full_ends_the_run_with_a_sentence_and_keeps_what_was_finis
     np.testing.assert_array_equal(project.read("f"), np.repeat(np.arange(60.0), 4000).reshape(60, 4000))
 
 
-CLOSERS = {
-    "standard output": ("os.close(1)", "standard output cannot be written: Bad file descriptor"),
-    "all others": ("os.closerange(3, 100)", "an item has closed a descriptor that it did not open"),
-}
+CLOSES_ALL = """\
+import os, time
+def f(x):
+    time.sleep(0.01)
+    if x == 3:
+        os.closerange(3, 100)
+    return x * x
+"""
 
 
 @pytest.mark.parametrize("backend", ["serial", "threads"])
-@pytest.mark.parametrize("what", CLOSERS)
-def test_item_that_closes_descriptors_of_others_is_named_as_the_cause_and_loses_nothing(
-    project: Project, backend: str, what: str
+def test_item_that_closes_standard_output_is_named_as_the_cause_and_loses_nothing(
+    project: Project, backend: str
 ) -> None:
-    call, words = CLOSERS[what]
+    project.write("import os\ndef f(x):\n    if x == 3:\n        os.close(1)\n    return x * x")
+    said = project.run("-b", backend, "-n", 1, expect=74).stderr
+    assert "standard output cannot be written: Bad file descriptor" in said
+    assert "Traceback" not in said
+    assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes", INTERPRETERS])
+def test_item_that_closes_all_descriptors_loses_nothing(project: Project, backend: str) -> None:
+    project.write(CLOSES_ALL, grid="x = { range = 40 }")
+    project.run("-b", backend)
+    assert project.read("f").tolist() == [x * x for x in range(40)]
+
+
+@pytest.mark.mpi
+def test_item_that_closes_all_descriptors_costs_restarts_of_the_ranks_and_at_most_itself(mpi_project: Project) -> None:
+    mpi_project.write(CLOSES_ALL, grid="x = { range = 40 }")
+    assert mpi_project.fullrank("run", "study.toml", "-b", "mpi", "-n", 2).returncode in (0, 3)
+    others = np.arange(40) != 3
+    assert (mpi_project.read("status")[others] == 1).all()
+    assert mpi_project.read("f")[others].tolist() == [x * x for x in range(40) if x != 3]
+
+
+def test_journal_is_not_written_into_a_file_that_got_its_descriptor(project: Project) -> None:
     project.write(
-        f"import os\ndef f(x):\n    if x == 3:\n        {call}\n    return x * x", tail='[run]\norder = "index"'
+        """
+        import os, time
+        def f(x):
+            time.sleep(0.05)
+            if x == 3:
+                os.closerange(3, 100)
+                for number in range(3, 100):
+                    os.open(f"mine{number}", os.O_WRONLY | os.O_CREAT)
+            return x * x
+        """
+    )
+    project.run("-b", "serial")
+    assert project.read("f").tolist() == [x * x for x in range(12)]
+    assert [path.name for path in project.folder.glob("mine*") if b"\0" in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_function_that_leaves_files_open_is_named_as_the_cause_and_loses_nothing(
+    project: Project, backend: str
+) -> None:
+    project.write(
+        """
+        import os
+        kept = []
+        def f(x):
+            try:
+                while not os.path.exists("fast"):
+                    kept.append(open(os.devnull))
+            except OSError:
+                pass
+            return x * x
+        """
     )
     said = project.run("-b", backend, "-n", 1, expect=74).stderr
-    assert words in said
+    assert "Too many open files; the function leaves files open: close them" in said
     assert "Traceback" not in said
-    if what == "all others":
-        assert "isolate = true under [run], which costs that item alone" in said
-        assert project.indices_finished() == {0, 1, 2}
-    else:
-        assert project.read("f").tolist() == [x * x for x in range(12)]
+    project.hurry()
+    project.run("-b", backend, "-n", 1)
+    assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+@pytest.mark.mpi
+def test_function_that_clears_the_environment_does_not_have_its_ranks_started_again(mpi_project: Project) -> None:
+    mpi_project.write("import os\ndef f(x):\n    os.environ.clear()\n    return x * x")
+    assert "started again" not in mpi_project.run("-b", "mpi", "-n", 2).stderr
+
+
+@pytest.mark.mpi
+def test_function_that_takes_all_modules_away_ends_its_ranks(mpi_project: Project) -> None:
+    mpi_project.write("import sys\ndef f(x):\n    sys.modules.clear()\n    return x * x")
+    assert mpi_project.fullrank("run", "study.toml", n_ranks=2).returncode != 0  # and in time
 
 
 @pytest.mark.parametrize("backend", ["processes", "serial"])

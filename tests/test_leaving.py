@@ -120,7 +120,7 @@ def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backe
     running.send(signal.SIGTERM)
     done = running.end()
     assert done.returncode == -signal.SIGKILL
-    assert "is in C code that hears no signal, and is killed" in done.stderr
+    assert "was asked to stop and heard nothing, as in C code, and is killed" in done.stderr
     assert len(project.indices_finished()) == 2
 
 

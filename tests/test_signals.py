@@ -153,6 +153,30 @@ def test_second_ctrl_c_ends_long_items_at_once_and_they_are_done_again(project: 
     assert (project.read("status") == 1).all()
 
 
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_handler_that_an_item_has_left_behind_does_not_keep_the_run_from_stopping(
+    project: Project, backend: str
+) -> None:
+    project.write(
+        f"""\
+{VISITED}
+import signal
+def f(x):
+    visited(x)
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    dawdle(0.2)
+    return x
+"""
+    )
+    running = project.start_run("-b", backend, "-n", 1)
+    project.until_visited(2)
+    for _ in range(20):  # most come while an item's own handlers are there
+        running.send(signal.SIGINT)
+        time.sleep(0.05)
+    assert running.end().returncode == 75
+
+
 def test_worker_that_dies_after_ctrl_c_is_not_started_again(project: Project) -> None:
     running = project.write(ENDLESS).start_run("-b", "processes", "-n", 2)
     project.until_visited(2)

@@ -7,8 +7,8 @@ and hears nothing. It is forked off before threads and large imports, opens no f
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 LOOK_SECONDS = 1.0
@@ -23,19 +23,49 @@ _DEAF_TO = (*_STOP_SIGNALS, signal.SIGHUP)
 _SIGNALS = 3
 _HEARD = b"\0"
 
-_signals = -1
-"""Where the interpreter writes the number of each signal at once, and this process that it has heard it."""
+_ends: list[int] = []
+"""The ends to write to: of what this process tells, and of the signals that come in."""
 
 
-def listen() -> int:
-    """Let the process beside this one know which signals come in; return what was told of them before."""
-    return signal.set_wakeup_fd(_signals, warn_on_full_buffer=False)
+def tell(data: bytes) -> None:
+    """Send something to the process beside this one; nothing if there is none, or no more."""
+    with suppress(OSError):  # it was killed: nothing else is lost
+        if _ends:
+            os.write(_ends[0], data)
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Let the process beside this one know, within this context, which signals come in. For the main thread."""
+    before = -1
+    with suppress(OSError, ValueError):  # user code has closed the pipe
+        before = signal.set_wakeup_fd(_ends[1] if _ends else -1, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            signal.set_wakeup_fd(before)
 
 
 def tell_heard() -> None:
     """Tell that all signals so far were heard."""
-    with suppress(OSError):  # there is none beside this one, or it is far behind
-        os.write(_signals, _HEARD)
+    with suppress(OSError):  # it is far behind
+        if _ends:
+            os.write(_ends[1], _HEARD)
+
+
+def forget() -> None:
+    """Have nothing to do with the process beside this one any more; it ends."""
+    if not _ends:
+        return
+    with suppress(ValueError):  # in a process forked off by a thread of which Python does not know yet that it is alone
+        signal.set_wakeup_fd(-1)
+    while _ends:
+        with suppress(OSError):  # user code has closed it
+            os.close(_ends.pop())
+
+
+os.register_at_fork(after_in_child=forget)  # what user code forks off would keep the pipes open
 
 
 class Hearing:
@@ -114,26 +144,27 @@ class Beside:
         with suppress(BlockingIOError):
             self._hearing.take(os.read(_SIGNALS, 1 << 16), now=now)
         if self._hearing.is_deaf(now=now):
-            text = f"fullrank: process {self.pid} is in C code that hears no signal, and is killed\n"
-            os.write(2, text.encode())
+            text = f"process {self.pid} was asked to stop and heard nothing, as in C code, and is killed"
+            os.write(2, f"fullrank: {text}; what was finished is kept\n".encode())
             os.kill(self.pid, signal.SIGKILL)
 
 
-def fork_beside(live: Callable[[Beside], None], *, patience_seconds: float, may_be_orphan: bool = False) -> int:
-    """Start a process beside this one that does ``live`` and ends; return the end of the pipe to write to.
+def fork_beside(
+    live: Callable[[Beside], None], *, patience_seconds: float = ORPHAN_SECONDS, may_be_orphan: bool = False
+) -> int:
+    """Start a process beside this one that does ``live`` and ends; return its process id.
 
-    The kernel closes the pipe with this process, whatever ends it. Unless this process may be an orphan, as one that
-    goes on when its user logs out, it is killed ``patience_seconds`` after its parent has died.
+    The kernel closes the pipes to it with this process, whatever ends it. Unless this process may be an orphan, as one
+    that goes on when its user logs out, it is killed ``patience_seconds`` after its parent has died.
     """
-    global _signals
     told, telling = os.pipe()
-    signals, _signals = os.pipe()
-    os.set_blocking(_signals, False)
+    signals, signalling = os.pipe()
+    os.set_blocking(signalling, False)
+    _ends[:] = telling, signalling
     parent = None if may_be_orphan else os.getppid()
     beside = Beside(pid=os.getpid(), parent=parent, patience_seconds=patience_seconds)
-    if os.fork() == 0:
-        os.close(telling)
-        os.close(_signals)
+    pid = os.fork()
+    if pid == 0:
         try:
             beside.settle(told, signals)
             live(beside)
@@ -141,28 +172,19 @@ def fork_beside(live: Callable[[Beside], None], *, patience_seconds: float, may_
             os._exit(0)
     os.close(told)
     os.close(signals)
-    os.register_at_fork(after_in_child=_forget_signals)
-    return telling
+    return pid
 
 
-def accompany(*, may_be_orphan: bool) -> None:
-    """Start a process beside this one that does nothing but look."""
-    open_ends = [fork_beside(_wait, patience_seconds=ORPHAN_SECONDS, may_be_orphan=may_be_orphan)]
-
-    def close() -> None:
-        while open_ends:
-            os.close(open_ends.pop())
-
-    os.register_at_fork(after_in_child=close)  # a process that user code forks off would keep the pipe open
-
-
-def _forget_signals() -> None:
-    global _signals
-    with suppress(ValueError):  # forked off by a thread of which Python does not know yet that it is alone
-        signal.set_wakeup_fd(-1)
-    if _signals >= 0:
-        os.close(_signals)
-        _signals = -1
+@contextmanager
+def accompanied(*, may_be_orphan: bool) -> Iterator[None]:
+    """Have a process beside this one that does nothing but look, within this context."""
+    pid = fork_beside(_wait, may_be_orphan=may_be_orphan)
+    try:
+        yield
+    finally:
+        forget()
+        with suppress(ChildProcessError):  # user code has waited for all children
+            os.waitpid(pid, 0)
 
 
 def _wait(beside: Beside) -> None:

@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from errno import EBADF, EDQUOT, EFBIG, EIO, ENOSPC
+from errno import EBADF, EDQUOT, EFBIG, EIO, EMFILE, ENOSPC
 
 from fullrank.arguments import parser
-from fullrank.beside import accompany
 from fullrank.console import tell
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
@@ -22,8 +21,6 @@ _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the 
 def main(argv: Sequence[str], witness: Witness | None = None) -> int:
     """Run one command and return the exit code. With a ``witness`` this is rank 0; see :func:`_as_root`."""
     _mend_streams()
-    if witness is None and argv[:1] == ["run"]:
-        accompany(may_be_orphan=True)
     watch_gil()  # before any extension module is imported
     launched = launcher_from(os.environ)
     if launched is not None and witness is not None and (launched.size > 1 or not _names_backend(argv)):
@@ -67,6 +64,8 @@ def _alone(argv: Sequence[str]) -> int:
 
 def _unwritten(error: OSError) -> str:
     """Return what an error of the system says; what else is written has a file's name with it."""
+    if error.errno == EMFILE:
+        return str(StorageError.of(error, "no more files can be opened"))
     is_output = error.filename is None and error.errno in (ENOSPC, EDQUOT, EFBIG, EIO, EBADF)
     return f"standard output cannot be written: {error.strerror}" if is_output else str(error)
 
@@ -109,6 +108,7 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     """Run a command as rank 0: whatever happens here, the other ranks are told or ended."""
     try:
         from fullrank.backends import mpi
+        from fullrank.launch import exit_code_teller
     except (ImportError, RuntimeError) as error:
         tell(f"fullrank: error: {_no_mpi(launched, error)}\n")
         sys.stderr.flush()
@@ -119,34 +119,31 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     if comm.size != launched.size:
         tell(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
         return BackendError.exit_code
+    tell_code = exit_code_teller()
     try:
         crew = mpi.MpiCrew(comm, witness)
         try:
             code = _guarded(argv, crew)
         except SystemExit as leaving:  # --help
             code = int(leaving.code or 0)
-        _tell_code(code)
+        tell_code(code)
         crew.leave(code)
         return code
     except KeyboardInterrupt:
         tell(_INTERRUPTED)
-        _tell_code(Stopped.exit_code)
+        tell_code(Stopped.exit_code)
         witness.tell("interrupted")
         mpi.abort(comm, Stopped.exit_code)
     except BaseException as error:
-        import traceback
+        try:
+            import traceback
 
-        where = f"root ({os.uname().nodename})"
-        tell(f"fullrank: {where}: the run ends here\n{traceback.format_exc()}")
-        _tell_code(FullrankError.exit_code)
-        witness.tell(f"{where}: {type(error).__name__} outside any item")
-        mpi.abort(comm, FullrankError.exit_code)
-
-
-def _tell_code(code: int) -> None:
-    from fullrank.launch import tell_exit_code
-
-    tell_exit_code(code)
+            where = f"root ({os.uname().nodename})"
+            tell(f"fullrank: {where}: the run ends here\n{traceback.format_exc()}")
+            tell_code(FullrankError.exit_code)
+            witness.tell(f"{where}: {type(error).__name__} outside any item")
+        finally:  # user code may have left nothing with which to tell
+            mpi.abort(comm, FullrankError.exit_code)
 
 
 def _no_mpi(launched: Launched, error: Exception) -> str:

@@ -94,7 +94,8 @@ class StorageError(FullrankError):
         >>> print(StorageError.of(OSError(errno.ENOSPC, "No space left on device"), "run.h5: cannot be written"))
         run.h5: cannot be written: No space left on device
         """
-        error = cls(f"{what}: {cause.strerror or cause}")
+        leaked = "; the function leaves files open: close them, or set isolate = true under [run]"
+        error = cls(f"{what}: {cause.strerror or cause}{leaked if cause.errno == errno.EMFILE else ''}")
         error.is_full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
         return error
 

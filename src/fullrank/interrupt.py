@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from fullrank.beside import listen, tell_heard
+from fullrank.beside import listening, tell_heard
 from fullrank.claim import IDLE, Cell, ItemInterrupted
 from fullrank.evaluate import Interrupts
 
@@ -100,13 +100,23 @@ class StopSignals:
     def installed(self) -> Iterator[None]:
         """Handle the signals within this context; afterwards all is as it was."""
         before = {number: signal.signal(number, self.on_signal) for number in self._numbers}
-        told_before = listen()
         try:
-            yield
+            with listening():
+                yield
         finally:
-            signal.set_wakeup_fd(told_before)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def requested_now(self) -> bool:
+        """Return whether a stop was requested; called between items, by the main thread.
+
+        An item may have left handlers of its own behind, which would keep the run from being stopped.
+        """
+        for number in self._numbers:
+            if signal.getsignal(number) != self.on_signal:
+                signal.signal(number, self.on_signal)
+                tell_heard()
+        return self.requested
 
     def look_at_clock(self) -> None:
         """Note that the time to stop has come, if it has and no signal came before."""

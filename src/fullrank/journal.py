@@ -208,6 +208,7 @@ class JournalWriter:
         except OSError as error:
             raise JournalError.of(error, f"{path}: the journal cannot be created") from error
         self._open = True
+        self._identity = os.fstat(self._fd)
         self._pending.append(pack(Kind.HEADER, 0, meta=json.dumps(header).encode()))
         self.flush()
 
@@ -238,26 +239,39 @@ class JournalWriter:
         self._pending.clear()
         self._dirty = True
         try:
+            self._regain()
             write_all(self._system, self._fd, data)
         except OSError as error:
             self._failure = error
             self._close_file()
             raise self._unwritten(error) from error
 
+    def _regain(self) -> None:
+        """Open the journal again if user code has closed its descriptor, whose number may be that of a file of its own.
+
+        Raises OSError if what stands at the path is another file by now.
+        """
+        if self._has_file():
+            return
+        self._fd = self._system.open(self.path, os.O_WRONLY | os.O_APPEND)
+        if not self._has_file():
+            raise OSError(errno.ESTALE, "another file stands there")
+
+    def _has_file(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._fd), self._identity)
+        except OSError:
+            return False
+
     def _unwritten(self, error: OSError) -> JournalError:
-        unwritten = JournalError.of(error, f"{self.path}: the journal cannot be written")
-        if error.errno != errno.EBADF:
-            return unwritten
-        return JournalError(
-            f"{unwritten}; an item has closed a descriptor that it did not open (os.close, os.closerange): mend it, "
-            f"or set isolate = true under [run], which costs that item alone"
-        )
+        return JournalError.of(error, f"{self.path}: the journal cannot be written")
 
     def _close_file(self) -> None:
         """Close the file, whose content is safe or lost already."""
         self._open = False
         with suppress(OSError):
-            self._system.close(self._fd)
+            if self._has_file():
+                self._system.close(self._fd)
 
     def sync(self) -> None:
         """Flush, then have the disk keep it: safe from the loss of the node from then on.
@@ -269,8 +283,11 @@ class JournalWriter:
             if not self._dirty or not self._open:
                 return
             self._dirty = False
-            fd = os.dup(self._fd)
+        fd = -1
         try:
+            with self._lock:
+                self._regain()
+                fd = os.dup(self._fd)
             self._system.fsync(fd)
             if not self._folder_synced:
                 sync_folder(self._system, self.path.parent)  # the file's name
@@ -283,7 +300,8 @@ class JournalWriter:
                     self._close_file()
             raise JournalError.of(error, f"{self.path}: the journal cannot be synced") from error
         finally:
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
 
     def close(self) -> None:
         """Sync and close; further calls do nothing."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -183,8 +183,15 @@ def _passing_on(  # type: ignore[no-untyped-def]  # signal.Handlers is private
     return pass_on
 
 
-def tell_exit_code(code: int) -> None:
-    """As root: leave the exit code for the process that started mpiexec, if one asked for it."""
+def exit_code_teller() -> Callable[[int], None]:
+    """Return what leaves root's exit code for the process that started mpiexec, if one asked for it.
+
+    To be called before user code can change the environment.
+    """
     name = os.environ.get(EXIT_CODE_VARIABLE)
-    if name and Path(name).exists():
-        Path(name).write_text(str(code))
+
+    def tell(code: int) -> None:
+        if name and Path(name).exists():
+            Path(name).write_text(str(code))
+
+    return tell

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fullrank.claim import IDLE, Cell
@@ -72,7 +72,8 @@ class ItemLog(io.TextIOBase):
         """Flush and free the descriptor; what is written later is lost."""
         super().close()
         if self._fd is not None:
-            os.close(self._fd)
+            with suppress(OSError):  # user code has closed it
+                os.close(self._fd)
             self._fd = None
 
     def last_output(self, index: int) -> str:
@@ -125,5 +126,6 @@ def descriptors_replaced(log: ItemLog) -> Iterator[None]:
         yield
     finally:
         for number, copy in zip((1, 2), saved, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
+            with suppress(OSError):  # user code has closed the copy: what is printed then goes on to the log
+                os.dup2(copy, number)
+                os.close(copy)

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from fullrank.beside import ORPHAN_SECONDS, Beside, fork_beside, stat_of
+from fullrank import beside
+from fullrank.beside import Beside, stat_of
 
 Message = tuple[bytes, bytes]
 """Paths of the running cell and of the note."""
@@ -35,13 +36,10 @@ Launcher = tuple[int, str, str]
 class Witness:
     """The rank's side."""
 
-    def __init__(self, pipe: int) -> None:
+    def __init__(self) -> None:
         self.parent = os.getppid()
         """What started the rank; known before MPI is there, in whose start it may be killed."""
-        self._pipe = pipe
         self._note: Path | None = None
-        # a process that user code forks off would keep the pipe open
-        os.register_at_fork(after_in_child=self._forget)
 
     def attend(self, running: Path, *, note: Path) -> None:
         """Tell where the running item stands from now on, and where a death is noted. The first death alone is."""
@@ -66,37 +64,32 @@ class Witness:
     def dismiss(self) -> None:
         """Let the witness end without a word: this process says itself how it ends."""
         self._send(*_DISMISSED)
-        self._forget()
+        beside.forget()
 
     def _send(self, running: bytes, note: bytes) -> None:
-        with suppress(OSError):  # the witness was killed: nobody will tell, nothing else is lost
-            os.write(self._pipe, b"%s\0%s\0" % (running, note))
-
-    def _forget(self) -> None:
-        if self._pipe >= 0:
-            os.close(self._pipe)
-            self._pipe = -1
+        beside.tell(b"%s\0%s\0" % (running, note))
 
 
 def call_witness(rank: int, size: int) -> Witness:
     """Start the witness of this process. To be called before threads, MPI and large imports."""
     who = f"rank {rank} of {size} ({os.uname().nodename})"
     # in MPI_Init an orphan may wait, for ever and inside C code, for a rank that was killed together with the launcher
-    return Witness(fork_beside(lambda beside: _be_witness(beside, who), patience_seconds=0.0))
+    beside.fork_beside(lambda process: _be_witness(process, who), patience_seconds=0.0)
+    return Witness()
 
 
-def _be_witness(beside: Beside, who: str) -> None:
+def _be_witness(process: Beside, who: str) -> None:
     def read() -> bytes:
-        data = beside.read()
-        beside.patience_seconds = ORPHAN_SECONDS  # from now on the rank looks itself
+        data = process.read()
+        process.patience_seconds = beside.ORPHAN_SECONDS  # from now on the rank looks itself
         return data
 
-    launcher = _launcher_above(beside.pid)
+    launcher = _launcher_above(process.pid)
     running, note = message = _last_message(read)
     if message == _DISMISSED:
         return
     is_first = leave_note(os.fsdecode(note) + FIRST_SUFFIX, who) if note else True
-    status, is_left = _status_of(beside.pid), launcher is not None and _has_ended(launcher)
+    status, is_left = _status_of(process.pid), launcher is not None and _has_ended(launcher)
     follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
     text = f"{who} {_how(status)}, {_where(running)}"
     if launcher is not None and is_left and follows:

@@ -8,12 +8,13 @@ import os
 import pickle
 import signal
 import sys
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
 from fullrank.backends.answers import DONE, READY, tell_error
 from fullrank.backends.cells import ProcessCounter
-from fullrank.beside import accompany
+from fullrank.beside import accompanied
 from fullrank.errors import FullrankError
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
@@ -21,13 +22,19 @@ from fullrank.leaving import see_off
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
+DONE_UNTOLD = os.EX_PROTOCOL
+"""Exit code of a worker that is done and cannot say so."""
 FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
 """What the terminal or a scheduler sends to all is for the parent to judge. It starts children with these blocked."""
 
 
 def main() -> int:
     """Be one worker; return the process's exit code."""
-    accompany(may_be_orphan=False)
+    with accompanied(may_be_orphan=False):
+        return _be_worker()
+
+
+def _be_worker() -> int:
     for number in FOR_PARENT:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_PARENT)
@@ -36,12 +43,19 @@ def main() -> int:
     try:
         _work(job, number, counter=counter, finished=finished, answers=answers)
     except BaseException as error:
-        counter.stop()
-        tell_error(answers, error)
+        try:
+            counter.stop()
+            tell_error(answers, error)
+        except OSError:  # user code has closed what leads to the others: its log has to do
+            traceback.print_exc()
         return error.exit_code if isinstance(error, FullrankError) else 70
-    os.write(answers, DONE)
-    see_off(0, f"worker {number}")
-    return 0
+    try:
+        os.write(answers, DONE)
+        code = 0
+    except OSError:  # user code has closed the pipe
+        code = DONE_UNTOLD
+    see_off(code, f"worker {number}")
+    return code
 
 
 def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | None, answers: int) -> None:
@@ -64,7 +78,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
             running=running,
             interrupts=signals.interrupts,
             last_output=log.last_output,
-            stop_requested=lambda: signals.requested,
+            stop_requested=signals.requested_now,
         )
         stack.callback(worker.close)
         todo = job.todo(finished)

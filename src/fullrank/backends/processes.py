@@ -12,7 +12,7 @@ from pathlib import Path
 from fullrank.backends.answers import Answers, wait_for_answers
 from fullrank.backends.base import Death, Outcome, Watch
 from fullrank.backends.cells import ProcessCounter, create_cells
-from fullrank.backends.child import FOR_PARENT
+from fullrank.backends.child import DONE_UNTOLD, FOR_PARENT
 from fullrank.contained import describe_death
 from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
@@ -22,6 +22,8 @@ from fullrank.witness import running_index
 from fullrank.worker import RUNNING_SUFFIX, file_stem
 
 _LOOK_SECONDS = 0.2
+_EXIT_SECONDS = 0.5
+"""Between the end of a child's pipe and its own."""
 
 
 class _Child:
@@ -44,6 +46,8 @@ class _Child:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked_before)
             os.close(self.answers.writable)
         self._message = pickle.dumps((job, number, finished))
+        self.says_more = True
+        """Whether its end of the pipe is open; user code may have closed it and gone on."""
         self.ended = False
 
     def send_job(self) -> None:
@@ -61,10 +65,12 @@ class _Child:
                 return
 
     def hear(self) -> None:
-        """Read what the child says; ``ended`` once it has closed its end."""
-        if not self.answers.hear():
-            self.ended = True
-            self.process.wait()
+        """Read what the child says; ``ended`` if it has, and so closed its end."""
+        self.says_more = self.answers.hear()
+        if not self.says_more:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_EXIT_SECONDS)
+                self.ended = True
 
     def go(self) -> None:
         """Let it compute."""
@@ -74,8 +80,10 @@ class _Child:
         """Return how it died, if it did without telling."""
         if self.answers.told:
             return None
-        code = self.process.returncode
-        return Death(self.number, os.uname().nodename, describe_death(code), running_index(self._running))
+        code, index = self.process.returncode, running_index(self._running)
+        if code == DONE_UNTOLD and index is None:
+            return None
+        return Death(self.number, os.uname().nodename, describe_death(code), index)
 
     def close(self) -> None:
         """Kill it if it still runs, and free the pipes."""
@@ -119,13 +127,14 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
 
 def _hear(children: list[_Child]) -> None:
     """Sleep until a child says something or ends, at most for a moment."""
-    living = {child.answers: child for child in children if not child.ended}
-    exited = [child for child in living.values() if child.process.poll() is not None]
-    speaking = wait_for_answers(living, 0 if exited else _LOOK_SECONDS)
-    for answers in speaking:
-        living[answers].hear()
+    living = [child for child in children if not child.ended]
+    exited = [child for child in living if child.process.poll() is not None]
+    speaking = {child.answers: child for child in living if child.says_more}
+    heard = wait_for_answers(speaking, 0 if exited else _LOOK_SECONDS)
+    for answers in heard:
+        speaking[answers].hear()
     for child in exited:  # a process that its items had forked may hold the pipe open and never end
-        child.ended = child.ended or child.answers not in speaking
+        child.ended = not child.says_more or child.answers not in heard
 
 
 def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSignals) -> None:

@@ -31,7 +31,7 @@ def run(job: Job, todo: Todo, watch: Watch, *, system: System = os) -> Outcome:
             running=running,
             interrupts=signals.interrupts,
             last_output=log.last_output,
-            stop_requested=lambda: signals.requested,
+            stop_requested=signals.requested_now,
             system=system,
         )
         stack.callback(worker.close)

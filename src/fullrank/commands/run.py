@@ -6,14 +6,19 @@ import shlex
 import sys
 import time
 from argparse import Namespace
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fullrank.beside import accompanied
 from fullrank.commands.here import ask_for_here
 from fullrank.console import TerminalConsole, tell
 from fullrank.errors import BackendError, FailedItems, Stopped, UsageError
 from fullrank.launcher import launcher_from
+
+_IN_THIS_PROCESS = ("serial", "threads", "interpreters")
+"""The backends that compute in this process, which is deaf while an item holds the GIL."""
 
 
 def run(arguments: Namespace, crew: Any) -> int:
@@ -28,7 +33,8 @@ def run(arguments: Namespace, crew: Any) -> int:
     ask_for_here(arguments, n_workers=_n_workers(arguments, backend, crew))
     if backend == "mpi" and crew is None:
         return _run_under_mpiexec(arguments, config)
-    return _run_here(arguments, config, backend=backend, crew=crew)
+    with accompanied(may_be_orphan=True) if backend in _IN_THIS_PROCESS else nullcontext():
+        return _run_here(arguments, config, backend=backend, crew=crew)
 
 
 def _run_item(config: Any, index: int) -> int:

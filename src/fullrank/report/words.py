@@ -267,7 +267,7 @@ def _failures(found: Report, width: int) -> Iterator[str]:
         return
     n = found.n_without_result
     yield f"Failures: {counted(n, 'item')} without a result; the commands below repeat them, with traceback"
-    if len(found.failure_kinds) > 1:
+    if 1 < len(found.failure_kinds) < n:
         kinds_counted = [f"{n:,} × {shortened(kind, 40)}" for kind, n in found.failure_kinds.items()]
         kinds = ", ".join(kinds_counted[:N_KINDS_LISTED])
         yield from wrapped("  ", kinds, width)

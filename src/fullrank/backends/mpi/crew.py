@@ -72,10 +72,12 @@ def guarded_follow(witness: Witness) -> int:
         witness.tell("interrupted")
         abort(comm, Stopped.exit_code)  # root has heard the same signal and says so
     except BaseException as error:
-        import traceback
+        try:
+            import traceback
 
-        where = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
-        os.write(2, f"fullrank: {where}: the run ends here\n{traceback.format_exc()}".encode())
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        witness.tell(f"{where}: {type(error).__name__} outside any item")
-        abort(comm, error.exit_code if isinstance(error, FullrankError) else 70)
+            where = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
+            os.write(2, f"fullrank: {where}: the run ends here\n{traceback.format_exc()}".encode())
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            witness.tell(f"{where}: {type(error).__name__} outside any item")
+        finally:  # user code may have left nothing with which to tell
+            abort(comm, error.exit_code if isinstance(error, FullrankError) else 70)

@@ -31,6 +31,8 @@ def library() -> str:
 
 def abort(comm: MPI.Comm, exit_code: int) -> NoReturn:
     """End all ranks now: one of them cannot go on and the others would wait for it for ever."""
-    sys.stderr.flush()
-    comm.Abort(exit_code)
-    os._exit(exit_code)
+    try:
+        sys.stderr.flush()
+    finally:
+        comm.Abort(exit_code)
+        os._exit(exit_code)

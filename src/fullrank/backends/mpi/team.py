@@ -88,7 +88,7 @@ class MpiTeam:
                 running=running,
                 interrupts=signals.interrupts,
                 last_output=log.last_output,
-                stop_requested=lambda: signals.requested,
+                stop_requested=signals.requested_now,
             )
         except FullrankError as known:
             error = known
