@@ -104,7 +104,7 @@ def says_different(comparison: Comparison) -> bool:
     judged = judge(comparison)
     found = [verdict.summary for verdict in judged.verdicts if verdict.summary is not None]
     return (
-        any(verdict.outcome in (Outcome.PAYS, Outcome.SLOWER) for verdict in judged.verdicts)
+        any(verdict.outcome in (Outcome.PAYS, Outcome.PAYS_LITTLE, Outcome.TAKEN_BACK, Outcome.SLOWER) for verdict in judged.verdicts)
         or any(summary.speedup.least > 1 or summary.speedup.most < 1 for summary in found[1:])
         or bool(judged.recommendation.separably_slower)
         or judged.recommendation.variant != THIRTEEN[0]

@@ -205,7 +205,7 @@ SHORT_ITEMS = {
 
 def test_items_of_a_tenth_of_a_millisecond_do_not_pay_and_the_number_that_would_is_told() -> None:
     judged = judge(comparison(SHORT_ITEMS, n_items=500, n_sampled=500, noise=1e-9))
-    assert verdict_on(PROCESSES, judged).outcome is Outcome.NO_GAIN
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.TAKEN_BACK
     assert "pays from about 3,000 items on, not with these 500" in verdict_on(PROCESSES, judged).reason
     recommended = judged.recommendation
     assert recommended.command == "fullrank run study.toml -b serial"
@@ -218,6 +218,16 @@ def test_items_of_a_tenth_of_a_millisecond_do_not_pay_and_the_number_that_would_
         "The items are too short or too few: below about 3,000 items like these nothing pays. processes ×2 takes "
         "150 ms more than serial to start and to end, and saves 50.0 µs of an item's 100 µs.",
         "With 500 items, each would have to take about 600 µs instead of 100 µs.",
+    )
+
+
+def test_gain_that_is_not_shown_is_not_said_to_take_more_items_than_there_are() -> None:
+    # the medians cross at 0.25 s / (0.3 s / 2,000 items), about 1,700 of the 2,000 items
+    close = {SERIAL: Way(4.0), PROCESSES: Way(3.7, 2.0, around=0.45)}
+    judged = judge(comparison(close, n_items=2000, n_sampled=2000, noise=0.02))
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.TAKEN_BACK
+    assert verdict_on(PROCESSES, judged).reason == (
+        "computes faster; start and end take most of it back: no gain shown for the whole study"
     )
 
 
@@ -306,7 +316,7 @@ def test_one_long_item_that_bounds_the_study_is_named() -> None:
 
 def test_gain_of_some_per_cent_is_shown_but_no_reason_to_leave_the_simplest_way() -> None:
     judged = judge(comparison({SERIAL: Way(4.0), PROCESSES: Way(3.85, 2.0)}, noise=0.003))
-    assert verdict_on(PROCESSES, judged).outcome is Outcome.PAYS
+    assert verdict_on(PROCESSES, judged).outcome is Outcome.PAYS_LITTLE
     assert verdict_on(PROCESSES, judged).reason.startswith("pays little; ")
     assert judged.recommendation.variant == SERIAL
 

@@ -75,6 +75,15 @@ def told(at: BreakEven, baseline: Summary, *, n_items: int, is_first: bool) -> l
     ]
 
 
+def these(n_items: int) -> str:
+    """Spell the study's items where "items" was said before.
+
+    >>> these(2000), these(1)
+    ('these 2,000', 'this 1')
+    """
+    return f"{'this' if n_items == 1 else 'these'} {n_items:,}"
+
+
 def about(n: int) -> str:
     """Spell an estimated number.
 
