@@ -21,7 +21,7 @@ from fullrank.compare.statistics import (
     n_with_baseline,
     rounds_for,
 )
-from fullrank.compare.summary import predicted_study_seconds
+from fullrank.compare.prediction import predicted_study_seconds
 from fullrank.compare.verdict import Outcome, judge
 
 METHOD = Path(__file__).parents[1] / "docs" / "method.md"
@@ -104,7 +104,10 @@ def says_different(comparison: Comparison) -> bool:
     judged = judge(comparison)
     found = [verdict.summary for verdict in judged.verdicts if verdict.summary is not None]
     return (
-        any(verdict.outcome in (Outcome.PAYS, Outcome.PAYS_LITTLE, Outcome.TAKEN_BACK, Outcome.SLOWER) for verdict in judged.verdicts)
+        any(
+            verdict.outcome in (Outcome.PAYS, Outcome.PAYS_LITTLE, Outcome.TAKEN_BACK, Outcome.SLOWER)
+            for verdict in judged.verdicts
+        )
         or any(summary.speedup.least > 1 or summary.speedup.most < 1 for summary in found[1:])
         or bool(judged.recommendation.separably_slower)
         or judged.recommendation.variant != THIRTEEN[0]

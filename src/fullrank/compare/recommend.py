@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fullrank.backends import BACKENDS
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.compare.break_even import BreakEven, about, never_pays, told
+from fullrank.compare.prediction import comparable_study_seconds
 from fullrank.compare.reasons import (
     Setting,
     break_even_of,
@@ -101,7 +102,7 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
 
 def _time_against(best: Summary, summary: Summary, setting: Setting) -> Estimate:
     """Return the study's time this way / that of the best way, of each round."""
-    variants, times = setting.comparison.variants, study_seconds(setting.comparison)
+    variants, times = setting.comparison.variants, study_seconds(setting.comparison, comparable_study_seconds)
     against_best = ratios(times[variants.index(summary.variant)], times[variants.index(best.variant)])
     return estimate(against_best, n_comparisons=n_among_others(len(variants)))
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from math import isfinite, isnan
 from typing import Any
 
-from fullrank.compare.reasons import n_cores
 from fullrank.compare.records import Comparison
 from fullrank.compare.statistics import Estimate
 from fullrank.compare.summary import Summary
+from fullrank.compare.variants import n_cores
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 from fullrank.metrics import spelled_seconds
 from fullrank.report.layout import (
