@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fullrank.compare.prediction import predicted_study_seconds
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.statistics import (
     default_rounds,
@@ -21,7 +22,6 @@ from fullrank.compare.statistics import (
     n_with_baseline,
     rounds_for,
 )
-from fullrank.compare.prediction import predicted_study_seconds
 from fullrank.compare.verdict import Outcome, judge
 
 METHOD = Path(__file__).parents[1] / "docs" / "method.md"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fullrank.backends import BACKENDS
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.compare.break_even import BreakEven, about, never_pays, told
-from fullrank.compare.prediction import comparable_study_seconds
 from fullrank.compare.reasons import (
     Setting,
     break_even_of,
@@ -17,7 +16,7 @@ from fullrank.compare.reasons import (
     why_short,
 )
 from fullrank.compare.records import Comparison, Variant
-from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
+from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others, rounds_for
 from fullrank.compare.summary import Summary, ratios, study_seconds
 from fullrank.durations import duration_seconds, rounded_up
 from fullrank.metrics import spelled_seconds
@@ -86,8 +85,7 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
     times = {summary.variant: _time_against(best, summary, setting) for summary in paying if summary is not best}
     slower = tuple(variant for variant, against in times.items() if against.least > 1)
     untold = any(against.interval is None for against in times.values())
-    candidates = [best] if untold else [summary for summary in paying if summary.variant not in slower]
-    chosen = min(candidates, key=lambda summary: simplicity(summary.variant))
+    chosen = min((s for s in paying if s.variant not in slower), key=lambda summary: simplicity(summary.variant))
     reasons = [_why(chosen, best, paying, untold=untold, n_variants=len(setting.comparison.variants))]
     if chosen is not best and times[chosen.variant].median > MUCH_FASTER:
         factor = times[chosen.variant].median
@@ -102,7 +100,7 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
 
 def _time_against(best: Summary, summary: Summary, setting: Setting) -> Estimate:
     """Return the study's time this way / that of the best way, of each round."""
-    variants, times = setting.comparison.variants, study_seconds(setting.comparison, comparable_study_seconds)
+    variants, times = setting.comparison.variants, study_seconds(setting.comparison, with_wait=False)
     against_best = ratios(times[variants.index(summary.variant)], times[variants.index(best.variant)])
     return estimate(against_best, n_comparisons=n_among_others(len(variants)))
 
@@ -111,7 +109,10 @@ def _why(chosen: Summary, best: Summary, paying: Sequence[Summary], *, untold: b
     if len(paying) == 1:
         return "It is the only way that is shown to be worth it."
     if untold:
-        return f"It has the shortest median; to tell apart what pays among {n_variants} ways takes more rounds."
+        return (
+            f"It is the simplest that pays; to tell apart what pays among {n_variants} ways takes "
+            f"{rounds_for(n_among_others(n_variants))} rounds."
+        )
     if chosen is not best:
         return f"It is the simplest way that is not separably slower than the fastest, {best.variant}."
     simpler = [other for other in paying if simplicity(other.variant) < simplicity(chosen.variant)]

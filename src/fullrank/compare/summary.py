@@ -7,9 +7,14 @@ median, never their mean: that of 2 and 1/2 would be 1.25 (P. J. Fleming and J. 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import Protocol
 
-from fullrank.compare.prediction import busiest_seconds, growing_seconds, predicted_study_seconds, usable_by
+from fullrank.compare.prediction import (
+    busiest_seconds,
+    comparable_study_seconds,
+    growing_seconds,
+    predicted_study_seconds,
+    usable_by,
+)
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.statistics import Estimate, estimate, median_or_nan, n_with_baseline
 from fullrank.compare.variants import n_cores
@@ -19,14 +24,6 @@ Figure = Callable[[Measurement], float]
 """One figure of one measurement."""
 ByRound = Mapping[int, float]
 """One figure of one variant, by the number of the round."""
-
-
-class Prediction(Protocol):
-    """The wall time that a measurement predicts for the whole study, in s; see :mod:`fullrank.compare.prediction`."""
-
-    def __call__(
-        self, measurement: Measurement, n_workers: int, *, n_items: int, n_sampled: int, n_cores: float | None
-    ) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -89,8 +86,12 @@ def by_round(comparison: Comparison, figure: Figure) -> tuple[ByRound, ...]:
     return found
 
 
-def study_seconds(comparison: Comparison, predict: Prediction = predicted_study_seconds) -> tuple[ByRound, ...]:
-    """Return the wall time that every measurement predicts for the whole study, by variant and round, in s."""
+def study_seconds(comparison: Comparison, *, with_wait: bool = True) -> tuple[ByRound, ...]:
+    """Return the wall time that every measurement predicts for the whole study, by variant and round, in s.
+
+    Those of two ways are compared without the wait at the end of a sample.
+    """
+    predict = predicted_study_seconds if with_wait else comparable_study_seconds
 
     def predicted(measurement: Measurement) -> float:
         return predict(
