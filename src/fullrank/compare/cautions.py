@@ -90,7 +90,7 @@ def _short(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
         start_end_spread = spread(setting.comparison.trial_start_end_seconds.get(summary.variant, ()))
         if summary.makespan_seconds < N_SPREADS * start_end_spread:
             yield (
-                f"{summary.variant} computed for {spelled_seconds(summary.makespan_seconds)} only, while its "
+                f"The makespan of {summary.variant} is {spelled_seconds(summary.makespan_seconds)} only, while its "
                 f"start and end vary by {spelled_seconds(start_end_spread)}: whole-command times say little here."
             )
             return
