@@ -72,6 +72,21 @@ def test_more_workers_than_cores_are_no_fault_where_items_wait() -> None:
     assert "take turns" not in reason(many, comparison(asleep))
 
 
+def test_more_workers_than_cores_are_not_cautioned_of_where_items_wait() -> None:
+    four = Variant("threads", 4)
+    asleep = comparison({SERIAL: Way(4.0, cores_busy=0.01), four: Way(1.0, cores_busy=0.04)})
+    assert not any("take turns" in text or "More workers" in text for text in judge(asleep).cautions)
+
+
+def test_items_that_wait_could_be_shared_by_more_workers_than_cores() -> None:
+    eight = Variant("threads", 8)
+    unclear = {SERIAL: Way(4.0, cores_busy=0.01), eight: Way(4.0, 0.04, around=0.9, compute=4.0)}
+    found = judge(comparison(unclear, n_sampled=400, n_items=400, noise=0.5)).recommendation.break_even
+    assert found is not None
+    assert found.saved_seconds == pytest.approx(0.01 * 7 / 8, rel=0.3)
+    assert found.saved_seconds > 0.01 * 0.6
+
+
 def test_without_a_gil_threads_are_told_so() -> None:
     free = {**LAPTOP, "gil": "disabled"}
     assert reason(THREADS, comparison(RELEASES_THE_GIL, machine=free)) == "pays; this Python has no GIL"
@@ -250,6 +265,41 @@ def test_break_even_is_a_bound_where_no_gain_was_measured() -> None:
     assert "would have to take at least about 600 µs" in found.reasons[2]
 
 
+def test_one_item_cannot_be_shared_out_by_any_number_of_workers() -> None:
+    one = {SERIAL: Way(0.05, longest=0.05), PROCESSES: Way(0.05, 1.0, 0.35, compute=0.05, longest=0.05)}
+    judged = judge(comparison(one, n_items=1, n_sampled=1))
+    assert judged.recommendation.reasons[1:] == ("The study has one item: nothing can be shared out.",)
+    assert "items" not in verdict_on(PROCESSES, judged).reason
+    assert judged.recommendation.break_even is None
+
+
+def test_bound_counts_no_more_workers_than_items() -> None:
+    # start and end take 1 s more than one item: eight workers could save it from three items on, two of the three
+    eight = Variant("processes", 8)
+    unclear = {SERIAL: Way(3.0, longest=1.0), eight: Way(3.0, 2.0, around=1.7, compute=3.0, longest=1.0)}
+    machine = {**LAPTOP, "usable_cores": 8, "physical_cores": 8}
+    found = judge(comparison(unclear, n_items=3, n_sampled=3, machine=machine, noise=0.1)).recommendation.break_even
+    assert found is not None
+    assert found.n_items == 3
+    assert found.item_seconds == pytest.approx(1.5 / 2)
+
+
+def test_no_number_of_items_is_told_where_one_is_enough() -> None:
+    unclear = {SERIAL: Way(4.0), PROCESSES: Way(2.06, 2.0, around=0.2001)}
+    for n_rounds in (3, 11):
+        found = judge(comparison(unclear, n_items=400, n_rounds=n_rounds)).recommendation
+        assert not any("elow about 1 " in text for text in found.reasons)
+
+
+def test_gain_of_too_few_rounds_is_told_as_measured_and_not_as_a_bound() -> None:
+    gaining = {SERIAL: Way(4.0), PROCESSES: Way(1.9, 2.0, around=0.7)}  # caches: more than 2×
+    found = judge(comparison(gaining, n_rounds=3, n_sampled=4000, n_items=4000)).recommendation
+    assert found.break_even is not None
+    assert not found.break_even.is_bound
+    assert found.break_even.saved_seconds == pytest.approx(2.1 / 4000, rel=0.02)
+    assert not any("at most" in text or "lose nothing" in text for text in found.reasons)
+
+
 def test_number_of_items_below_which_nothing_pays_needs_no_verdict() -> None:
     found = judge(comparison(SHORT_ITEMS, n_items=500, n_sampled=500, n_rounds=3)).recommendation
     assert found.variant is None
@@ -312,6 +362,20 @@ def test_one_long_item_that_bounds_the_study_is_named() -> None:
     recommended = judge(found).recommendation
     assert recommended.variant == SERIAL
     assert any("no number of workers is faster than the longest item" in text for text in recommended.reasons)
+
+
+def test_every_reason_why_nothing_pays_names_its_way() -> None:
+    ways = {
+        SERIAL: Way(4.0),
+        THREADS: Way(4.1),
+        PROCESSES: Way(4.0, 2.0, around=0.25),
+        Variant("processes", 4): Way(4.0, 2.0, compute=4.0),
+        MPI: Way(4.0, 2.0, around=3.0),
+    }
+    reasons = judge(comparison(ways, n_items=400, n_sampled=400)).recommendation.reasons
+    assert "threads ×2: the GIL lets one thread compute at a time." in reasons
+    assert any(text.startswith("mpi ×2: its start and end take 2.80 s longer than serial's") for text in reasons)
+    assert any(text.startswith("processes ×2: an item takes 2.0× as long beside others") for text in reasons)
 
 
 def test_gain_of_some_per_cent_is_shown_but_no_reason_to_leave_the_simplest_way() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from statistics import quantiles
 
-from fullrank.compare.reasons import Setting
+from fullrank.compare.reasons import Setting, may_wait
 from fullrank.compare.sample import N_SPREADS, spread
 from fullrank.compare.statistics import default_rounds
 from fullrank.compare.summary import Summary, by_round
@@ -64,6 +64,8 @@ def _neighbours(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
 
 
 def _crowded(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
+    if may_wait(setting.baseline):
+        return
     for kind, meaning in (("usable", "they take turns (oversubscribed)"), ("physical", "hyper-threads are not cores")):
         crowded = [
             str(summary.variant)

@@ -9,6 +9,7 @@ from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import Summary
 from fullrank.compare.variants import n_cores
 from fullrank.metrics import spelled_seconds, spelled_share
+from fullrank.report.layout import counted
 
 WAITING_CORES_BUSY = 0.5
 """A serial run below this waits (for a disk, a network, a clock) more than it computes."""
@@ -100,7 +101,8 @@ def why_short(summary: Summary, setting: Setting) -> str:
 
 def break_even_of(summary: Summary, setting: Setting) -> BreakEven | None:
     """Return where this way starts to pay; None if its start and end take no longer, or nothing is ever gained."""
-    n_items, n_cores = setting.comparison.n_items, setting.n_cores(summary.variant)
+    n_items = setting.comparison.n_items
+    n_cores = None if may_wait(setting.baseline) else setting.n_cores(summary.variant)
     return break_even(summary, setting.baseline, n_items=n_items, n_cores=n_cores)
 
 
@@ -130,7 +132,7 @@ def _start_end(summary: Summary, setting: Setting) -> str:
     if found is None or not has_too_few_items(summary, setting):
         return ""
     longer = f"its start and end take {spelled_seconds(found.more_seconds)} longer than {setting.baseline.variant}'s"
-    return f"{longer}, more than {setting.comparison.n_items:,} such items can make up for"
+    return f"{longer}, more than {counted(setting.comparison.n_items, 'such item')} can make up for"
 
 
 def _long_item(summary: Summary, setting: Setting) -> str:

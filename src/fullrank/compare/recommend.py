@@ -92,7 +92,7 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
         reasons.append(f"{best.variant} may be {factor:.2f}× faster; more rounds would tell.")
     reasons.append(_whole_study(chosen, setting))
     at = break_even_of(chosen, setting)
-    if at is not None:
+    if at is not None and at.n_items > 1:
         reasons.append(_below(at, setting))
     command = command_line(chosen.variant, setting.comparison.config_path)
     return Recommendation(chosen.variant, command, tuple(reasons), at, slower)
@@ -213,11 +213,21 @@ def _told(at: BreakEven, setting: Setting, found: Sequence[Summary]) -> list[str
 def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven | None) -> list[str]:
     if setting.n_cores(setting.baseline.variant) == 1:
         return ["There is one usable core: nothing can be shared out."]
+    if setting.comparison.n_items == 1:
+        return ["The study has one item: nothing can be shared out."]
     below = _told(at, setting, found) if at is not None else []
     if at is not None and at.n_items > setting.comparison.n_items:
         return below
-    causes = dict.fromkeys(cause for summary in found[1:] if (cause := why_short(summary, setting)))
-    return [*_never(setting, found), *(f"{cause[0].upper()}{cause[1:]}." for cause in causes), *below]
+    return [*_never(setting, found), *_causes(setting, found), *below]
+
+
+def _causes(setting: Setting, found: Sequence[Summary]) -> list[str]:
+    """Say why each way gains little; what several have in common, once."""
+    ways: dict[str, list[str]] = {}
+    for summary in found[1:]:
+        if cause := why_short(summary, setting):
+            ways.setdefault(cause, []).append(str(summary.variant))
+    return [f"{', '.join(named)}: {cause}." for cause, named in ways.items()]
 
 
 def _never(setting: Setting, found: Sequence[Summary]) -> list[str]:

@@ -59,7 +59,7 @@ def _heading(comparison: Comparison, width: int) -> Iterator[str]:
     ways = counted(len(comparison.variants), "way")
     sample = f"{comparison.n_sampled:,} of {counted(comparison.n_items, 'item')}"
     if comparison.n_sampled == comparison.n_items:
-        sample = f"all {counted(comparison.n_items, 'item')}"
+        sample = f"{'' if comparison.n_items == 1 else 'all '}{counted(comparison.n_items, 'item')}"
     study = shlex.quote(comparison.config_path)
     yield from wrapped(
         "", f"{ways} of running {study}, {_rounds(comparison)}, {sample} each time", width, cuts_words=False
