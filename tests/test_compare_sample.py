@@ -103,7 +103,7 @@ def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread()
         choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=300.0, n_rounds=8, n_cores=2)
     assert str(caught.value) == (
         "--budget 5 min is too short: trying out and 8 rounds of 4 ways with all 30 items, which even so take "
-        "less than 20 × the spread of start and end, take up to 16 min 16 s. "
+        "less than 20 × the spread of start and end, take about 16 min 16 s at most. "
         "Try --budget 21m, fewer ways (--backends, -n) or fewer rounds (--rounds)"
     )
 
@@ -111,7 +111,7 @@ def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread()
 def test_budget_too_short_for_one_item_names_one_that_would_do() -> None:
     with pytest.raises(UsageError, match="too short") as caught:
         choose(pilot(mean=60.0), n_items=10, budget_seconds=300.0, n_rounds=8)
-    assert "8 rounds of 4 ways with 1 item take up to" in str(caught.value)
+    assert "8 rounds of 4 ways with 1 item take about" in str(caught.value)
     enough = duration_seconds(str(caught.value).partition("Try --budget ")[2].partition(",")[0])
     assert 1.2 * 8 * 4 * 60.5 <= enough <= 1.3 * 8 * 4 * 60.5 + 60  # busy machines take longer the next time
     assert choose(pilot(mean=60.0), n_items=10, budget_seconds=enough, n_rounds=8).n_sampled == 1

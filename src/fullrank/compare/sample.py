@@ -5,7 +5,7 @@ Pure arithmetic; the standard library alone. Times are in s.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, sqrt
+from math import ceil, nan, sqrt
 from statistics import median, quantiles
 
 from fullrank.compare.records import Variant
@@ -23,6 +23,8 @@ _ROOM = 1.25
 N_SIGMAS = 2
 """Room that is left for a sample that takes longer than the pilot's items let expect."""
 
+BUSY_CORES = 0.25
+"""Other programs that keep more busy are worth a word."""
 SHORTEST_ITEM_SECONDS = 1e-8
 """No call of Python is shorter; a clock may say 0."""
 
@@ -39,6 +41,8 @@ class Pilot:
     """Wall times of runs of one item without their makespan, of each variant that will be measured."""
     item_seconds: Mapping[Variant, float] = field(default_factory=dict)
     """Makespan / items where a variant has been tried on several; the others are taken to gain nothing."""
+    others_cores: float = nan
+    """Cores that other programs kept busy meanwhile; NaN where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,20 @@ def spread(seconds: Sequence[float]) -> float:
     return high - low
 
 
-def too_short(budget_seconds: float, what: str, *, needed_seconds: float) -> str:
-    """Refuse a budget: ``what`` takes longer than it, and ``needed_seconds`` would do."""
+def too_short(budget_seconds: float, what: str, *, needed_seconds: float, others_cores: float = nan) -> str:
+    """Refuse a budget: ``what`` takes longer than it, and about ``needed_seconds`` would do.
+
+    What was timed beside other programs may take less time on a quiet machine, and that is said.
+    """
+    beside = ""
+    if others_cores > BUSY_CORES:  # NaN is not
+        beside = (
+            f" This was estimated while other programs kept {others_cores:.1f} cores busy: a quiet machine needs less"
+        )
     return (
         f"--budget {spelled_seconds(budget_seconds)} is too short: {what}. "
         f"Try --budget {rounded_up(needed_seconds)}, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+        f"{'.' if beside else ''}{beside}"
     )
 
 
@@ -213,6 +226,6 @@ def _too_short(
         items += f", which it takes to rise {N_SPREADS} × above the spread of start and end,"
     what = (
         f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.start_end_seconds))} with {items} "
-        f"take up to {spelled_seconds(needed_seconds)}"
+        f"take about {spelled_seconds(needed_seconds)} at most"
     )
-    return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds)
+    return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds, others_cores=pilot.others_cores)
