@@ -35,8 +35,8 @@ class Agreement:
         if first.results_sha256 != taken.results_sha256:
             if (index := _computed_by_one(first.result, taken.result)) is not None:
                 raise ResultsDiffer(
-                    f"{variant} computed other items than {first_variant}, item {index} for one, so no times are shown. "
-                    "This is an error of fullrank: each run was to compute the same items. Please report it, with the "
+                    f"{variant} computed other items than {first_variant}, item {index} for one: no times are shown. "
+                    "Each run was to compute the same items: this is an error of fullrank; please report it, with the "
                     "study"
                 )
             found = [
