@@ -14,7 +14,9 @@ from fullrank.compare.variants import n_cores
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 from fullrank.metrics import spelled_seconds
 from fullrank.report.layout import (
+    BULLET,
     PROSE_COLUMNS,
+    CommandLine,
     counted,
     n_lines,
     printable,
@@ -146,7 +148,7 @@ def _cores_busy(summary: Summary, comparison: Comparison) -> str:
 def _recommended(judged: Judgement, width: int) -> Iterator[str]:
     found = judged.recommendation
     yield found.heading
-    yield f"  {found.command}"
+    yield CommandLine(f"  {found.command}")
     for reason in found.reasons:
         yield from wrapped("  ", reason, width)
 
@@ -180,7 +182,7 @@ def _cautions(judged: Judgement, width: int) -> Iterator[str]:
     if judged.cautions:
         yield "Keep in mind"
         for caution in judged.cautions:
-            yield from wrapped("  - ", caution, width)
+            yield from wrapped(BULLET, caution, width)
 
 
 def _machine(comparison: Comparison, width: int) -> Iterator[str]:
