@@ -166,12 +166,15 @@ def percent(cells: list[str]) -> list[float]:
     return [float(cell.removesuffix(" %")) for cell in cells if cell.endswith("%")]
 
 
-@pytest.mark.parametrize(("first", "rows"), [("ways", noise.power_rows), ("noise", noise.order_rows)])
-def test_tables_of_the_method_are_what_simulations_give(first: str, rows: object) -> None:
+@pytest.mark.parametrize(("first", "rows", "n_errors"), [("ways", noise.power_rows, 2), ("noise", noise.order_rows, 1)])
+def test_tables_of_the_method_are_what_simulations_give(first: str, rows: object, n_errors: int) -> None:
+    """The first ``n_errors`` columns are bound and share of the reports that err as they are made here."""
     documented = documented_rows(first)
     assert callable(rows)
     for told, found in zip(documented, rows(), strict=True):
-        assert percent(told) == pytest.approx(percent(found), abs=4.0)  # another numpy may draw other numbers
+        # another numpy may draw other numbers; of errors 1.5 points are two standard deviations of 1,000 reports
+        assert percent(told)[:n_errors] == pytest.approx(percent(found)[:n_errors], abs=1.5)
+        assert percent(told)[n_errors:] == pytest.approx(percent(found)[n_errors:], abs=4.0)
 
 
 def test_prediction_for_a_sample_of_all_items_is_the_command_that_was_measured() -> None:
