@@ -480,6 +480,11 @@ def test_spread_of_rounds_busy_neighbours_and_small_samples_are_cautioned_of() -
         assert any(part in caution for caution in cautions), part
 
 
+def test_short_makespan_is_called_by_its_name_beside_times_inside_items() -> None:
+    short = comparison({SERIAL: Way(0.03, compute=0.001)}, trial=0.2)
+    assert judge(short).cautions[-1].startswith("The makespan of serial is 29.9 ms only")
+
+
 def test_quiet_comparison_has_no_cautions() -> None:
     assert judge(comparison(PURE_PYTHON)).cautions == ()
 

@@ -132,4 +132,4 @@ def test_page_of_a_comparison_has_a_command_to_copy_a_list_of_cautions_and_nothi
     assert re.findall(r"<li>(.*?)</li>", listed[0])[1].startswith("The sample has 3 items for up to 2 workers")
     assert "<p></p>" not in page
     assert re.search(r'<table class="told">\n<tr><th class="left">way<', page)
-    assert ".told td:not(:last-child) { white-space: nowrap; }" in page
+    assert ".told :is(th, td):not(:last-child) { white-space: nowrap; }" in page

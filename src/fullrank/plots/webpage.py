@@ -28,7 +28,7 @@ th, td { text-align: right; padding: 0.2rem 0.9rem 0.2rem 0; border-bottom: 1px 
   vertical-align: top; }
 th { font-weight: 600; color: var(--quiet); }
 .left { text-align: left; }
-.told td:not(:last-child) { white-space: nowrap; }
+.told :is(th, td):not(:last-child) { white-space: nowrap; }
 ul { margin: 0.3rem 0; padding-left: 1.2rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; margin: 0.4rem 0; }
 dt { color: var(--quiet); display: flex; justify-content: space-between; gap: 1rem; }
