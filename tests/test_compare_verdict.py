@@ -378,6 +378,13 @@ def test_every_reason_why_nothing_pays_names_its_way() -> None:
     assert any(text.startswith("processes ×2: an item takes 2.0× as long beside others") for text in reasons)
 
 
+def test_way_that_starts_at_once_has_its_reason_beside_one_that_the_items_are_too_few_for() -> None:
+    ways = {SERIAL: Way(4.0), PROCESSES: Way(4.0, 2.0), MPI: Way(4.0, 2.0, around=3.0)}
+    reasons = judge(comparison(ways, n_items=400, n_sampled=400)).recommendation.reasons
+    assert reasons[1].startswith("processes ×2: an item takes 2.0× as long beside others")
+    assert "below about 560 items like these mpi ×2 does not pay" in reasons[2]
+
+
 def test_gain_of_some_per_cent_is_shown_but_no_reason_to_leave_the_simplest_way() -> None:
     judged = judge(comparison({SERIAL: Way(4.0), PROCESSES: Way(3.85, 2.0)}, noise=0.003))
     assert verdict_on(PROCESSES, judged).outcome is Outcome.PAYS_LITTLE

@@ -202,12 +202,14 @@ def _sharing(setting: Setting, found: Sequence[Summary]) -> list[Summary]:
 
 
 def _told(at: BreakEven, setting: Setting, found: Sequence[Summary]) -> list[str]:
-    sooner = [
-        summary
-        for summary in _sharing(setting, found)
-        if not never_pays(summary) and break_even_of(summary, setting) is None
-    ]
-    return told(at, setting.baseline, n_items=setting.comparison.n_items, is_first=not sooner)
+    is_first = not _starting_at_once(setting, found)
+    return told(at, setting.baseline, n_items=setting.comparison.n_items, is_first=is_first)
+
+
+def _starting_at_once(setting: Setting, found: Sequence[Summary]) -> list[Summary]:
+    """Return the ways that more items than there are would not help, as they take no longer to start and to end."""
+    sharing = _sharing(setting, found)
+    return [summary for summary in sharing if not never_pays(summary) and break_even_of(summary, setting) is None]
 
 
 def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven | None) -> list[str]:
@@ -217,14 +219,14 @@ def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven 
         return ["The study has one item: nothing can be shared out."]
     below = _told(at, setting, found) if at is not None else []
     if at is not None and at.n_items > setting.comparison.n_items:
-        return below
-    return [*_never(setting, found), *_causes(setting, found), *below]
+        return [*_causes(setting, _starting_at_once(setting, found)), *below]
+    return [*_never(setting, found), *_causes(setting, found[1:]), *below]
 
 
-def _causes(setting: Setting, found: Sequence[Summary]) -> list[str]:
-    """Say why each way gains little; what several have in common, once."""
+def _causes(setting: Setting, ways_short: Sequence[Summary]) -> list[str]:
+    """Say why each of these ways gains little; what several have in common, once."""
     ways: dict[str, list[str]] = {}
-    for summary in found[1:]:
+    for summary in ways_short:
         if cause := why_short(summary, setting):
             ways.setdefault(cause, []).append(str(summary.variant))
     return [f"{', '.join(named)}: {cause}." for cause, named in ways.items()]
