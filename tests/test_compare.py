@@ -237,6 +237,13 @@ def test_bad_words_are_refused_before_anything_runs(project: Project, args: tupl
     assert project.files() == before
 
 
+def test_two_studies_are_not_taken_for_results(project: Project) -> None:
+    done = project.fullrank("compare", "a.toml", "b.toml")
+    assert done.returncode == 2
+    assert "expected one study, a TOML file, got a.toml b.toml; compare one study after the other" in done.stderr
+    assert "diff" not in done.stderr
+
+
 @pytest.mark.parametrize("files", [("a.h5", "b.h5"), ("a.h5",), ("study.toml", "b.h5")])
 def test_results_are_for_diff_to_compare(project: Project, files: tuple[str, ...]) -> None:
     done = project.fullrank("compare", *files)

@@ -18,7 +18,7 @@ from fullrank.compare import conduct, measure, tryout
 from fullrank.compare.measure import Bench, RunFailed, Taken
 from fullrank.compare.records import Variant
 from fullrank.compare.rounds import Rounds, order_of_round
-from fullrank.compare.sample import Sample
+from fullrank.compare.sample import Sample, choose
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE, Place, Plan
 from fullrank.errors import BackendError, FailedItems, FullrankError, Stopped, StorageError, UsageError
@@ -171,9 +171,24 @@ def test_budget_that_is_too_short_for_one_item_is_refused_after_one_run() -> Non
     assert bench.runs == [(BASELINE, 1)]
 
 
+def test_refusal_of_a_budget_says_that_the_machine_was_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = FakeBench()
+    with pytest.raises(UsageError) as quiet:
+        try_out(bench, budget_seconds=30.0)
+    assert "other programs" not in str(quiet.value)
+    run = bench.run
+    monkeypatch.setattr(bench, "run", lambda variant, n_items: replace(run(variant, n_items), others_cores=1.7))
+    with pytest.raises(UsageError, match=r"while other programs kept 1\.7 cores busy: a quiet machine needs less$"):
+        try_out(bench, budget_seconds=30.0)
+    with pytest.raises(UsageError, match=r"while other programs kept 1\.7 cores busy: a quiet machine needs less$"):
+        choose(try_out(bench).pilot(), n_items=2, budget_seconds=30.0)
+
+
 def test_budget_is_hopeless_if_even_half_of_what_this_command_took_is_too_much_for_each_run() -> None:
     # 2 trials and 7 rounds of 3 ways, 0.2 s each
-    with pytest.raises(UsageError, match=r"--budget 5\.39 s is too short: .* take at least 5\.40 s.*Try --budget 40s,"):
+    with pytest.raises(
+        UsageError, match=r"--budget 5\.39 s is too short: .* take at least about 5\.40 s.*Try --budget 40s,"
+    ):
         tryout.refuse_hopeless(5.39, n_variants=3, n_rounds=7, own_cpu_seconds=0.4)
     tryout.refuse_hopeless(5.41, n_variants=3, n_rounds=7, own_cpu_seconds=0.4)
 

@@ -75,9 +75,27 @@ def test_study_shorter_than_the_spread_is_told_with_numbers_that_bear_it_out() -
     # 30 s in all; 20 × 0.9 s of spread is 18 s for each of two workers, who compute for 15 s each
     found = choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=5000.0, n_rounds=8, n_cores=2)
     assert found.notes == (
-        "The whole study computes for 30.0 s only, shared out over 2 workers for 15.0 s, which is less than 20 × the "
-        "spread of threads ×2's start and end, 900 ms.",
+        "The whole study takes 30.0 s inside items only, a makespan of 15.0 s with threads ×2, which is less than "
+        "20 × the spread of threads ×2's start and end, 20 × 900 ms.",
     )
+
+
+def test_one_item_is_not_said_to_be_shared_out() -> None:
+    found = choose(pilot(mean=1e-4, jitter=0.1), n_items=1, budget_seconds=100.0, n_rounds=8, n_cores=2)
+    assert found.notes[0].startswith("The whole study takes 100 µs inside items only, which is less than 20 × the ")
+    # 20 × 0.04 s of spread are 0.8 s: two workers would halve 1 s, and one item keeps both from it
+    assert choose(pilot(mean=1.0, jitter=0.04), n_items=1, budget_seconds=1e3, n_rounds=8, n_cores=2).notes == ()
+
+
+@pytest.mark.parametrize(("n_timed", "makespan"), [(24, 3.0), (12, 2.0), (8, 1.0), (1, 1.0)])
+def test_items_that_wait_are_shared_by_more_workers_than_cores(n_timed: int, makespan: float) -> None:
+    serial, eight = Variant("serial", 1), Variant("threads", 8)
+    times = {serial: (0.5, 0.5, 0.5), eight: (0.5, 0.7, 0.5)}
+    tried = Pilot(1.0, 0.0, n_timed, times, {serial: 1.0, eight: makespan / n_timed})
+    found = choose(tried, n_items=1000, budget_seconds=8 * (1.0 + 32 * 2.0) + 5, n_rounds=8, n_cores=2)
+    assert found.n_sampled / 8 * 1.0 >= 20 * 0.2
+    with pytest.raises(UsageError, match="with 32 items, which it takes"):
+        choose(tried, n_items=1000, budget_seconds=8 * (1.0 + 8 * 1.0), n_rounds=8, n_cores=2)
 
 
 def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread() -> None:
@@ -85,7 +103,7 @@ def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread()
         choose(pilot(mean=1.0, jitter=0.9), n_items=30, budget_seconds=300.0, n_rounds=8, n_cores=2)
     assert str(caught.value) == (
         "--budget 5 min is too short: trying out and 8 rounds of 4 ways with all 30 items, which even so take "
-        "less than 20 × the spread of start and end, take up to 16 min 16 s. "
+        "less than 20 × the spread of start and end, take about 16 min 16 s at most. "
         "Try --budget 21m, fewer ways (--backends, -n) or fewer rounds (--rounds)"
     )
 
@@ -93,7 +111,7 @@ def test_refusal_for_a_whole_study_does_not_say_that_it_rises_above_the_spread()
 def test_budget_too_short_for_one_item_names_one_that_would_do() -> None:
     with pytest.raises(UsageError, match="too short") as caught:
         choose(pilot(mean=60.0), n_items=10, budget_seconds=300.0, n_rounds=8)
-    assert "8 rounds of 4 ways with 1 item take up to" in str(caught.value)
+    assert "8 rounds of 4 ways with 1 item take about" in str(caught.value)
     enough = duration_seconds(str(caught.value).partition("Try --budget ")[2].partition(",")[0])
     assert 1.2 * 8 * 4 * 60.5 <= enough <= 1.3 * 8 * 4 * 60.5 + 60  # busy machines take longer the next time
     assert choose(pilot(mean=60.0), n_items=10, budget_seconds=enough, n_rounds=8).n_sampled == 1

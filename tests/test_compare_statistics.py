@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fullrank.compare.prediction import predicted_study_seconds
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.statistics import (
     default_rounds,
@@ -21,7 +22,6 @@ from fullrank.compare.statistics import (
     n_with_baseline,
     rounds_for,
 )
-from fullrank.compare.summary import predicted_study_seconds
 from fullrank.compare.verdict import Outcome, judge
 
 METHOD = Path(__file__).parents[1] / "docs" / "method.md"
@@ -104,7 +104,10 @@ def says_different(comparison: Comparison) -> bool:
     judged = judge(comparison)
     found = [verdict.summary for verdict in judged.verdicts if verdict.summary is not None]
     return (
-        any(verdict.outcome in (Outcome.PAYS, Outcome.SLOWER) for verdict in judged.verdicts)
+        any(
+            verdict.outcome in (Outcome.PAYS, Outcome.PAYS_LITTLE, Outcome.TAKEN_BACK, Outcome.SLOWER)
+            for verdict in judged.verdicts
+        )
         or any(summary.speedup.least > 1 or summary.speedup.most < 1 for summary in found[1:])
         or bool(judged.recommendation.separably_slower)
         or judged.recommendation.variant != THIRTEEN[0]
@@ -163,12 +166,15 @@ def percent(cells: list[str]) -> list[float]:
     return [float(cell.removesuffix(" %")) for cell in cells if cell.endswith("%")]
 
 
-@pytest.mark.parametrize(("first", "rows"), [("ways", noise.power_rows), ("noise", noise.order_rows)])
-def test_tables_of_the_method_are_what_simulations_give(first: str, rows: object) -> None:
+@pytest.mark.parametrize(("first", "rows", "n_errors"), [("ways", noise.power_rows, 2), ("noise", noise.order_rows, 1)])
+def test_tables_of_the_method_are_what_simulations_give(first: str, rows: object, n_errors: int) -> None:
+    """The first ``n_errors`` columns are bound and share of the reports that err as they are made here."""
     documented = documented_rows(first)
     assert callable(rows)
     for told, found in zip(documented, rows(), strict=True):
-        assert percent(told) == pytest.approx(percent(found), abs=4.0)  # another numpy may draw other numbers
+        # another numpy may draw other numbers; of errors 1.5 points are two standard deviations of 1,000 reports
+        assert percent(told)[:n_errors] == pytest.approx(percent(found)[:n_errors], abs=1.5)
+        assert percent(told)[n_errors:] == pytest.approx(percent(found)[n_errors:], abs=4.0)
 
 
 def test_prediction_for_a_sample_of_all_items_is_the_command_that_was_measured() -> None:

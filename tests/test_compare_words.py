@@ -163,6 +163,14 @@ def test_text_from_outside_cannot_steer_the_terminal() -> None:
     assert all(character.isprintable() or character == "\n" for character in report)
 
 
+def test_study_of_one_item_has_no_plural() -> None:
+    one = {SERIAL: Way(0.05, longest=0.05), PROCESSES: Way(0.06, 1.0, 0.35, compute=0.05, longest=0.05)}
+    report = text(comparison(one, n_items=1, n_sampled=1))
+    assert "11 rounds, 1 item each time" in report
+    assert "1 items" not in report
+    assert "all 1" not in report
+
+
 def test_machine_is_named() -> None:
     assert "Machine  Example CPU, 2 usable cores (2 physical), Python 3.11.7, GIL enabled\n" in text(whole())
 

@@ -122,3 +122,14 @@ def test_verdicts_are_a_table_with_a_column_for_each_figure() -> None:
     reader = Reader()
     reader.feed(page)
     assert sorted(reader.words) == sorted(text_of_comparison(found, width=10_000).split())
+
+
+def test_page_of_a_comparison_has_a_command_to_copy_a_list_of_cautions_and_nothing_empty() -> None:
+    page = plots.comparison_page(comparison(PURE_PYTHON, noise=0.3, n_sampled=3))
+    assert "<pre>fullrank run study.toml -b processes -n 2</pre>" in page
+    listed = re.findall(r"<h2>Keep in mind</h2>\n<ul>\n(.*?)\n</ul>", page, re.DOTALL)
+    assert len(listed) == 1
+    assert re.findall(r"<li>(.*?)</li>", listed[0])[1].startswith("The sample has 3 items for up to 2 workers")
+    assert "<p></p>" not in page
+    assert re.search(r'<table class="told">\n<tr><th class="left">way<', page)
+    assert ".told :is(th, td):not(:last-child) { white-space: nowrap; }" in page

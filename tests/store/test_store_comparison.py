@@ -13,7 +13,15 @@ import xarray
 
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.errors import OutputError
-from fullrank.store import ResultFile, is_comparison, is_ours, read_comparison, write_comparison
+from fullrank.store import (
+    ResultFile,
+    differences,
+    is_comparison,
+    is_ours,
+    read_comparison,
+    verify,
+    write_comparison,
+)
 
 SERIAL, PROCESSES, MPI = Variant("serial", 1), Variant("processes", 2), Variant("mpi", 2)
 
@@ -89,7 +97,7 @@ def test_comparison_without_notes_or_measurements_is_a_file_too(tmp_path: Path) 
 def test_comparison_and_result_are_not_taken_for_each_other(path: Path) -> None:
     assert is_comparison(path)
     assert not is_ours(path)
-    with pytest.raises(OutputError, match="not a result file of fullrank"):
+    with pytest.raises(OutputError, match="expected a result file, got a comparison"):
         ResultFile(path)
 
 
@@ -138,6 +146,12 @@ def test_file_of_a_newer_version_says_so(path: Path) -> None:
         file.attrs["format_version"] = np.int32(2)
     with pytest.raises(OutputError, match="written by a newer fullrank, in format version 2"):
         read_comparison(path)
+
+
+def test_comparison_that_is_taken_for_a_result_is_told_to_be_one(path: Path) -> None:
+    for read in (lambda: verify(path), lambda: differences(path, path), lambda: ResultFile(path)):
+        with pytest.raises(OutputError, match=r"got a comparison of ways of running; .*report"):
+            read()
 
 
 def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,9 +44,12 @@ def compare(arguments: Namespace, _crew: Any) -> int:
 
 def _refuse_results(files: list[Path]) -> None:
     """Refuse what is meant for ``fullrank diff``."""
-    if len(files) > 1 or files[0].suffix in (".h5", ".hdf5", ".nc"):
+    results = [file for file in files if file.suffix in (".h5", ".hdf5", ".nc")]
+    if len(files) > 1 or results:
         named = " ".join(shlex.quote(str(file)) for file in files)
         hint = "; did you mean `fullrank diff`, which tells whether two results are equal?"
+        if not results:
+            hint = "; compare one study after the other"
         raise UsageError(f"compare: expected one study, a TOML file, got {named}{hint}")
 
 

@@ -1,9 +1,14 @@
 """Do all ways of running give the same results? Before that is known, no time is worth a look."""
 
+from pathlib import Path
+
+import numpy as np
+
 from fullrank.compare.measure import Bench, Taken
 from fullrank.compare.records import Variant
 from fullrank.errors import ResultsDiffer
-from fullrank.store import differences
+from fullrank.status import Status
+from fullrank.store import ResultFile, block_size, differences
 
 _CURE = (
     "Results of one item may depend on its parameters and its seed alone. If the function draws random numbers, "
@@ -28,6 +33,12 @@ class Agreement:
             return
         first_variant, first = self._first
         if first.results_sha256 != taken.results_sha256:
+            if (index := _computed_by_one(first.result, taken.result)) is not None:
+                raise ResultsDiffer(
+                    f"{variant} computed other items than {first_variant}, item {index} for one: no times are shown. "
+                    "Each run was to compute the same items: this is an error of fullrank; please report it, with the "
+                    "study"
+                )
             found = [
                 sentence.replace(f"in {first.result}", f"by {first_variant}").replace(
                     f"in {taken.result}", f"by {variant}"
@@ -42,3 +53,16 @@ class Agreement:
                     + _CURE
                 )
         self._bench.remove(taken)
+
+
+def _computed_by_one(a: Path, b: Path) -> int | None:
+    """Return the first item that has an end in one of the files alone, None if there is none."""
+    with ResultFile(a) as first, ResultFile(b) as second:
+        if first.n_items != second.n_items:
+            return None  # another study, which differences() tells
+        n = min(block_size(first), block_size(second))
+        for x, y in zip(first.blocks(n), second.blocks(n), strict=True):
+            places = np.flatnonzero((x.status.ravel() == Status.MISSING) != (y.status.ravel() == Status.MISSING))
+            if places.size:
+                return int(x.start + places[0])
+    return None

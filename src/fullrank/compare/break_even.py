@@ -39,15 +39,34 @@ def break_even(summary: Summary, baseline: Summary, *, n_items: int, n_cores: in
     """
     more_seconds = summary.start_end_seconds - baseline.start_end_seconds
     saved_seconds = baseline.growth_seconds - summary.growth_seconds
-    is_bound = not summary.speedup.least > 1
+    is_bound = not _is_measured_gain(summary)
+    if never_pays(summary) or not more_seconds > 0:  # NaN is not
+        return None
     if is_bound:
-        n_useful = min(summary.variant.n_workers, n_cores or summary.variant.n_workers)
-        saved_seconds = baseline.growth_seconds * (1 - 1 / n_useful)
-    if never_pays(summary) or not (more_seconds > 0 and saved_seconds > 0):  # NaN is neither
+        return _bound(summary.variant, more_seconds, baseline.growth_seconds, n_items=n_items, n_cores=n_cores)
+    if not saved_seconds > 0:
         return None
     n_needed = ceil(more_seconds / saved_seconds)
     item_seconds = baseline.growth_seconds * n_needed / n_items
-    return BreakEven(summary.variant, more_seconds, saved_seconds, n_needed, item_seconds, is_bound)
+    return BreakEven(summary.variant, more_seconds, saved_seconds, n_needed, item_seconds, is_bound=False)
+
+
+def _is_measured_gain(summary: Summary) -> bool:
+    """Return whether the rounds show a gain; where they are too few for any verdict, whether their median is one."""
+    return (summary.speedup.least if summary.speedup.interval else summary.speedup.median) > 1
+
+
+def _bound(
+    variant: Variant, more_seconds: float, growth_seconds: float, *, n_items: int, n_cores: int | None
+) -> BreakEven | None:
+    """Return the same for workers that lose nothing: n items take them as long as n / workers, but no less than one."""
+    n_useful = min(variant.n_workers, n_cores or variant.n_workers)
+    spared, n_spared = 1 - 1 / n_useful, n_items - max(1.0, n_items / n_useful)
+    if not (spared > 0 and n_spared > 0 and growth_seconds > 0):
+        return None
+    n_ones = more_seconds / growth_seconds
+    n_needed = max(ceil(n_ones) + 1, ceil(n_ones / spared))
+    return BreakEven(variant, more_seconds, spared * growth_seconds, n_needed, more_seconds / n_spared, is_bound=True)
 
 
 def never_pays(summary: Summary) -> bool:
@@ -56,7 +75,12 @@ def never_pays(summary: Summary) -> bool:
 
 
 def told(at: BreakEven, baseline: Summary, *, n_items: int, is_first: bool) -> list[str]:
-    """Say below how many items this way does not pay, and why; ``is_first`` says that no other pays sooner."""
+    """Say below how many items this way does not pay, and why; ``is_first`` says that no other pays sooner.
+
+    Nothing, if it is none: any study has one item.
+    """
+    if at.n_items <= 1:
+        return []
     subject = "nothing pays" if is_first else f"{at.variant} does not pay"
     losing_nothing = ", not even with workers that lose nothing" if at.is_bound else ""
     saves = f"{spelled_seconds(at.saved_seconds)}{' at most' if at.is_bound else ''}"
@@ -73,6 +97,15 @@ def told(at: BreakEven, baseline: Summary, *, n_items: int, is_first: bool) -> l
         f"With {n_items:,} items, each would have to take {least}{about_seconds(at.item_seconds)} instead of "
         f"{spelled_seconds(baseline.growth_seconds)}.",
     ]
+
+
+def these(n_items: int) -> str:
+    """Spell the study's items where "items" was said before.
+
+    >>> these(2000), these(1)
+    ('these 2,000', 'this 1')
+    """
+    return f"{'this' if n_items == 1 else 'these'} {n_items:,}"
 
 
 def about(n: int) -> str:

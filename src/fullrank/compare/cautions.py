@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from statistics import quantiles
 
-from fullrank.compare.reasons import Setting
+from fullrank.compare.reasons import Setting, may_wait
 from fullrank.compare.sample import N_SPREADS, spread
 from fullrank.compare.statistics import default_rounds
 from fullrank.compare.summary import Summary, by_round
@@ -64,6 +64,8 @@ def _neighbours(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
 
 
 def _crowded(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
+    if may_wait(setting.baseline):
+        return
     for kind, meaning in (("usable", "they take turns (oversubscribed)"), ("physical", "hyper-threads are not cores")):
         crowded = [
             str(summary.variant)
@@ -90,7 +92,7 @@ def _short(setting: Setting, found: Sequence[Summary]) -> Iterator[str]:
         start_end_spread = spread(setting.comparison.trial_start_end_seconds.get(summary.variant, ()))
         if summary.makespan_seconds < N_SPREADS * start_end_spread:
             yield (
-                f"{summary.variant} computed for {spelled_seconds(summary.makespan_seconds)} only, while its "
+                f"The makespan of {summary.variant} is {spelled_seconds(summary.makespan_seconds)} only, while its "
                 f"start and end vary by {spelled_seconds(start_end_spread)}: whole-command times say little here."
             )
             return

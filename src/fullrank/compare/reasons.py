@@ -1,16 +1,16 @@
 """Why a way of running gains less than its workers could: told from the figures, the likeliest cause first."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
 
 from fullrank.compare.break_even import BreakEven, break_even
+from fullrank.compare.prediction import ONE_CORE_BUSY
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import Summary
+from fullrank.compare.variants import n_cores
 from fullrank.metrics import spelled_seconds, spelled_share
+from fullrank.report.layout import counted
 
-ONE_CORE_BUSY = 1.3
-"""Up to here threads have computed one at a time; the rest is fullrank's own work outside items."""
 WAITING_CORES_BUSY = 0.5
 """A serial run below this waits (for a disk, a network, a clock) more than it computes."""
 LOW_BALANCE = 0.85
@@ -46,19 +46,6 @@ class Setting:
         if not isinstance(n_all, int | float) or n_usable is None:
             return summary.others_cores
         return summary.others_cores - max(0.0, min(summary.others_cores, n_all - n_usable))
-
-
-def n_cores(machine: Mapping[str, str | int | float], variant: Variant, *, kind: str = "usable") -> int | None:
-    """Return how many cores there are for ``variant``: only ranks reach those of a job's other nodes.
-
-    >>> machine = {"usable_cores": 32, "node_cores": 8}
-    >>> n_cores(machine, Variant("mpi", 32)), n_cores(machine, Variant("processes", 8))
-    (32, 8)
-    """
-    found = machine.get(f"{kind}_cores")
-    if kind == "usable" and variant.backend != "mpi":
-        found = machine.get("node_cores", found)
-    return int(found) if isinstance(found, int | float) else None
 
 
 def may_wait(baseline: Summary) -> bool:
@@ -114,7 +101,8 @@ def why_short(summary: Summary, setting: Setting) -> str:
 
 def break_even_of(summary: Summary, setting: Setting) -> BreakEven | None:
     """Return where this way starts to pay; None if its start and end take no longer, or nothing is ever gained."""
-    n_items, n_cores = setting.comparison.n_items, setting.n_cores(summary.variant)
+    n_items = setting.comparison.n_items
+    n_cores = None if may_wait(setting.baseline) else setting.n_cores(summary.variant)
     return break_even(summary, setting.baseline, n_items=n_items, n_cores=n_cores)
 
 
@@ -144,7 +132,7 @@ def _start_end(summary: Summary, setting: Setting) -> str:
     if found is None or not has_too_few_items(summary, setting):
         return ""
     longer = f"its start and end take {spelled_seconds(found.more_seconds)} longer than {setting.baseline.variant}'s"
-    return f"{longer}, more than {setting.comparison.n_items:,} such items can make up for"
+    return f"{longer}, more than {counted(setting.comparison.n_items, 'such item')} can make up for"
 
 
 def _long_item(summary: Summary, setting: Setting) -> str:

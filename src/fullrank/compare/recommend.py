@@ -16,7 +16,7 @@ from fullrank.compare.reasons import (
     why_short,
 )
 from fullrank.compare.records import Comparison, Variant
-from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others
+from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others, rounds_for
 from fullrank.compare.summary import Summary, ratios, study_seconds
 from fullrank.durations import duration_seconds, rounded_up
 from fullrank.metrics import spelled_seconds
@@ -85,15 +85,14 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
     times = {summary.variant: _time_against(best, summary, setting) for summary in paying if summary is not best}
     slower = tuple(variant for variant, against in times.items() if against.least > 1)
     untold = any(against.interval is None for against in times.values())
-    candidates = [best] if untold else [summary for summary in paying if summary.variant not in slower]
-    chosen = min(candidates, key=lambda summary: simplicity(summary.variant))
+    chosen = min((s for s in paying if s.variant not in slower), key=lambda summary: simplicity(summary.variant))
     reasons = [_why(chosen, best, paying, untold=untold, n_variants=len(setting.comparison.variants))]
     if chosen is not best and times[chosen.variant].median > MUCH_FASTER:
         factor = times[chosen.variant].median
         reasons.append(f"{best.variant} may be {factor:.2f}× faster; more rounds would tell.")
     reasons.append(_whole_study(chosen, setting))
     at = break_even_of(chosen, setting)
-    if at is not None:
+    if at is not None and at.n_items > 1:
         reasons.append(_below(at, setting))
     command = command_line(chosen.variant, setting.comparison.config_path)
     return Recommendation(chosen.variant, command, tuple(reasons), at, slower)
@@ -101,7 +100,7 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
 
 def _time_against(best: Summary, summary: Summary, setting: Setting) -> Estimate:
     """Return the study's time this way / that of the best way, of each round."""
-    variants, times = setting.comparison.variants, study_seconds(setting.comparison)
+    variants, times = setting.comparison.variants, study_seconds(setting.comparison, with_wait=False)
     against_best = ratios(times[variants.index(summary.variant)], times[variants.index(best.variant)])
     return estimate(against_best, n_comparisons=n_among_others(len(variants)))
 
@@ -110,7 +109,10 @@ def _why(chosen: Summary, best: Summary, paying: Sequence[Summary], *, untold: b
     if len(paying) == 1:
         return "It is the only way that is shown to be worth it."
     if untold:
-        return f"It has the shortest median; to tell apart what pays among {n_variants} ways takes more rounds."
+        return (
+            f"It is the simplest that pays; to tell apart what pays among {n_variants} ways takes "
+            f"{rounds_for(n_among_others(n_variants))} rounds."
+        )
     if chosen is not best:
         return f"It is the simplest way that is not separably slower than the fastest, {best.variant}."
     simpler = [other for other in paying if simplicity(other.variant) < simplicity(chosen.variant)]
@@ -200,22 +202,34 @@ def _sharing(setting: Setting, found: Sequence[Summary]) -> list[Summary]:
 
 
 def _told(at: BreakEven, setting: Setting, found: Sequence[Summary]) -> list[str]:
-    sooner = [
-        summary
-        for summary in _sharing(setting, found)
-        if not never_pays(summary) and break_even_of(summary, setting) is None
-    ]
-    return told(at, setting.baseline, n_items=setting.comparison.n_items, is_first=not sooner)
+    is_first = not _starting_at_once(setting, found)
+    return told(at, setting.baseline, n_items=setting.comparison.n_items, is_first=is_first)
+
+
+def _starting_at_once(setting: Setting, found: Sequence[Summary]) -> list[Summary]:
+    """Return the ways that more items than there are would not help, as they take no longer to start and to end."""
+    sharing = _sharing(setting, found)
+    return [summary for summary in sharing if not never_pays(summary) and break_even_of(summary, setting) is None]
 
 
 def _why_nothing_pays(setting: Setting, found: Sequence[Summary], at: BreakEven | None) -> list[str]:
     if setting.n_cores(setting.baseline.variant) == 1:
         return ["There is one usable core: nothing can be shared out."]
+    if setting.comparison.n_items == 1:
+        return ["The study has one item: nothing can be shared out."]
     below = _told(at, setting, found) if at is not None else []
     if at is not None and at.n_items > setting.comparison.n_items:
-        return below
-    causes = dict.fromkeys(cause for summary in found[1:] if (cause := why_short(summary, setting)))
-    return [*_never(setting, found), *(f"{cause[0].upper()}{cause[1:]}." for cause in causes), *below]
+        return [*_causes(setting, _starting_at_once(setting, found)), *below]
+    return [*_never(setting, found), *_causes(setting, found[1:]), *below]
+
+
+def _causes(setting: Setting, ways_short: Sequence[Summary]) -> list[str]:
+    """Say why each of these ways gains little; what several have in common, once."""
+    ways: dict[str, list[str]] = {}
+    for summary in ways_short:
+        if cause := why_short(summary, setting):
+            ways.setdefault(cause, []).append(str(summary.variant))
+    return [f"{', '.join(named)}: {cause}." for cause, named in ways.items()]
 
 
 def _never(setting: Setting, found: Sequence[Summary]) -> list[str]:

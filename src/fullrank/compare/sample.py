@@ -5,7 +5,7 @@ Pure arithmetic; the standard library alone. Times are in s.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, sqrt
+from math import ceil, nan, sqrt
 from statistics import median, quantiles
 
 from fullrank.compare.records import Variant
@@ -23,6 +23,8 @@ _ROOM = 1.25
 N_SIGMAS = 2
 """Room that is left for a sample that takes longer than the pilot's items let expect."""
 
+BUSY_CORES = 0.25
+"""Other programs that keep more busy are worth a word."""
 SHORTEST_ITEM_SECONDS = 1e-8
 """No call of Python is shorter; a clock may say 0."""
 
@@ -39,6 +41,8 @@ class Pilot:
     """Wall times of runs of one item without their makespan, of each variant that will be measured."""
     item_seconds: Mapping[Variant, float] = field(default_factory=dict)
     """Makespan / items where a variant has been tried on several; the others are taken to gain nothing."""
+    others_cores: float = nan
+    """Cores that other programs kept busy meanwhile; NaN where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ def choose(
     Without ``n_rounds`` these are the default for the number of variants, and fewer, as far as a verdict allows, where
     the budget is short. Raises UsageError, which names a budget that would do.
     """
-    longest = _longest_needed(pilot, n_cores=n_cores)
-    wanted = max(1, ceil(longest.needed_seconds / max(pilot.item_mean_seconds, SHORTEST_ITEM_SECONDS) - 1e-9))
+    longest = _longest_needed(pilot, n_items=n_items, n_cores=n_cores)
+    wanted = longest.n_items
     needed = min(wanted, n_items)
     n_variants = len(pilot.start_end_seconds)
     most = n_rounds or default_rounds(n_variants)
@@ -114,11 +118,20 @@ def spread(seconds: Sequence[float]) -> float:
     return high - low
 
 
-def too_short(budget_seconds: float, what: str, *, needed_seconds: float) -> str:
-    """Refuse a budget: ``what`` takes longer than it, and ``needed_seconds`` would do."""
+def too_short(budget_seconds: float, what: str, *, needed_seconds: float, others_cores: float = nan) -> str:
+    """Refuse a budget: ``what`` takes longer than it, and about ``needed_seconds`` would do.
+
+    What was timed beside other programs may take less time on a quiet machine, and that is said.
+    """
+    beside = ""
+    if others_cores > BUSY_CORES:  # NaN is not
+        beside = (
+            f" This was estimated while other programs kept {others_cores:.1f} cores busy: a quiet machine needs less"
+        )
     return (
         f"--budget {spelled_seconds(budget_seconds)} is too short: {what}. "
         f"Try --budget {rounded_up(needed_seconds)}, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+        f"{'.' if beside else ''}{beside}"
     )
 
 
@@ -127,24 +140,43 @@ class _Needed:
     """The variant that takes the largest sample to rise above the spread of its start and end."""
 
     variant: Variant
-    n_useful: int
-    """Workers that share the items out, at best."""
+    item_seconds: float
+    """What an item adds to its makespan, at best."""
     spread_seconds: float
     start_end_seconds: float
 
     @property
-    def needed_seconds(self) -> float:
-        """Inside items, all workers together."""
-        return N_SPREADS * self.spread_seconds * self.n_useful
+    def n_items(self) -> int:
+        """Items that this takes."""
+        return max(1, ceil(N_SPREADS * self.spread_seconds / self.item_seconds - 1e-9))
 
 
-def _longest_needed(pilot: Pilot, *, n_cores: int) -> _Needed:
+def _longest_needed(pilot: Pilot, *, n_items: int, n_cores: int) -> _Needed:
     """Return what rises above the spread of start and end in every variant, however well it shares the items out."""
     found = [
-        _Needed(variant, min(variant.n_workers, max(n_cores, 1)), spread(seconds), median(seconds))
+        _Needed(
+            variant,
+            _least_item_seconds(pilot, variant, n_items=n_items, n_cores=n_cores),
+            spread(seconds),
+            median(seconds),
+        )
         for variant, seconds in pilot.start_end_seconds.items()
     ]
-    return max(found, key=lambda needed: needed.needed_seconds)
+    return max(found, key=lambda needed: needed.n_items)
+
+
+def _least_item_seconds(pilot: Pilot, variant: Variant, *, n_items: int, n_cores: int) -> float:
+    """Return what an item adds to the makespan of a variant at the least.
+
+    Workers that compute share the cores; those whose items wait may be more, and what was tried out tells. Few items
+    leave some of them idle at the end, which more would not. No item is shared.
+    """
+    n_useful = min(variant.n_workers, n_items)
+    shared = pilot.item_mean_seconds / min(n_useful, max(n_cores, 1))
+    if variant in pilot.item_seconds:
+        n_each = pilot.n_timed / n_useful
+        shared = min(shared, pilot.item_seconds[variant] * n_each / ceil(n_each))
+    return max(shared, SHORTEST_ITEM_SECONDS)
 
 
 def _total(pilot: Pilot, n_sampled: int, *, n_rounds: int) -> float:
@@ -172,15 +204,14 @@ def _n_fitting(pilot: Pilot, sizes: range, *, n_rounds: int, seconds: float) -> 
 
 
 def _all_too_short(pilot: Pilot, longest: _Needed, n_items: int) -> str:
-    study_seconds = n_items * pilot.item_mean_seconds
-    makespan_seconds = study_seconds / longest.n_useful
-    computes = f"The whole study computes for {spelled_seconds(study_seconds)} only"
-    if longest.n_useful > 1:
-        computes += f", shared out over {longest.n_useful} workers for {spelled_seconds(makespan_seconds)}"
+    makespan_seconds, variant = n_items * longest.item_seconds, longest.variant
+    takes = f"The whole study takes {spelled_seconds(n_items * pilot.item_mean_seconds)} inside items only"
+    if variant.n_workers > 1 and n_items > 1:
+        takes += f", a makespan of {spelled_seconds(makespan_seconds)} with {variant}"
     mostly = ": its times are mostly start and end" if longest.start_end_seconds > makespan_seconds else ""
     return (
-        f"{computes}, which is less than {N_SPREADS} × the spread of {longest.variant}'s start and end, "
-        f"{spelled_seconds(longest.spread_seconds)}{mostly}."
+        f"{takes}, which is less than {N_SPREADS} × the spread of {variant}'s start and end, "
+        f"{N_SPREADS} × {spelled_seconds(longest.spread_seconds)}{mostly}."
     )
 
 
@@ -195,6 +226,6 @@ def _too_short(
         items += f", which it takes to rise {N_SPREADS} × above the spread of start and end,"
     what = (
         f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.start_end_seconds))} with {items} "
-        f"take up to {spelled_seconds(needed_seconds)}"
+        f"take about {spelled_seconds(needed_seconds)} at most"
     )
-    return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds)
+    return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds, others_cores=pilot.others_cores)

@@ -8,8 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
 
+from fullrank.compare.prediction import (
+    busiest_seconds,
+    comparable_study_seconds,
+    growing_seconds,
+    predicted_study_seconds,
+    usable_by,
+)
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.statistics import Estimate, estimate, median_or_nan, n_with_baseline
+from fullrank.compare.variants import n_cores
 from fullrank.metrics import communication_efficiency, cores_busy
 
 Figure = Callable[[Measurement], float]
@@ -34,7 +42,7 @@ class Summary:
     start_end_seconds: float
     """Start and end: the command without its makespan, that is launcher, start, gathering, file."""
     study_seconds: float
-    """Predicted wall time of the whole study; see :func:`predicted_study_seconds`."""
+    """Predicted wall time of the whole study; see :mod:`fullrank.compare.prediction`."""
     item_seconds: float
     """Mean time inside an item."""
     longest_item_seconds: float
@@ -61,7 +69,7 @@ def summaries(comparison: Comparison) -> tuple[Summary, ...]:
         _summary(
             variant,
             measured[number],
-            n_sampled=comparison.n_sampled,
+            comparison,
             speedup=estimate(ratios(makespans[0], makespans[number]), n_comparisons=n_comparisons),
             study_gain=estimate(ratios(studies[0], studies[number]), n_comparisons=n_comparisons),
             study_seconds=median_or_nan(list(studies[number].values())),
@@ -78,13 +86,20 @@ def by_round(comparison: Comparison, figure: Figure) -> tuple[ByRound, ...]:
     return found
 
 
-def study_seconds(comparison: Comparison) -> tuple[ByRound, ...]:
-    """Return the wall time that every measurement predicts for the whole study, by variant and round, in s."""
+def study_seconds(comparison: Comparison, *, with_wait: bool = True) -> tuple[ByRound, ...]:
+    """Return the wall time that every measurement predicts for the whole study, by variant and round, in s.
+
+    Those of two ways are compared without the wait at the end of a sample.
+    """
+    predict = predicted_study_seconds if with_wait else comparable_study_seconds
 
     def predicted(measurement: Measurement) -> float:
-        n_workers = comparison.variants[measurement.variant].n_workers
-        return predicted_study_seconds(
-            measurement, n_workers, n_items=comparison.n_items, n_sampled=comparison.n_sampled
+        return predict(
+            measurement,
+            comparison.variants[measurement.variant].n_workers,
+            n_items=comparison.n_items,
+            n_sampled=comparison.n_sampled,
+            n_cores=_n_cores(comparison, measurement),
         )
 
     return by_round(comparison, predicted)
@@ -96,41 +111,26 @@ def ratios(dividends: ByRound, divisors: ByRound) -> list[float]:
     return [dividends[number] / divisors[number] for number in both if divisors[number]]
 
 
-def predicted_study_seconds(measurement: Measurement, n_workers: int, *, n_items: int, n_sampled: int) -> float:
-    """Return the wall time that one run of the sample predicts for the whole study, in s.
-
-    Start and end happen once. Inside it, all but the wait for the last worker grows with the number
-    of items; the guided schedule lets that wait last about one item, however many there are. No study is shorter
-    than its longest item.
-    """
-    start_end = measurement.wall_seconds - measurement.makespan_seconds
-    waiting = _waiting_seconds(measurement, n_workers)
-    growing = (measurement.makespan_seconds - waiting) * n_items / n_sampled
-    return start_end + max(growing + waiting, measurement.longest_item_seconds)
-
-
-def _waiting_seconds(measurement: Measurement, n_workers: int) -> float:
-    """Return the mean time of a worker after its last item: busiest worker - mean worker, in s."""
-    waiting = _busiest(measurement, n_workers) - measurement.compute_seconds / n_workers
-    return min(waiting, measurement.makespan_seconds)
-
-
-def _busiest(measurement: Measurement, n_workers: int) -> float:
-    """Return the time inside items of the worker that had most of it, in s."""
-    mean_busy = measurement.compute_seconds / n_workers
-    return mean_busy / measurement.load_balance if measurement.load_balance > 0 else mean_busy  # NaN is not
+def _n_cores(comparison: Comparison, measurement: Measurement) -> int | None:
+    machine, variant = comparison.machine, comparison.variants[measurement.variant]
+    return usable_by(
+        measurement, variant.backend, gil=str(machine.get("gil", "enabled")), n_cores=n_cores(machine, variant)
+    )
 
 
 def _summary(
     variant: Variant,
     measured: list[Measurement],
+    comparison: Comparison,
     *,
-    n_sampled: int,
     speedup: Estimate,
     study_gain: Estimate,
     study_seconds: float,
 ) -> Summary:
-    n_workers = variant.n_workers
+    n_workers, n_sampled = variant.n_workers, comparison.n_sampled
+
+    def growth(m: Measurement) -> float:
+        return growing_seconds(m, n_workers, n_cores=_n_cores(comparison, m)) / n_sampled
 
     def middle(figure: Figure) -> float:
         return median_or_nan([value for m in measured if not isnan(value := figure(m))])
@@ -150,8 +150,10 @@ def _summary(
         cores_busy=middle(lambda m: cores_busy(m.cpu_seconds, m.makespan_seconds)),
         load_balance=middle(lambda m: m.load_balance),
         items_per_second=middle(lambda m: n_sampled / m.makespan_seconds if m.makespan_seconds else nan),
-        growth_seconds=middle(lambda m: (m.makespan_seconds - _waiting_seconds(m, n_workers)) / n_sampled),
-        overhead_share=middle(lambda m: 1 - communication_efficiency([_busiest(m, n_workers)], m.makespan_seconds)),
+        growth_seconds=middle(growth),
+        overhead_share=middle(
+            lambda m: 1 - communication_efficiency([busiest_seconds(m, n_workers)], m.makespan_seconds)
+        ),
         others_cores=middle(lambda m: m.others_cores),
     )
 

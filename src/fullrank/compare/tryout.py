@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, nan
 from statistics import fmean, stdev
 
 from fullrank.compare.agreement import Agreement
@@ -45,6 +45,8 @@ class Tryout:
     """Seconds of single items, in a serial run."""
     facts: dict[str, str | int | float] = field(default_factory=dict)
     """What ran where, as the runs told it."""
+    others_cores: float = nan
+    """Cores that other programs kept busy beside the first run."""
 
     def pilot(self) -> Pilot:
         """Return what decides on the size of the sample."""
@@ -54,6 +56,7 @@ class Tryout:
             n_timed=len(self.timed),
             start_end_seconds={variant: tuple(seconds) for variant, seconds in self.start_end_seconds.items()},
             item_seconds=self.item_seconds,
+            others_cores=self.others_cores,
         )
 
 
@@ -72,12 +75,16 @@ def try_out(
     Raises what the baseline's run fails with, UsageError if the budget does not last for one item, ResultsDiffer if
     the variants' results do.
     """
-    first = run_variant(
-        bench, BASELINE, 1
-    )  # its own start reads Python and its modules from the disk, and does not count
-    budget = _Budget(budget_seconds, n_variants=len(variants), n_rounds=n_rounds or fewest_rounds(len(variants)))
+    # its own start reads Python and its modules from the disk, and does not count
+    first = run_variant(bench, BASELINE, 1)
+    budget = _Budget(
+        budget_seconds,
+        n_variants=len(variants),
+        n_rounds=n_rounds or fewest_rounds(len(variants)),
+        others_cores=first.others_cores,
+    )
     budget.check(len(variants) * first.work.makespan_seconds)
-    tried = Tryout({variant: [] for variant in variants}, {})
+    tried = Tryout({variant: [] for variant in variants}, {}, others_cores=first.others_cores)
     n_starts = budget.n_starts(len(variants) * first.wall_seconds)
     say(f"trying out {counted_ways(len(variants))} with 1 item, {n_starts} times each")
     for number in range(n_starts):
@@ -106,6 +113,8 @@ class _Budget:
     seconds: float
     n_variants: int
     n_rounds: int
+    others_cores: float = nan
+    """Cores that other programs kept busy beside the first run."""
 
     def n_starts(self, round_seconds: float) -> int:
         """Return how often start and end are measured, where each variant's once takes ``round_seconds`` together.
@@ -124,10 +133,15 @@ class _Budget:
         if n_runs * round_seconds > self.seconds:
             what = (
                 f"trying out and {self.n_rounds} rounds of {counted_ways(self.n_variants)} with 1 item take at least "
-                f"{spelled_seconds(n_runs * round_seconds)}"
+                f"about {spelled_seconds(n_runs * round_seconds)}"
             )
             raise UsageError(
-                too_short(self.seconds, what, needed_seconds=_ROOM * n_runs * (likely_seconds or round_seconds))
+                too_short(
+                    self.seconds,
+                    what,
+                    needed_seconds=_ROOM * n_runs * (likely_seconds or round_seconds),
+                    others_cores=self.others_cores,
+                )
             )
 
 

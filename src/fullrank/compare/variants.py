@@ -124,3 +124,16 @@ def _counts(backend: str, counts: Sequence[int] | None, place: Place) -> Sequenc
     if counts is not None:
         return counts
     return default_counts(place.n_ranks if backend == "mpi" else place.usable_cores)
+
+
+def n_cores(machine: Mapping[str, str | int | float], variant: Variant, *, kind: str = "usable") -> int | None:
+    """Return how many cores there are for ``variant``: only ranks reach those of a job's other nodes.
+
+    >>> machine = {"usable_cores": 32, "node_cores": 8}
+    >>> n_cores(machine, Variant("mpi", 32)), n_cores(machine, Variant("processes", 8))
+    (32, 8)
+    """
+    found = machine.get(f"{kind}_cores")
+    if kind == "usable" and variant.backend != "mpi":
+        found = machine.get("node_cores", found)
+    return int(found) if isinstance(found, int | float) else None

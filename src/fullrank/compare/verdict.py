@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fullrank.compare.break_even import about
+from fullrank.compare.break_even import about, these
 from fullrank.compare.cautions import cautions
 from fullrank.compare.reasons import (
     Setting,
@@ -38,8 +38,12 @@ class Outcome(StrEnum):
     BASELINE = "baseline"
     PAYS = "pays"
     """Computes faster than the baseline, and the whole study would end earlier."""
+    PAYS_LITTLE = "pays little"
+    """It does, but the gain is shown to be so small that it is not worth another way of running."""
+    TAKEN_BACK = "taken back"
+    """Computes faster than the baseline, but start and end leave the whole study no gain that is shown."""
     NO_GAIN = "no gain shown"
-    """The gain is none or small, or start and end take it back."""
+    """The gain is none or small."""
     SLOWER = "slower"
     NOT_RESOLVED = "not resolved"
     """The interval has both 1 and worthwhile gains in it."""
@@ -76,7 +80,7 @@ def judge(comparison: Comparison) -> Judgement:
     setting = Setting(comparison, found[0])
     verdicts = [Verdict(found[0].variant, Outcome.BASELINE, "the baseline", found[0])]
     verdicts += [_verdict(summary, setting) for summary in found[1:]]
-    paying = [v.variant for v in verdicts if v.outcome is Outcome.PAYS and not _is_little(v.summary)]
+    paying = [verdict.variant for verdict in verdicts if verdict.outcome is Outcome.PAYS]
     recommendation = recommend(
         setting,
         found,
@@ -96,11 +100,6 @@ def _is_open(verdicts: Sequence[Verdict]) -> bool:
     return any(verdict.outcome is Outcome.TOO_FEW_ROUNDS for verdict in verdicts)
 
 
-def _is_little(summary: Summary | None) -> bool:
-    """Return whether a gain is shown to be so small that it is not worth another way of running."""
-    return summary is not None and summary.study_gain.most < WORTHWHILE_GAIN
-
-
 def _verdict(summary: Summary, setting: Setting) -> Verdict:
     outcome = _outcome(summary)
     return Verdict(summary.variant, outcome, _reason(outcome, summary, setting), summary)
@@ -114,16 +113,16 @@ def _outcome(summary: Summary) -> Outcome:
         return Outcome.SLOWER
     if speedup.least > 1:
         if gain.least > 1:
-            return Outcome.PAYS
-        return Outcome.NO_GAIN if gain.most < WORTHWHILE_GAIN else Outcome.NOT_RESOLVED
+            return Outcome.PAYS_LITTLE if gain.most < WORTHWHILE_GAIN else Outcome.PAYS
+        return Outcome.TAKEN_BACK if gain.most < WORTHWHILE_GAIN else Outcome.NOT_RESOLVED
     return Outcome.NO_GAIN if speedup.most < WORTHWHILE_GAIN else Outcome.NOT_RESOLVED
 
 
 def _reason(outcome: Outcome, summary: Summary, setting: Setting) -> str:
     if outcome is Outcome.TOO_FEW_ROUNDS:
         return f"too few rounds: a verdict takes {fewest_rounds(len(setting.comparison.variants))}"
-    if outcome is Outcome.PAYS:
-        return "; ".join(["pays little" if _is_little(summary) else "pays", *_remarks(summary, setting)])
+    if outcome in (Outcome.PAYS, Outcome.PAYS_LITTLE):
+        return "; ".join([outcome.value, *_remarks(summary, setting)])
     if summary.speedup.least > 1:
         return _taken_back(outcome, summary, setting)
     return "; ".join(part for part in (why_short(summary, setting), _said(outcome, summary, setting)) if part)
@@ -157,9 +156,12 @@ def _remarks(summary: Summary, setting: Setting) -> list[str]:
 
 def _taken_back(outcome: Outcome, summary: Summary, setting: Setting) -> str:
     """Say what becomes of a way that computes faster while the whole study is not shown to end earlier."""
-    at = break_even_of(summary, setting)
-    if at is None or outcome is Outcome.NOT_RESOLVED:
+    if outcome is Outcome.NOT_RESOLVED:
         return "computes faster; whether the whole study ends earlier is not resolved"
-    n_now = setting.comparison.n_items
+    at, n_now = break_even_of(summary, setting), setting.comparison.n_items
+    if at is None:
+        return "computes faster; no gain shown for the whole study"
+    if at.n_items <= n_now:  # by its median; the rounds do not show it
+        return "computes faster; start and end take most of it back: no gain shown for the whole study"
     longer = "computes faster, but its start and end take longer"
-    return f"{longer}: pays from {about(at.n_items)} items on, not with these {n_now:,}"
+    return f"{longer}: pays from {about(at.n_items)} items on, not with {these(n_now)}"

@@ -7,14 +7,16 @@ from dataclasses import asdict
 from math import isfinite, isnan
 from typing import Any
 
-from fullrank.compare.reasons import n_cores
 from fullrank.compare.records import Comparison
 from fullrank.compare.statistics import Estimate
 from fullrank.compare.summary import Summary
+from fullrank.compare.variants import n_cores
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
 from fullrank.metrics import spelled_seconds
 from fullrank.report.layout import (
+    BULLET,
     PROSE_COLUMNS,
+    CommandLine,
     counted,
     n_lines,
     printable,
@@ -59,7 +61,7 @@ def _heading(comparison: Comparison, width: int) -> Iterator[str]:
     ways = counted(len(comparison.variants), "way")
     sample = f"{comparison.n_sampled:,} of {counted(comparison.n_items, 'item')}"
     if comparison.n_sampled == comparison.n_items:
-        sample = f"all {counted(comparison.n_items, 'item')}"
+        sample = f"{'' if comparison.n_items == 1 else 'all '}{counted(comparison.n_items, 'item')}"
     study = shlex.quote(comparison.config_path)
     yield from wrapped(
         "", f"{ways} of running {study}, {_rounds(comparison)}, {sample} each time", width, cuts_words=False
@@ -146,7 +148,7 @@ def _cores_busy(summary: Summary, comparison: Comparison) -> str:
 def _recommended(judged: Judgement, width: int) -> Iterator[str]:
     found = judged.recommendation
     yield found.heading
-    yield f"  {found.command}"
+    yield CommandLine(f"  {found.command}")
     for reason in found.reasons:
         yield from wrapped("  ", reason, width)
 
@@ -180,7 +182,7 @@ def _cautions(judged: Judgement, width: int) -> Iterator[str]:
     if judged.cautions:
         yield "Keep in mind"
         for caution in judged.cautions:
-            yield from wrapped("  - ", caution, width)
+            yield from wrapped(BULLET, caution, width)
 
 
 def _machine(comparison: Comparison, width: int) -> Iterator[str]:

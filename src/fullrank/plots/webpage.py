@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from fullrank.plots.library import DOTS_PER_INCH, style
-from fullrank.report.layout import DrawnLine, TableLine, WrappedLine, printable
+from fullrank.report.layout import BULLET, CommandLine, DrawnLine, TableLine, WrappedLine, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +28,8 @@ th, td { text-align: right; padding: 0.2rem 0.9rem 0.2rem 0; border-bottom: 1px 
   vertical-align: top; }
 th { font-weight: 600; color: var(--quiet); }
 .left { text-align: left; }
+.told :is(th, td):not(:last-child) { white-space: nowrap; }
+ul { margin: 0.3rem 0; padding-left: 1.2rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; margin: 0.4rem 0; }
 dt { color: var(--quiet); display: flex; justify-content: space-between; gap: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -90,6 +92,8 @@ def _blocks(lines: Sequence[str]) -> Iterator[str]:
             yield _told_table([line for line in group if isinstance(line, WrappedLine) and line.number == 0])
         elif kind == "drawn":
             yield '<pre class="drawn">' + "\n".join(_text(line[DRAWN_INDENT:]) for line in group) + "</pre>"
+        elif kind == "bullets":
+            yield from _list([line for line in group if isinstance(line, WrappedLine) and line.number == 0])
         elif kind == "terms":
             yield from _terms([line for line in group if isinstance(line, WrappedLine) and line.number == 0])
         elif kind == "sentences":
@@ -99,7 +103,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[str]:
         elif kind == "commands":
             yield "<pre>" + "\n".join(_text(line.strip()) for line in group) + "</pre>"
         else:
-            yield from (f"<p>{_text(line.strip())}</p>" for line in group)
+            yield from (f"<p>{_text(line.strip())}</p>" for line in group if line.strip())
 
 
 def _kind(line: str) -> str:
@@ -109,9 +113,11 @@ def _kind(line: str) -> str:
         return "drawn"
     if isinstance(line, WrappedLine) and line.cells:
         return "cells"
+    if isinstance(line, WrappedLine) and line.head == BULLET:
+        return "bullets"
     if isinstance(line, WrappedLine):
         return "terms" if line.head.strip() else "sentences"
-    return "commands" if line.startswith(COMMAND_INDENT) else "lines"
+    return "commands" if isinstance(line, CommandLine) or line.startswith(COMMAND_INDENT) else "lines"
 
 
 def _tables(lines: Sequence[TableLine]) -> Iterator[str]:
@@ -135,7 +141,11 @@ def _told_table(lines: Sequence[WrappedLine]) -> str:
         tag = "th" if line.is_head else "td"
         cells = [f'<{tag} class="left">{_text(cell)}</{tag}>' for cell in (*line.cells, line.words)]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return '<div class="wide"><table>\n' + "\n".join(rows) + "\n</table></div>"
+    return '<div class="wide"><table class="told">\n' + "\n".join(rows) + "\n</table></div>"
+
+
+def _list(lines: Sequence[WrappedLine]) -> Iterator[str]:
+    yield "<ul>\n" + "\n".join(f"<li>{_text(line.words)}</li>" for line in lines) + "\n</ul>"
 
 
 def _terms(lines: Sequence[WrappedLine]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from fullrank.report.facts import Value
 
+BULLET = "  - "
 LEAST_COLUMNS = 20
 """Of words beside something; a line of fewer is no line."""
 PROSE_COLUMNS = 100
@@ -29,6 +30,12 @@ class TableLine(str):
 
 class DrawnLine(str):
     """A line whose characters are a drawing: each is as wide as any other."""
+
+    __slots__ = ()
+
+
+class CommandLine(str):
+    """A line that is a command to copy."""
 
     __slots__ = ()
 

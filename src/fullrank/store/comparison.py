@@ -16,14 +16,13 @@ from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.errors import OutputError
 from fullrank.store.attributes import read_attribute, write_attributes
 from fullrank.store.h5 import damaged, open_new, open_old, reading
-from fullrank.store.layout import CHUNK_BYTES
+from fullrank.store.layout import CHUNK_BYTES, COMPARISON_FORMAT
 from fullrank.store.objects import Objects
 from fullrank.store.safety import check_file, is_marked
 from fullrank.store.sink import Sink
 from fullrank.store.tables import clean, read_facts, read_rows, write_facts, write_rows
 from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
 
-FORMAT = "fullrank comparison"
 FORMAT_VERSION = 1
 """Versions add datasets and attributes; none changes what an earlier one's mean."""
 
@@ -87,7 +86,7 @@ def is_comparison(path: Path) -> bool:
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with reading(path, "be opened"), open_old(path) as file:
-        return is_marked(file["/"], FORMAT)
+        return is_marked(file["/"], COMPARISON_FORMAT)
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
@@ -150,7 +149,7 @@ def _write_groups(file: h5py.File, comparison: Comparison) -> None:
 def _root_attributes(comparison: Comparison) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "title": clean(comparison.title),
-        "format": FORMAT,
+        "format": COMPARISON_FORMAT,
         "format_version": np.int32(FORMAT_VERSION),
         "complete": np.int32(not comparison.partial),
         "config_path": clean(comparison.config_path),
@@ -193,7 +192,9 @@ def read_comparison(path: Path) -> Comparison:
     with reading(path, "be opened"):
         file = open_old(path)
     with reading(path), file:
-        objects = check_file(file, path, file_format=FORMAT, newest_version=FORMAT_VERSION, what="a comparison")
+        objects = check_file(
+            file, path, file_format=COMPARISON_FORMAT, newest_version=FORMAT_VERSION, what="a comparison"
+        )
         root = objects["/"]
         if read_attribute(root, TEXTS_DIGEST) != texts_sha256(objects):
             raise damaged(path, f"its texts are not those of which {TEXTS_DIGEST} tells")

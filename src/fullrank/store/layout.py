@@ -16,6 +16,7 @@ from fullrank.status import Status
 from fullrank.sweep import RESERVED_NAMES
 
 FORMAT = "fullrank"
+COMPARISON_FORMAT = "fullrank comparison"
 FORMAT_VERSION = 1
 """Versions add datasets and attributes; none changes what an earlier one's mean."""
 

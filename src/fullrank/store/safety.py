@@ -5,6 +5,7 @@ ours does none of that, so a file that does is refused, whatever its attributes 
 """
 
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from fullrank.errors import OutputError
 from fullrank.store.attributes import read_attribute
-from fullrank.store.layout import FORMAT, FORMAT_VERSION
+from fullrank.store.layout import COMPARISON_FORMAT, FORMAT, FORMAT_VERSION
 from fullrank.store.objects import Objects
 
 N_OBJECTS_MAX = 100_000
@@ -36,6 +37,11 @@ def check_file(
     """
     root = file["/"]
     if not is_marked(root, file_format):
+        if is_marked(root, COMPARISON_FORMAT):
+            raise OutputError(
+                f"{path}: expected {what}, got a comparison of ways of running; see it with: "
+                f"fullrank report {shlex.quote(str(path))}"
+            )
         raise OutputError(f"{path}: not {what} of fullrank; name another file")
     version = read_attribute(root, "format_version")
     if not isinstance(version, np.integer) or version < 1:
