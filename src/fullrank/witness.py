@@ -21,11 +21,12 @@ Message = tuple[bytes, bytes]
 
 _NOTHING: Message = (b"", b"")
 _DISMISSED: Message = (b"", b"dismissed")
-FIRST_SUFFIX = ".first"
-"""Of the file beside the note by which the witnesses agree whose rank was seen to die first."""
-_FIRST_SECONDS, _OTHERS_SECONDS = 0.2, 0.4
+SEEN_SUFFIX = ".seen"
+"""Of the file beside the note in which witnesses of killed ranks write when they woke, to find out who was first."""
+_FIRST_SECONDS = 0.2
 _WITHOUT_LAUNCHER_SECONDS = 0.6
 _ENDING_SECONDS = 0.02
+_MAX_SEEN_BYTES = 1 << 16
 _FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
 """How launchers end the other ranks once one has died."""
 _LAUNCHERS = ("mpiexec", "mpirun", "prterun", "orterun", "srun")
@@ -88,19 +89,31 @@ def _be_witness(process: Beside, who: str) -> None:
     running, note = message = _last_message(read)
     if message == _DISMISSED:
         return
-    is_first = leave_note(os.fsdecode(note) + FIRST_SUFFIX, who) if note else True
-    status, is_left = _status_of(process.pid), launcher is not None and _has_ended(launcher)
+    seen = time.time()
+    status = _status_of(process.pid)  # before anything else is done: the launcher soon takes it away
+    is_left = launcher is not None and _has_ended(launcher)
     follows = status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) in _FOLLOWS)
     text = f"{who} {_how(status)}, {_where(running)}"
     if launcher is not None and is_left and follows:
         # a launcher outlives the rank whose death makes it end the others: whoever saw that one die speaks first
         time.sleep(_WITHOUT_LAUNCHER_SECONDS)
         text = f"{launcher[1]} (process {launcher[0]}, {os.uname().nodename}) ended first, and the ranks with it"
-    elif follows:
+    elif follows and note:
         # the one that crashed or left is the first; of those that were killed it is the one whose witness woke first
-        time.sleep(_FIRST_SECONDS if is_first else _OTHERS_SECONDS)
+        time.sleep(0.0 if _is_first(Path(os.fsdecode(note) + SEEN_SUFFIX), seen, who) else _FIRST_SECONDS)
     if leave_note(os.fsdecode(note), text) if note else not follows:
         os.write(2, f"fullrank: {text}; the run ends. What was finished is kept, the same command goes on\n".encode())
+
+
+def _is_first(path: Path, seen: float, who: str) -> bool:
+    """Return whether no other witness has, within a moment, written an earlier time into the file at ``path``."""
+    with suppress(OSError):
+        own = f"{seen:.6f} {who}\n".encode()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        os.write(descriptor, own)
+        time.sleep(_FIRST_SECONDS)
+        return min(os.pread(descriptor, _MAX_SEEN_BYTES, 0).splitlines(keepends=True)) == own
+    return True
 
 
 def _launcher_above(pid: int) -> Launcher | None:

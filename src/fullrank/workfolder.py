@@ -15,7 +15,7 @@ from fullrank.claim import IDLE
 from fullrank.errors import OutputError, StorageError
 from fullrank.schema import AttemptRow
 from fullrank.system import PRIVATE_FOLDER, System, make_folders, remove, write_all, write_and_sync
-from fullrank.witness import FIRST_SUFFIX
+from fullrank.witness import SEEN_SUFFIX
 from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX, death_note
 
 REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker died"
@@ -273,7 +273,7 @@ class WorkFolder:
             f"{ours}{RUNNING_SUFFIX}",
             f"{ours}{LOG_SUFFIX}",
             f"{ours}{DEATH_SUFFIX}",
-            f"{ours}{DEATH_SUFFIX}{FIRST_SUFFIX}",
+            f"{ours}{DEATH_SUFFIX}{SEEN_SUFFIX}",
             _TEMPORARY,
             "token",
         )

@@ -88,8 +88,9 @@ def assert_goes_on(project: Project, *, n_ranks: int) -> None:
 def test_rank_that_dies_in_an_item_is_named_with_host_and_item(mpi_project: Project, deed: str) -> None:
     project = poisoned(mpi_project, DEADLY[deed])
     said = to_its_end(project, project.start_run(n_ranks=3))
-    told = [line for line in said.splitlines() if line.startswith("fullrank: rank ")]
+    told = [line for line in said.splitlines() if "; the run ends" in line]
     assert len(told) == 1, said
+    assert told[0].startswith("fullrank: rank ")
     assert f" of 3 ({os.uname().nodename}) " in told[0]
     assert f", in item {POISON}; the run ends" in told[0]
     assert f"in item {POISON}" in project.fullrank("status", "study.toml").stdout
