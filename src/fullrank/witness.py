@@ -26,7 +26,11 @@ SEEN_SUFFIX = ".seen"
 _FIRST_SECONDS = 0.2
 _WITHOUT_LAUNCHER_SECONDS = 0.6
 _ENDING_SECONDS = 0.02
+_AT_ONCE_SECONDS = 0.003
+"""A status is there for less than a millisecond where the launcher is quick."""
 _MAX_SEEN_BYTES = 1 << 16
+_EXITING = 0x4
+"""Linux's PF_EXITING, among the flags in /proc/<pid>/stat."""
 _FOLLOWS = (signal.SIGKILL, signal.SIGTERM)
 """How launchers end the other ranks once one has died."""
 _LAUNCHERS = ("mpiexec", "mpirun", "prterun", "orterun", "srun")
@@ -130,8 +134,9 @@ def _launcher_above(pid: int) -> Launcher | None:
 
 
 def _has_ended(launcher: Launcher) -> bool:
+    """Return whether a launcher has ended, or is about to: its helpers see its sockets close before it has."""
     _, fields = stat_of(launcher[0])
-    return not fields or fields[0] in "ZX" or fields[19] != launcher[2]
+    return not fields or fields[0] in "ZX" or fields[19] != launcher[2] or bool(int(fields[6]) & _EXITING)
 
 
 def _last_message(read: Callable[[], bytes]) -> Message:
@@ -151,14 +156,15 @@ def _last_message(read: Callable[[], bytes]) -> Message:
 
 def _status_of(pid: int) -> int | None:
     """Return the wait status of a process that has just closed its files; None if its parent was quicker."""
-    end = time.monotonic() + _ENDING_SECONDS
-    while time.monotonic() < end:
+    begun = time.monotonic()
+    while (waited_seconds := time.monotonic() - begun) < _ENDING_SECONDS:
         _, fields = stat_of(pid)
         if not fields:
             return None
         if fields[0] == "Z":
             return int(fields[49])
-        time.sleep(0.0005)
+        if waited_seconds > _AT_ONCE_SECONDS:
+            time.sleep(0.0005)
     return None
 
 
