@@ -113,7 +113,7 @@ def test_rank_that_is_deaf_in_c_code_dies_after_its_launcher(mpi_project: Projec
 @pytest.mark.parametrize("backend", ["serial", "threads"])
 def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backend: str) -> None:
     project.write(DEAF)
-    running = project.start_run("-b", backend, env=with_short_patience(project))
+    running = project.start_run("-b", backend, "-n", 1, env=with_short_patience(project))
     project.until(lambda: len(project.visits()) == 3, "an item holds the GIL")
     time.sleep(1.5)  # what was finished is in the journal
     running.send(signal.SIGINT)

@@ -24,9 +24,10 @@ def main() -> int:
         code, who = _be_rank(launched), f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
     else:
         code, who = _command_line(), "this process"
-    from fullrank.leaving import see_off
+    if sys.argv[1:2] == ["run"]:  # no other command runs user code in this process
+        from fullrank.leaving import see_off
 
-    see_off(code, who, is_rank=is_rank)
+        see_off(code, who, is_rank=is_rank)
     return code
 
 

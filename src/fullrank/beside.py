@@ -1,7 +1,8 @@
 """A small process beside one that computes, for what that one cannot do itself while an item in C code holds the GIL.
 
 It sleeps until the other has ended, and kills it in two cases: if it has become an orphan, and if it was asked to stop
-and hears nothing. It is forked off before threads and large imports, opens no file and shares nearly all its memory.
+and hears nothing. It is forked off before user code is there, opens nothing but /proc, and shares
+nearly all its memory.
 """
 
 import os
@@ -17,8 +18,8 @@ ORPHAN_SECONDS = 10.0
 DEAF_SECONDS = (10.0, 5.0)
 """So long it may hear nothing once it was asked to stop, and after a second time: as long as workers of `processes`."""
 _MAX_INHERITED_FILES = 1024
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-_DEAF_TO = (*_STOP_SIGNALS, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_DEAF_TO = (*STOP_SIGNALS, signal.SIGHUP)
 """What a terminal, a launcher or a scheduler sends to all is for the one that computes."""
 _SIGNALS = 3
 _HEARD = b"\0"
@@ -95,8 +96,8 @@ class Hearing:
         for number in data:
             if number == _HEARD[0]:
                 self._unheard_since = float("inf")
-            elif self._n_asked or number in _STOP_SIGNALS:  # the timer's are no matter before
-                self._n_asked += number in _STOP_SIGNALS
+            elif self._n_asked or number in STOP_SIGNALS:  # the timer's are no matter before
+                self._n_asked += number in STOP_SIGNALS
                 self._unheard_since = min(self._unheard_since, now)
 
     def is_deaf(self, *, now: float) -> bool:

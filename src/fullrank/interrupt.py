@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from fullrank.beside import STOP_SIGNALS as STOP_SIGNALS
 from fullrank.beside import listening, tell_heard
 from fullrank.claim import IDLE, Cell, ItemInterrupted
 from fullrank.evaluate import Interrupts
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 GRACE_SECONDS = 5.0
 """After the first signal the running item gets this long to end by itself; a second signal ends it at once."""
 KILL_SECONDS = 5.0
