@@ -164,8 +164,23 @@ def test_what_the_function_prints_stays_out_of_the_answer(job_of: MakeJob, capfd
 )
 def test_an_item_whose_process_dies_twice_crashed(death: str, told: str, job_of: MakeJob, tmp_path: Path) -> None:
     end = failure_in(contained(job_of(TRIES + death)))
-    assert (end.status, end.description) == (Status.CRASHED, {"exception": f"its process died twice: {told}"})
+    assert (end.status, end.description["exception"]) == (Status.CRASHED, f"its process died twice: {told}")
     assert n_tries(tmp_path) == 2
+
+
+def test_a_crash_in_c_code_is_told_with_the_users_lines(job_of: MakeJob) -> None:
+    end = failure_in(contained(job_of("return inner()", top="def inner(): return ctypes.string_at(0)")))
+    head, *frames = end.description["traceback"].splitlines()
+    assert head == "Where it died (most recent call last):"
+    assert [line.strip() for line in frames[1::2]][:2] == ["return inner()", "def inner(): return ctypes.string_at(0)"]
+    assert "fullrank" not in end.description["traceback"]
+
+
+@pytest.mark.parametrize("death", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(3)"])
+def test_a_death_that_leaves_no_stack_is_told_without(death: str, job_of: MakeJob) -> None:
+    first = "ctypes.string_at(0)" if "KILL" in death else "pass"
+    body = TRIES + f'if len(open(os.path.dirname(__file__) + "/tries").read()) == 1: {first}\n{death}'
+    assert set(failure_in(contained(job_of(body))).description) == {"exception"}
 
 
 def test_an_item_whose_process_dies_once_is_tried_again(job_of: MakeJob, tmp_path: Path) -> None:

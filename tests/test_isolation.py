@@ -49,11 +49,17 @@ DEATHS = {
 }
 
 
+STACKS = ((3, "segfault"), (13, "abort"))
+"""The items whose end leaves Python time to write down where they were."""
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_items_that_kill_their_process_cost_these_items_only(project: Project, backend: str) -> None:
     deadly = {3 + 5 * number: death for number, death in enumerate(DEATHS.values())}
     run(project, "\n".join(f"if x == {x}: {code}" for x, (code, _) in deadly.items()), backend=backend, expect=3)
     assert failures(project) == {x: (4, f"its process died twice: {told}") for x, (_, told) in deadly.items()}
+    lines = [text.splitlines() for text in project.read("failures/traceback")]
+    assert [found[2].strip() for found in lines if found] == [f"if x == {x}: {DEATHS[how][0]}" for x, how in STACKS]
     # each item was called once, and a deadly one twice: the others of its claim were kept
     assert Counter(project.visits()) == {x: 2 if x in deadly else 1 for x in range(N_ITEMS)}
     assert project.read("attempts/reason").tolist() == ["complete"]

@@ -1,7 +1,8 @@
 """One item in a process of its own, so that only that process dies if the item is deadly.
 
-``python -m fullrank.contained ANSWERS_FD PARENT_PID`` is the child: it reads a pickled job and an index from its
-standard input and writes the pickled evaluation to that descriptor. Both ends are ours; nothing else is unpickled.
+``python -m fullrank.contained ANSWERS_FD STACK_FD PARENT_PID`` is the child: it reads a pickled job and an index from
+its standard input and writes the pickled evaluation to the first descriptor, and to the second where it was if it dies
+of C code. Both ends are ours; nothing else is unpickled.
 """
 
 import os
@@ -11,12 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from fullrank.claim import IDLE, Cell, ItemInterrupted, failures_frame
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
+from fullrank.fatal import FatalStack
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.launcher import stripped_environment
+from fullrank.output import tell_fatal_signals
 from fullrank.parent import die_with
 from fullrank.status import Status
 
@@ -33,10 +37,10 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
     the item unfinished and the evaluation ``abandoned``.
     """
     begun = time.perf_counter()
-    code, evaluation, interrupted = 0, None, False
+    code, evaluation, stack, interrupted = 0, None, {}, False
     try:
         try:
-            code, evaluation = _tries(job, index, running)
+            code, evaluation, stack = _tries(job, index, running)
         finally:  # from here on no interruption may arrive; one that is under way does so in settle
             running[0] = IDLE
             interrupts.settle()
@@ -49,7 +53,7 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
         return _without_result(index, begun, Status.TIMED_OUT, f"time limit of {limit:g} s exceeded")
     if interrupted or -code in _FROM_OUTSIDE:
         return Evaluation([], 0, 0, 0.0, abandoned=True)
-    return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(code)}")
+    return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(code)}", **stack)
 
 
 def describe_death(code: int) -> str:
@@ -63,31 +67,33 @@ def describe_death(code: int) -> str:
     return f"it left with code {code}"
 
 
-def _without_result(index: int, begun: float, status: Status, exception: str) -> Evaluation:
+def _without_result(index: int, begun: float, status: Status, exception: str, **more: str) -> Evaluation:
     seconds = time.perf_counter() - begun
-    frame = failures_frame([(index, seconds, status, {"exception": exception})])
+    frame = failures_frame([(index, seconds, status, {"exception": exception, **more})])
     return Evaluation([frame], 1, 1, seconds, begun=begun)
 
 
-def _tries(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None]:
-    """Return the last child's return code and what it sent, None if it died before that."""
-    for _ in range(DEATHS_UNTIL_CRASHED):
-        running[0] = IDLE
-        code, evaluation = _one_try(job, index, running)
-        if evaluation is not None or -code in _FROM_OUTSIDE:
-            break
-    return code, evaluation
+def _tries(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None, dict[str, str]]:
+    """Return the last child's return code, what it sent (None if it died before that), and where it died."""
+    with closing(FatalStack()) as stack:
+        for _ in range(DEATHS_UNTIL_CRASHED):
+            running[0] = IDLE
+            code, evaluation = _one_try(job, index, running, stack=stack.fileno())
+            died = stack.take()
+            if evaluation is not None or -code in _FROM_OUTSIDE:
+                break
+        return code, evaluation, died
 
 
-def _one_try(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None]:
+def _one_try(job: Job, index: int, running: Cell, *, stack: int) -> tuple[int, Evaluation | None]:
     """Evaluate the item in one child. ``running`` is set once it has imported the function: that is no item's time."""
     readable, writable = os.pipe()
     with os.fdopen(readable, "rb") as answers:
         child = subprocess.Popen(
-            [sys.executable, "-m", "fullrank.contained", str(writable), str(os.getpid())],
+            [sys.executable, "-m", "fullrank.contained", str(writable), str(stack), str(os.getpid())],
             stdin=subprocess.PIPE,
             env=stripped_environment(os.environ),
-            pass_fds=[writable],
+            pass_fds=[writable, stack],
             start_new_session=True,  # a Ctrl-C on the terminal is for the parent to judge
         )
         os.close(writable)
@@ -136,7 +142,9 @@ def main() -> None:
     """Be the child: evaluate one item and send the evaluation back."""
     from fullrank.worker import Keeper
 
-    answers, parent = int(sys.argv[1]), int(sys.argv[2])  # os.getppid() would not tell that it is dead already
+    answers, stack = int(sys.argv[1]), int(sys.argv[2])
+    parent = int(sys.argv[3])  # os.getppid() would not tell that it is dead already
+    tell_fatal_signals(stack)
     die_with(parent)
     Keeper([], parent=parent).start()
     job, index = pickle.load(sys.stdin.buffer)

@@ -281,7 +281,7 @@ def users_traceback(error: BaseException) -> str:
     import traceback
 
     trace = error.__traceback__
-    while trace is not None and not _is_users_code(Path(trace.tb_frame.f_code.co_filename)):
+    while trace is not None and not is_users_code(Path(trace.tb_frame.f_code.co_filename)):
         trace = trace.tb_next
     try:
         lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
@@ -291,7 +291,7 @@ def users_traceback(error: BaseException) -> str:
     return "".join(f"{beginning(line, MAX_LINE_CHARACTERS)}\n" for line in lines)
 
 
-def _is_users_code(file: Path) -> bool:
+def is_users_code(file: Path) -> bool:
     """Return whether a frame is of the user's code; the workloads that come with fullrank stand for it."""
     ours = Path(__file__).parent
     if file.is_relative_to(ours):

@@ -81,6 +81,13 @@ class ItemLog(io.TextIOBase):
         return self._tail if self._headed == index else ""
 
 
+def tell_fatal_signals(descriptor: int = 2) -> None:
+    """Have Python's stack written to ``descriptor`` if C code kills the process: where in the user's code it was."""
+    import faulthandler  # built in: no file is opened
+
+    faulthandler.enable(descriptor, all_threads=False)
+
+
 class ThreadStreams(io.TextIOBase):
     """A stream that passes each thread's output to that thread's log, and other threads' to ``otherwise``."""
 

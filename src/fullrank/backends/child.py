@@ -19,7 +19,7 @@ from fullrank.errors import FullrankError
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.leaving import see_off
-from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tell_fatal_signals
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, file_stem, running_cell
 
 DONE_UNTOLD = os.EX_PROTOCOL
@@ -72,6 +72,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
     with ExitStack() as stack:
         stack.enter_context(descriptors_replaced(log))
         stack.enter_context(streams_replaced(log))
+        tell_fatal_signals()
         worker = Worker(
             job,
             number,

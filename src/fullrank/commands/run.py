@@ -16,6 +16,7 @@ from fullrank.commands.here import ask_for_here
 from fullrank.console import TerminalConsole, tell
 from fullrank.errors import BackendError, FailedItems, Stopped, UsageError
 from fullrank.launcher import launcher_from
+from fullrank.output import tell_fatal_signals
 
 _IN_THIS_PROCESS = ("serial", "threads", "interpreters")
 """The backends that compute in this process, which is deaf while an item holds the GIL."""
@@ -26,6 +27,7 @@ def run(arguments: Namespace, crew: Any) -> int:
     from fullrank.config import load
 
     config = load(arguments.config)
+    tell_fatal_signals()
     if arguments.item is not None:
         return _run_item(config, arguments.item)
     backend = arguments.backend or ("mpi" if crew is not None else "processes")

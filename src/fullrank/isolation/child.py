@@ -1,4 +1,4 @@
-"""The child: ``python -m fullrank.isolation.child ANSWERS_FD CELL_FD`` evaluates claims until its worker is gone."""
+"""The child: ``python -m fullrank.isolation.child ANSWERS_FD CELL_FD STACK_FD`` evaluates claims until its worker is gone."""
 
 import mmap
 import os
@@ -22,7 +22,7 @@ from fullrank.isolation.memory import OUT_OF_MEMORY_CODE, MemoryLimit, check_roo
 from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received, send
 from fullrank.isolation.watch import ABANDON
 from fullrank.job import Job
-from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tell_fatal_signals
 from fullrank.parent import die_with
 
 _UNTOLD_SECONDS = 0.001
@@ -115,10 +115,12 @@ def main() -> int:
     die_with(os.getppid())  # the keeper's thread does not run while an item holds the GIL in C code
     for number in STOP_SIGNALS:  # no SIG_IGN, which what user code starts would inherit
         signal.signal(number, _for_worker)
-    answers, cell = int(sys.argv[1]), int(sys.argv[2])
+    answers, cell, stack = (int(argument) for argument in sys.argv[1:4])
     running: Cell = memoryview(mmap.mmap(cell, 8)).cast("q")
     os.close(cell)
     os.set_inheritable(answers, False)
+    os.set_inheritable(stack, False)
+    tell_fatal_signals(stack)
     messages = received(_own_standard_input())
     job, log_path = pickle.loads(next(messages)[1])
     signals = MainThreadInterrupts(

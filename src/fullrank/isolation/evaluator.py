@@ -13,6 +13,7 @@ from fullrank.claim import IDLE, Cell, Failed, failures_frame
 from fullrank.contained import DEATHS_UNTIL_CRASHED, describe_death
 from fullrank.errors import FunctionError
 from fullrank.evaluate import Evaluation, Interrupts
+from fullrank.fatal import FatalStack
 from fullrank.interrupt import tick_seconds
 from fullrank.isolation.early import EarlyFrames, items_in, settled
 from fullrank.isolation.memory import OUT_OF_MEMORY_CODE
@@ -40,6 +41,7 @@ class IsolatedEvaluator:
         self.cpu_seconds = 0.0
         """Spent by children on claims that came back."""
         self._child: IsolationProcess | None = None
+        self._stack = FatalStack()
         self._cell = _shared_cell(cell)
         self._running: Cell = memoryview(mmap.mmap(self._cell, 8)).cast("q")
         try:
@@ -103,7 +105,7 @@ class IsolatedEvaluator:
         if self._child is not None:
             self._child.close()
         self._running[0] = IDLE
-        child = self._child = IsolationProcess(self._job, self._cell, log=self._log)
+        child = self._child = IsolationProcess(self._job, self._cell, stack=self._stack.fileno(), log=self._log)
         while not child.ended:
             for kind, body in child.hear(self._tick_seconds):
                 if kind == READY:
@@ -118,7 +120,7 @@ class IsolatedEvaluator:
 
     def _verdict(self, claim: Claim, watch: Watch) -> Failed | None:
         """Return the failure of the item that the child died of; None if it is to be tried again."""
-        child = self._child
+        child, stack = self._child, self._stack.take()
         if watch.overdue != IDLE:
             if watch.overdue not in claim.left:  # it ended after all, while it was too late for the child
                 return None
@@ -131,7 +133,7 @@ class IsolatedEvaluator:
         if child.return_code == OUT_OF_MEMORY_CODE or claim.count_death(index) < DEATHS_UNTIL_CRASHED:
             return None
         text = f"its process died twice: {describe_death(child.return_code)}"
-        return index, watch.silent_seconds, Status.CRASHED, {"exception": text}
+        return index, watch.silent_seconds, Status.CRASHED, {"exception": text, **stack}
 
     def early_frames(self) -> list[bytes]:
         """Return journal frames of the running claim's items that have ended since the last call; from any thread."""
@@ -142,6 +144,7 @@ class IsolatedEvaluator:
         if self._child is not None:
             self._child.close()
             self._child = None
+        self._stack.close()
         if self._cell >= 0:
             os.close(self._cell)
             self._cell = -1

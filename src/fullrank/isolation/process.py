@@ -19,17 +19,21 @@ _LEAVE_SECONDS = 1.0
 
 
 class IsolationProcess:
-    """A child that evaluates claims; ``cell`` is the descriptor of the running cell that it shares."""
+    """A child that evaluates claims.
 
-    def __init__(self, job: Job, cell: int, *, log: Path) -> None:
+    ``cell`` is the descriptor of the running cell that it shares, ``stack`` the one to which it writes where C code
+    killed it.
+    """
+
+    def __init__(self, job: Job, cell: int, *, stack: int, log: Path) -> None:
         self._answers, writable = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "fullrank.isolation.child", str(writable), str(cell)],
+                [sys.executable, "-m", "fullrank.isolation.child", str(writable), str(cell), str(stack)],
                 stdin=subprocess.PIPE,
                 bufsize=0,
                 env=stripped_environment(os.environ),
-                pass_fds=[writable, cell],
+                pass_fds=[writable, cell, stack],
                 start_new_session=True,  # a Ctrl-C on the terminal is for the worker to judge
             )
         except BaseException:

@@ -15,7 +15,7 @@ from fullrank.claim import Cell
 from fullrank.errors import FullrankError, FunctionError
 from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, StopSignals
 from fullrank.job import Job
-from fullrank.output import ItemLog, descriptors_replaced, streams_replaced
+from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tell_fatal_signals
 from fullrank.schedule import Todo
 from fullrank.witness import Witness
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, death_note, file_stem, running_cell
@@ -58,6 +58,7 @@ class MpiTeam:
         with ExitStack() as stack:
             stack.enter_context(descriptors_replaced(log))
             stack.enter_context(streams_replaced(log))
+        tell_fatal_signals()
             stack.enter_context(signals.installed())
             if self._early.requested:
                 signals.on_signal(signal.SIGUSR1, None)
