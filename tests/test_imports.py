@@ -22,7 +22,7 @@ LAYERS = [
     "job",
     "claim",
     "evaluate",
-    "interrupt output survey contained isolation",
+    "interrupt output survey fatal contained isolation",
     "worker",
     "backends crew",
     "schema gather",

@@ -173,9 +173,16 @@ def test_blocks_of_all_workers_are_the_positions_in_order_and_differ_by_one_at_m
     mean_seconds=st.one_of(st.just(0.0), st.floats(1e-8, 1e5)),
     last_size=st.integers(1, 10**7),
     overhead_seconds=st.floats(0, 1),
+    wait_share=st.floats(0, 1),
 )
 def test_claims_keep_within_their_bounds(
-    n_items: int, share: float, n_workers: int, mean_seconds: float, last_size: int, overhead_seconds: float
+    n_items: int,
+    share: float,
+    n_workers: int,
+    mean_seconds: float,
+    last_size: int,
+    overhead_seconds: float,
+    wait_share: float,
 ) -> None:
     position = int(share * (n_items - 1))
     size = claim_size(
@@ -185,8 +192,9 @@ def test_claims_keep_within_their_bounds(
         mean_seconds=mean_seconds,
         last_size=last_size,
         overhead_seconds=overhead_seconds,
+        wait_seconds=wait_share * overhead_seconds,
     )
-    assert size >= 1
+    assert 1 <= size <= 2**17
     if size > 1:
         assert size <= 2 * last_size
         assert size * 8 * n_workers <= n_items - position
@@ -196,6 +204,15 @@ def test_claims_keep_within_their_bounds(
 def test_a_claim_is_so_long_that_half_a_percent_is_lost_around_its_items() -> None:
     size = claim_size(0, 10**6, n_workers=2, mean_seconds=1e-3, last_size=10**6, overhead_seconds=250e-6)
     assert size == 50  # 50 ms of items for 0.25 ms around them
+
+
+@pytest.mark.parametrize(("wait_seconds", "expected"), [(45e-6, 20_000), (5e-3, 100_000), (0.5, 2**17)])
+def test_for_tiny_items_a_claim_grows_with_the_wait_for_the_counter_alone(wait_seconds: float, expected: int) -> None:
+    """What surrounds tiny items grows with their number: claims that grew with it would take all memory there is."""
+    size = claim_size(
+        0, 10**8, n_workers=2, mean_seconds=1e-6, last_size=10**6, overhead_seconds=0.5, wait_seconds=wait_seconds
+    )
+    assert size == pytest.approx(expected, abs=1)
 
 
 def test_items_longer_than_the_target_go_out_one_by_one() -> None:

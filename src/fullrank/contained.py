@@ -37,7 +37,8 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
     the item unfinished and the evaluation ``abandoned``.
     """
     begun = time.perf_counter()
-    code, evaluation, stack, interrupted = 0, None, {}, False
+    code, evaluation, interrupted = 0, None, False
+    stack: dict[str, str] = {}
     try:
         try:
             code, evaluation, stack = _tries(job, index, running)

@@ -296,4 +296,4 @@ def is_users_code(file: Path) -> bool:
     ours = Path(__file__).parent
     if file.is_relative_to(ours):
         return file.is_relative_to(ours / "workloads")
-    return not str(file).startswith("<frozen importlib") and "importlib" not in file.parts
+    return not str(file).startswith("<frozen ") and "importlib" not in file.parts

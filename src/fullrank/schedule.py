@@ -14,6 +14,12 @@ TARGET_CLAIM_SECONDS = 0.020
 """Wanted duration of a claim: long against the claim itself, short against what a kill may cost."""
 OVERHEADS_PER_TARGET = 200
 """A claim's items should take this many times as long as all that surrounds them: half a percent is lost."""
+WAITS_PER_TARGET = 20
+"""The same for the wait for the counter alone, whatever the number of items."""
+MOST_ITEMS_FOR_OVERHEAD = 1000
+"""In a claim of more items most of what surrounds them is spent on each, and a longer claim saves nothing of it."""
+MOST_ITEMS = 1 << 17
+"""Of a claim, whose items a worker holds in memory."""
 LONGEST_TARGET_SECONDS = 1.0
 """Wanted duration of a claim where the counter is very slow: workers should still end together."""
 TAIL_CLAIMS_PER_WORKER = 8
@@ -162,12 +168,13 @@ def claim_size(
     mean_seconds: float,
     last_size: int,
     overhead_seconds: float = 0.0,
+    wait_seconds: float = 0.0,
 ) -> int:
     """Return how many positions a worker should claim next.
 
     ``position`` is the last one it was given, ``mean_seconds`` its mean item so far, ``overhead_seconds`` the median
-    time a claim of its took beyond its items. As in OpenMP's ``guided`` the tail tapers, here by time: long items go
-    out one by one.
+    time a claim of its took beyond its items, ``wait_seconds`` what it waited for the counter of that. As in OpenMP's
+    ``guided`` the tail tapers, here by time: long items go out one by one.
 
     >>> claim_size(0, 10**6, n_workers=2, mean_seconds=1e-6, last_size=4000)
     8000
@@ -175,15 +182,22 @@ def claim_size(
     2
     """
     limit = min(2 * last_size, (n_items - position) // (TAIL_CLAIMS_PER_WORKER * n_workers))
-    return _within_target(limit, mean_seconds=mean_seconds, overhead_seconds=overhead_seconds)
+    return _within_target(
+        limit, mean_seconds=mean_seconds, overhead_seconds=overhead_seconds, wait_seconds=wait_seconds
+    )
 
 
-def _within_target(limit: int, *, mean_seconds: float, overhead_seconds: float) -> int:
+def _within_target(limit: int, *, mean_seconds: float, overhead_seconds: float, wait_seconds: float) -> int:
     """Return how many items, at most ``limit`` and at least one, take the wanted duration of a claim."""
-    target_seconds = max(TARGET_CLAIM_SECONDS, min(OVERHEADS_PER_TARGET * overhead_seconds, LONGEST_TARGET_SECONDS))
-    if mean_seconds * limit > target_seconds:
-        limit = int(target_seconds / mean_seconds)
-    return max(1, limit)
+
+    def n_items(seconds: float) -> float:
+        return min(seconds, LONGEST_TARGET_SECONDS) / mean_seconds
+
+    if mean_seconds > 0:
+        wanted = n_items(max(TARGET_CLAIM_SECONDS, WAITS_PER_TARGET * wait_seconds))
+        wanted = max(wanted, min(n_items(OVERHEADS_PER_TARGET * overhead_seconds), MOST_ITEMS_FOR_OVERHEAD))
+        limit = int(min(limit, wanted))
+    return max(1, min(limit, MOST_ITEMS))
 
 
 class Pace:
@@ -262,6 +276,7 @@ def guided_claims(
                 mean_seconds=pace.mean_seconds,
                 last_size=last_size,
                 overhead_seconds=pace.overhead_seconds,
+                wait_seconds=pace.claim_seconds,
             )
 
         ahead = 0 < pace.mean_seconds < pace.claim_seconds
@@ -280,4 +295,6 @@ def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:
         stop = min(start + size, positions.stop)
         yield range(start, stop)
         start = stop
-        size = _within_target(2 * size, mean_seconds=pace.mean_seconds, overhead_seconds=pace.overhead_seconds)
+        size = _within_target(
+            2 * size, mean_seconds=pace.mean_seconds, overhead_seconds=pace.overhead_seconds, wait_seconds=0.0
+        )

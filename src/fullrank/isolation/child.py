@@ -1,4 +1,7 @@
-"""The child: ``python -m fullrank.isolation.child ANSWERS_FD CELL_FD STACK_FD`` evaluates claims until its worker is gone."""
+"""The child: ``python -m fullrank.isolation.child ANSWERS_FD CELL_FD STACK_FD``.
+
+It evaluates claims until its worker is gone.
+"""
 
 import mmap
 import os
@@ -115,12 +118,12 @@ def main() -> int:
     die_with(os.getppid())  # the keeper's thread does not run while an item holds the GIL in C code
     for number in STOP_SIGNALS:  # no SIG_IGN, which what user code starts would inherit
         signal.signal(number, _for_worker)
-    answers, cell, stack = (int(argument) for argument in sys.argv[1:4])
+    answers, cell, stack_file = (int(argument) for argument in sys.argv[1:4])
     running: Cell = memoryview(mmap.mmap(cell, 8)).cast("q")
     os.close(cell)
     os.set_inheritable(answers, False)
-    os.set_inheritable(stack, False)
-    tell_fatal_signals(stack)
+    os.set_inheritable(stack_file, False)
+    tell_fatal_signals(stack_file)
     messages = received(_own_standard_input())
     job, log_path = pickle.loads(next(messages)[1])
     signals = MainThreadInterrupts(

@@ -58,7 +58,7 @@ class MpiTeam:
         with ExitStack() as stack:
             stack.enter_context(descriptors_replaced(log))
             stack.enter_context(streams_replaced(log))
-        tell_fatal_signals()
+            tell_fatal_signals()
             stack.enter_context(signals.installed())
             if self._early.requested:
                 signals.on_signal(signal.SIGUSR1, None)
