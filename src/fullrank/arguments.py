@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import fullrank
 from fullrank.backends import BACKENDS
@@ -17,6 +17,9 @@ compared gave different results; 2 wrong usage or config;
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and a hint."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings | {"allow_abbrev": False})  # a restart looks for options by their whole name
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\nTry: {self.prog} --help")
@@ -44,7 +47,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="begin no item later than that after the start of this command: 90, 90s, 55m, 2h or 1:30:00",
     )
-    run.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")
+    again = run.add_mutually_exclusive_group()
+    again.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")
+    again.add_argument(
+        "--accept-change", action="store_true", help="keep what is finished, although code or constants have changed"
+    )
+    run.add_argument("--retry-failed", action="store_true", help="do the items again that have failed so far")
     run.add_argument("--take-over", action="store_true", help="take the output over from a run that you know is dead")
     run.add_argument(
         "--allow-failures", type=_natural, default=0, metavar="N", help="exit with 0 if at most N items failed (0)"

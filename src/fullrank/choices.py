@@ -17,6 +17,10 @@ class Choices:
     backend: str
     n_workers: int
     fresh: bool = False
+    accept_change: bool = False
+    """Keep what was finished although the code or the constants are others now."""
+    retry_failed: bool = False
+    """Do all items again that have failed so far."""
     take_over: bool = False
     stop_at: float | None = None
     """Time (of time.time()) from which no items are handed out."""

@@ -31,6 +31,8 @@ class Commit:
 
     config: Config
     identity: str
+    versions: tuple[str, ...]
+    """The same by version of the code."""
     attempts: tuple[AttemptRow, ...]
     interrupted: tuple[tuple[int, int], ...]
     """Attempt and index of each item that was running when a worker died."""
@@ -77,6 +79,7 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, s
                 provenance=commit.provenance,
                 config=commit.config.text,
                 identity=commit.identity,
+                versions=commit.versions,
             )
             writer.finish(tables)
         return verify(temporary)
@@ -156,7 +159,11 @@ class _Noted:
     def completed(self, attempt: AttemptRow) -> AttemptRow:
         """Return the attempt with what its workers' deaths cost."""
         seconds = self._done_again.get(attempt.attempt, [])
-        return replace(attempt, n_done_again=len(seconds), done_again_seconds=sum(seconds))
+        return replace(
+            attempt,
+            n_done_again=attempt.n_done_again + len(seconds),
+            done_again_seconds=attempt.done_again_seconds + sum(seconds),
+        )
 
 
 def _journals_by_row(survey: Survey, schema: Schema) -> list[JournalInfo]:
@@ -177,12 +184,13 @@ def _worker_row(info: JournalInfo, closing: Closing | None) -> WorkerRow:
     seconds = {
         name: account.get(name, _UNKNOWN) for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")
     }
-    end_wait_seconds = after_seconds = _UNKNOWN
-    if closing is not None:
-        end_wait_seconds = closing.of_worker(header["worker"]) - account.get("ended", _UNKNOWN)
-        after_seconds = closing.after_seconds
-    seconds["end_wait_seconds"] = end_wait_seconds
-    seconds["account_seconds"] += end_wait_seconds + after_seconds
+    if "end_wait_seconds" not in account:  # it was not closed before, in an earlier result file
+        end_wait_seconds = after_seconds = _UNKNOWN
+        if closing is not None:
+            end_wait_seconds = closing.of_worker(header["worker"]) - account.get("ended", _UNKNOWN)
+            after_seconds = closing.after_seconds
+        seconds["end_wait_seconds"] = end_wait_seconds
+        seconds["account_seconds"] += end_wait_seconds + after_seconds
     return WorkerRow(
         attempt=header["attempt"],
         worker=header["worker"],

@@ -64,7 +64,7 @@ class Member:
     def read_earlier(self, job: Job, journals: Sequence[str]) -> Survey:
         """Read this member's share of the journals of earlier attempts, and learn from all what is still to do."""
         order = job.order
-        self._survey = Survey()
+        self._survey = Survey(retried=job.retried)
         finished = empty_bitmap(order.n_items)
         for path in journals[self._team.rank :: self._team.size]:
             self._survey.add_journal(Path(path), finished=finished, order=order)
@@ -96,6 +96,11 @@ class Member:
             if path.exists():
                 self._survey.add_journal(path)
         return self._survey
+
+    def survey(self, journals: Sequence[str], retried: int) -> Survey:
+        """Return the survey of journals of which failures up to the attempt ``retried`` do not count."""
+        self._survey = Survey(retried=retried)
+        return self.add_journals(journals)
 
     def ship(self) -> list[tuple[str, bytes]]:
         """Return the journals this member holds, whole: for studies so small that sorting would cost more."""

@@ -53,13 +53,13 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system:
     finished before stays in the work folder and the same call goes on from there.
     """
     folder = WorkFolder(choices.output, system)
-    finished = existing(study, choices)
+    finished = existing(study, choices, folder)
     if finished is not None and not folder.path.exists():
         return finished
     folder.create()
     with RunLock(folder.path, take_over=choices.take_over, notify=console.say, system=system) as lock:
         # what another run did while this one waited for the lock
-        finished = existing(study, choices)
+        finished = existing(study, choices, folder)
         if finished is None:
             finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
         elif folder.identity() == study.identity.to_json():  # left by a run that was killed while it cleared away
@@ -132,6 +132,8 @@ class _Run:
         job = replace(
             job,
             attempt=folder.next_attempt(),
+            code_version=len(folder.versions()) - 1,
+            retried=folder.retried(),
             stop_at=choices.stop_at,
             limit=choices.limit,
             stride=job.stride if choices.limit is None else spread_stride(job.sweep.n_items),
@@ -242,6 +244,7 @@ class _Run:
         commit = Commit(
             self._study.config,
             self._study.identity.to_json(),
+            folder.versions(),
             folder.attempts(),
             folder.interrupted(),
             self._choices.provenance or {},

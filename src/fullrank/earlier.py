@@ -1,13 +1,16 @@
-"""What earlier runs left at a run's output and in its work folder: kept, refused or moved aside."""
+"""What earlier runs left at a run's output and in its work folder: kept, gone on with, refused or moved aside."""
 
+from enum import Enum
 from pathlib import Path
 
 from fullrank.choices import Choices, Console
 from fullrank.commit import is_partial_of
 from fullrank.ending import End, Ending
-from fullrank.errors import OutputError, StorageError, StudyChanged
-from fullrank.identity import Identity, changes
-from fullrank.store import ResultFile, is_ours
+from fullrank.errors import OutputError, StorageError, StudyChanged, UsageError
+from fullrank.growth import why_not_grown
+from fullrank.identity import Identity, changes, differing
+from fullrank.restore import fingerprint, restore
+from fullrank.store import ResultFile, is_ours, verify
 from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.system import System
@@ -15,30 +18,56 @@ from fullrank.worker import attempt_stem
 from fullrank.workfolder import REASON_ALL_FAILED, WorkFolder, moved_aside
 
 
-def existing(study: Study, choices: Choices) -> Ending | None:
-    """Return the ending of a run whose complete result is there already; refuse a file that is in the way."""
+_WITH_CONSENT = frozenset({"function", "setup", "constants", "code"})
+"""Parts of a study's identity that may differ from item to item of one file, if the user says so."""
+_MENDED = frozenset({"code"})
+
+
+class Kinship(Enum):
+    """What a study is to one of which there are results."""
+
+    SAME = "the same study"
+    GROWN = "the same study with more items at its end"
+    ACCEPTED = "another version of the code or other constants"
+
+
+def existing(study: Study, choices: Choices, folder: WorkFolder) -> Ending | None:
+    """Return the ending of a run that has nothing to do, for its result is there; None if there is something to do.
+
+    Raises OutputError for a file that is in the way, StudyChanged for one of another study.
+    """
     output = choices.output
-    if not output.exists():
+    if not _has_result(output, fresh=choices.fresh):
         return None
+    with ResultFile(output) as file:
+        old, summary, mark = Identity.from_json(file.identity), file.summary, fingerprint(file)
+    if folder.identity() is not None and folder.continues(mark):
+        return None
+    if summary.n_ok == 0 and old != study.identity:
+        return None  # nothing of value: it will be moved aside
+    retries = choices.retry_failed and summary.n_failed > 0
+    kinship = _kinship(old, study, choices, retries=retries, what=str(output))
+    if kinship is not Kinship.SAME or retries or summary.n_missing:
+        return None
+    n_finished = summary.n_items - summary.n_missing
+    return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
+
+
+def _has_result(output: Path, *, fresh: bool) -> bool:
+    """Return whether results are there that count; refuse what is in the way."""
+    if not output.exists():
+        return False
     if output.is_dir():
         raise OutputError(f"{output}: is a folder; name a file for the result")
     try:
         ours = is_ours(output)
     except OutputError as error:
-        if choices.fresh and _is_hdf5(output):  # damaged; moved aside like a whole one
-            return None
+        if fresh and _is_hdf5(output):  # damaged; moved aside like a whole one
+            return False
         raise OutputError(f"{error}{', or start anew with --fresh' if _is_hdf5(output) else ''}") from None
     if not ours:
         raise OutputError(f"{output}: is no result of fullrank and stays as it is; choose another path with -o")
-    if choices.fresh:
-        return None
-    with ResultFile(output) as file:
-        old, summary = Identity.from_json(file.identity), file.summary
-    if summary.n_ok == 0 and old != study.identity:
-        return None  # nothing of value: it will be moved aside
-    _refuse_change(old, study.identity, what=str(output))
-    n_finished = summary.n_items - summary.n_missing
-    return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
+    return not fresh
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -46,13 +75,35 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
-def _refuse_change(old: Identity, new: Identity, *, what: str) -> None:
-    if old.digest != new.digest:
-        differences = "\n".join(f"  {difference}" for difference in changes(old, new))
-        raise StudyChanged(
-            f"{what}: the results there are of another study; since then changed:\n{differences}\n"
-            f"Start anew with --fresh, which moves the old results aside."
+def _kinship(old: Identity, study: Study, choices: Choices, *, retries: bool, what: str) -> Kinship:
+    """Return what the study is to the one of which there are results; StudyChanged if it is another.
+
+    ``retries`` says whether failed items are done again: who asks for that has mended the code.
+    """
+    parts = differing(old, study.identity)
+    if not parts:
+        if choices.accept_change:
+            raise UsageError(f"{what}: nothing has changed since; leave out --accept-change")
+        return Kinship.SAME
+    problem = why_not_grown(old.sweep, study.config.sweep) if "sweep" in parts else ""
+    if not problem and parts == {"sweep"}:
+        return Kinship.GROWN
+    changed = parts - {"sweep"}
+    may_stay = not problem and changed <= _WITH_CONSENT
+    if may_stay and (choices.accept_change or (retries and changed <= _MENDED)):
+        return Kinship.ACCEPTED
+    cures = "Start anew with --fresh, which moves the old results aside"
+    if may_stay:
+        more = ", and --retry-failed does failed items again" if changed <= _MENDED else ""
+        cures += (
+            f". Or keep what is finished with --accept-change{more}; the file then tells which version made which item"
         )
+    elif problem:
+        cures = f"They cannot be kept: {problem}. {cures}"
+    listed = "\n".join(f"  {difference}" for difference in changes(old, study.identity))
+    raise StudyChanged(
+        f"{what}: the results there are of another study; since then changed:\n{listed}\n{cures}."
+    )
 
 
 def prepare_folder(folder: WorkFolder, study: Study, choices: Choices, *, console: Console, system: System) -> None:
@@ -60,39 +111,92 @@ def prepare_folder(folder: WorkFolder, study: Study, choices: Choices, *, consol
 
     Raises StudyChanged if it holds results of another one, which stay.
     """
-
-    def tell_moved(aside: Path | None) -> None:
-        if aside is not None:
-            console.say(f"moved aside: {aside}")
-
     folder.remove_unfinished()
-    known = folder.identity()
-    attempts = folder.attempts()
-    if folder.output.exists():  # one that may stay ends the run before
-        tell_moved(moved_aside(folder.output, system))
+    if folder.is_half_restored:
+        folder.remove_contents()
     if choices.fresh:
-        known = None
-    elif known is not None and Identity.from_json(known) != study.identity:
-        if _holds_results(folder):
-            _refuse_change(Identity.from_json(known), study.identity, what=str(folder.path))
-        console.say("the study has changed, and no item of the old one has a result; this one starts anew")
-        known = None
-    elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
-        console.say("the last attempt was stopped because all its items failed; they are done again")
-        tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"))
+        _move_aside(folder, console, system)
+    if folder.output.exists():
+        _meet_result(folder, study, choices, console=console, system=system)
+    known = folder.identity()
+    if known is not None and Identity.from_json(known) != study.identity:
+        known = _meet_other_study(folder, study, choices, console=console)
+    elif known is not None and choices.accept_change:
+        raise UsageError(f"{folder.path}: nothing has changed since; leave out --accept-change")
+    _meet_failures(folder, choices, console=console)
     if known is None:
         if folder.journals():
-            tell_moved(folder.move_contents_aside())
+            _tell_moved(folder.move_contents_aside(), console)
         folder.remove_contents()  # of a run that died before it wrote a journal
-        config = study.config
-        folder.begin_study(study.identity.to_json(), config=config.text, config_path=config.path)
+        _begin(folder, study)
 
 
-def _holds_results(folder: WorkFolder) -> bool:
+def _begin(folder: WorkFolder, study: Study) -> None:
+    config = study.config
+    folder.begin_study(study.identity.to_json(), config=config.text, config_path=config.path)
+
+
+def _tell_moved(aside: Path | None, console: Console) -> None:
+    if aside is not None:
+        console.say(f"moved aside: {aside}")
+
+
+def _move_aside(folder: WorkFolder, console: Console, system: System) -> None:
+    """Move away all that earlier runs left, for ``--fresh``."""
+    if folder.output.exists():
+        _tell_moved(moved_aside(folder.output, system), console)
+    if folder.journals():
+        _tell_moved(folder.move_contents_aside(), console)
+    folder.remove_contents()
+
+
+def _meet_result(folder: WorkFolder, study: Study, choices: Choices, *, console: Console, system: System) -> None:
+    """Go on from the result that is there, if that is not under way already; or move away one without any result."""
+    with ResultFile(folder.output) as file:
+        old, mark = Identity.from_json(file.identity), fingerprint(file)
+        if folder.identity() is not None and folder.continues(mark):
+            return
+        if file.summary.n_ok == 0 and old != study.identity:
+            _tell_moved(moved_aside(folder.output, system), console)
+            return
+        if folder.journals():  # left by a run that was killed while it cleared away, or of a study that goes on
+            _tell_moved(folder.move_contents_aside(), console)
+        folder.remove_contents()
+        verify(folder.output)  # what is made of it has to be true
+        with folder.restoring(mark):
+            restore(file, folder, system=system)
+            folder.begin_study(file.identity, config=file.config, config_path=study.config.path)
+    console.say(f"going on from {folder.output}, which stays until the new result takes its place")
+
+
+def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, console: Console) -> str | None:
+    """Have the folder hold the present study if what was finished can be kept; None if nothing there has a value."""
+    known = Identity.from_json(folder.identity() or "")
     survey = Survey()
     for journal in folder.journals():
         survey.add_journal(journal)
-    return survey.n_ok > 0
+    if survey.n_ok == 0:
+        console.say("the study has changed, and no item of the old one has a result; this one starts anew")
+        return None
+    retries = choices.retry_failed and survey.n_failed > 0
+    kinship = _kinship(known, study, choices, retries=retries, what=str(folder.path))
+    present, versions = study.identity.to_json(), folder.versions()
+    if versions[-1:] != (present,):  # else a run was killed between the two notes
+        kept = versions if kinship is Kinship.ACCEPTED else versions[:-1]
+        folder.note_versions((*kept, present))
+    _begin(folder, study)
+    console.say(f"{kinship.value}: finished items are kept")
+    return present
+
+
+def _meet_failures(folder: WorkFolder, choices: Choices, *, console: Console) -> None:
+    """Have failed items done again, if the user asks for it or nothing but failed ones ended the last attempt."""
+    attempts = folder.attempts()
+    if choices.retry_failed and folder.journals():
+        folder.retry_failures()
+    elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
+        console.say("the last attempt was stopped because all its items failed; they are done again")
+        _tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"), console)
 
 
 def clear_away(folder: WorkFolder, identity: str, *, console: Console) -> Path | None:

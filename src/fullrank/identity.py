@@ -137,6 +137,12 @@ def _canonical(value: object) -> str:
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def differing(old: Identity, new: Identity) -> frozenset[str]:
+    """Return the names of the parts in which two identities differ."""
+    names = (field.name for field in fields(Identity))
+    return frozenset(name for name in names if not _same(getattr(old, name), getattr(new, name)))
+
+
 def changes(old: Identity, new: Identity) -> list[str]:
     """Return a sentence for each difference; none if the two are one study."""
     found = chain(

@@ -54,6 +54,8 @@ class Job:
     host; None: with each worker's process."""
     suspects: frozenset[int] = frozenset()
     """Items that were running when a worker of an earlier attempt died."""
+    retried: int = 0
+    """Failures of attempts up to this one do not count: their items are done again."""
     limit: int | None = None
     """Only the items at so many first visiting positions are evaluated; None: all."""
 

@@ -56,7 +56,7 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
     if config.sweep.describe() != Identity.from_json(identity).sweep:
         raise StudyChanged(f"{config.path}: the sweep is not the one whose journals are in {folder.path}")
     crew = LocalCrew(LocalTeam(serial.run))
-    (survey,) = crew.call("add_journals", [str(path) for path in folder.journals()])
+    (survey,) = crew.call("survey", [str(path) for path in folder.journals()], folder.retried())
     n_missing = config.sweep.n_items - survey.n_finished
     if n_missing > 0 and not partial:
         raise Stopped(
@@ -65,7 +65,15 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
         )
     provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
     provenance["config_path"] = str(config.path)
-    commit = Commit(config, identity, folder.attempts(), folder.interrupted(), provenance, folder.closings())
+    commit = Commit(
+        config,
+        identity,
+        folder.versions(),
+        folder.attempts(),
+        folder.interrupted(),
+        provenance,
+        folder.closings(),
+    )
     check_partial(folder.partial, identity)
     temporary = folder.temporary(PARTIAL_STEM)
     try:

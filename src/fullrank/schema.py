@@ -21,6 +21,8 @@ class Field:
     """The function returned bools; they are stored as int8."""
     varying: bool = False
     """One-dimensional, padded to the longest; lengths go to ``<name>_length``."""
+    part_of: str = ""
+    """The complex result of which this is the real or imaginary part."""
 
 
 @dataclass(frozen=True)
@@ -148,3 +150,5 @@ class Tables:
     """The exact text of the config."""
     identity: str = ""
     """Canonical JSON of what makes this study this study."""
+    versions: tuple[str, ...] = ()
+    """The same by version of the code, if there was more than one; the last is ``identity``."""

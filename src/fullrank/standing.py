@@ -9,6 +9,7 @@ from typing import Any
 from fullrank.config import load
 from fullrank.errors import OutputError
 from fullrank.lock import holder_of
+from fullrank.restore import fingerprint
 from fullrank.silence import silent_workers
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
@@ -109,19 +110,20 @@ def standing(study: Path, output: Path | None = None) -> Standing:
     folder = WorkFolder(result)
     n_items = load(study).sweep.n_items if study.suffix == ".toml" else None
     identity = folder.identity()
-    if identity is not None and not _is_result_of(result, identity):
+    if identity is not None and not _is_left_over(folder, identity):
         return _from_journals(folder, n_items)
     if result.exists():
         return _from_file(result)
     return Standing(str(result), NOT_STARTED, n_items, 0, 0)
 
 
-def _is_result_of(result: Path, identity: str) -> bool:
-    """Return whether the complete result is there: then a work folder beside it is left over."""
-    if not result.exists() or not is_ours(result):
+def _is_left_over(folder: WorkFolder, identity: str) -> bool:
+    """Return whether the complete result of what is in the work folder is there."""
+    if not folder.output.exists() or not is_ours(folder.output):
         return False
-    with ResultFile(result) as file:
-        return file.summary.complete and file.identity == identity
+    with ResultFile(folder.output) as file:
+        is_whole = file.summary.complete and file.identity == identity
+        return is_whole and not folder.continues(fingerprint(file))
 
 
 def _from_file(result: Path) -> Standing:
@@ -134,11 +136,12 @@ def _from_file(result: Path) -> Standing:
 
 
 def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
-    survey = Survey()
+    survey = Survey(retried=folder.retried())
     for journal in folder.journals():
         survey.add_journal(journal)
     if n_items is None:
-        n_items = next((info.header["n_items"] for info in survey.journals if "n_items" in info.header), None)
+        told = [info.header["n_items"] for info in survey.journals if "n_items" in info.header]
+        n_items = max(told, default=None)  # it may have grown
     holder = holder_of(folder.path)
     known = str(folder.output), RUNNING if holder else STOPPED, n_items, survey.n_ok, survey.n_failed
     if not holder:

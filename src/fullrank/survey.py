@@ -124,6 +124,8 @@ class Survey:
     n_bytes: int = 0
     n_ok: int = 0
     n_failed: int = 0
+    retried: int = 0
+    """Failures of attempts up to this one do not count: their items are done again."""
     damages: list[str] = field(default_factory=list)
 
     @property
@@ -146,6 +148,9 @@ class Survey:
         for frame in read(path):
             if isinstance(frame, Damage):
                 self.damages.append(str(frame))
+                continue
+            if frame.kind == Kind.FAILURES and info.header["attempt"] <= self.retried:
+                info.n_items += frame.n_rows
                 continue
             self._add_frame(frame, info)
             if finished is not None and order is not None and frame.kind in (Kind.VALUES, Kind.FAILURES):

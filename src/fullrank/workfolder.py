@@ -3,10 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ REASON_FAILURES, REASON_ALL_FAILED, REASON_KILLED = "too many failures", "all fa
 REASON_LIMIT = "limit reached"
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
 _CLOSING = "closing"
+_VERSIONS, _RETRIED, _CONTINUED, _RESTORING = "versions.json", "retried", "continued", "restoring"
 _PATHS = "surrogateescape"
 """Names of files need not be UTF-8."""
 _COPY_BYTES = 1 << 20
@@ -139,6 +141,49 @@ class WorkFolder:
         self._write(_CONFIG_PATH, str(config_path))
         self._write(_STUDY, identity)
 
+    def versions(self) -> tuple[str, ...]:
+        """Return the identity of the study by version of its code, the present one last; none for an empty folder."""
+        try:
+            return tuple(json.loads((self.path / _VERSIONS).read_text("utf-8")))
+        except FileNotFoundError:
+            known = self.identity()
+            return () if known is None else (known,)
+
+    def note_versions(self, versions: Sequence[str]) -> None:
+        """Note the identity of the study by version of its code."""
+        self._write(_VERSIONS, json.dumps(list(versions)))
+
+    def retried(self) -> int:
+        """Return the attempt up to which failures do not count, for their items are done again; 0: all count."""
+        return int(self._noted(_RETRIED) or 0)
+
+    def retry_failures(self) -> None:
+        """Have all items that failed so far done again."""
+        self._write(_RETRIED, str(self.next_attempt() - 1))
+
+    def continues(self, fingerprint: str) -> bool:
+        """Return whether the journals here go on from the result file with this fingerprint."""
+        return self._noted(_CONTINUED) == fingerprint
+
+    @property
+    def is_half_restored(self) -> bool:
+        """Whether somebody was killed who made journals here from a result file; that is still there."""
+        return (self.path / _RESTORING).exists()
+
+    @contextmanager
+    def restoring(self, fingerprint: str) -> Iterator[None]:
+        """Within this context the journals of the result file with this fingerprint are made again."""
+        self._write(_RESTORING, fingerprint)
+        yield
+        self._write(_CONTINUED, fingerprint)
+        self._remove([self.path / _RESTORING])
+
+    def _noted(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
     def config_path(self) -> Path:
         """Return where the study's config stood when it began."""
         return Path((self.path / _CONFIG_PATH).read_text("utf-8", _PATHS))
@@ -170,6 +215,10 @@ class WorkFolder:
         """Note how an attempt ended, and the closing of its account if it came to that."""
         entry = {"attempt": attempt, "ended": _now(), "reason": reason, "wall_seconds": wall_seconds}
         self._note(entry | {_CLOSING: vars(closing)} if closing is not None else entry)
+
+    def note_earlier(self, row: AttemptRow) -> None:
+        """Note an attempt of which a result file tells."""
+        self._note(vars(row))
 
     def _note(self, entry: dict[str, Any]) -> None:
         path = self.path / _ATTEMPTS
@@ -211,7 +260,8 @@ class WorkFolder:
             "schedule": "",
             "order": "",
         }
-        unknown |= {"reason": REASON_KILLED, "wall_seconds": float("nan")}
+        unknown |= {"reason": REASON_KILLED, "wall_seconds": nan, "n_done_again": 0, "done_again_seconds": 0.0}
+        unknown |= {"gather_seconds": nan, "write_seconds": nan}
         rows = []
         for attempt, entry in sorted(self._entries_by_attempt().items()):
             known = {name: entry[name] for name in unknown if type(entry.get(name)) is type(unknown[name])}
@@ -280,7 +330,8 @@ class WorkFolder:
         for pattern in patterns:
             self._remove(self.path.glob(pattern))
         # the study last: without it journals are nobody's
-        self._remove(self.path / name for name in (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _STUDY))
+        names = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _STUDY, _RESTORING)
+        self._remove(self.path / name for name in names)
 
     def _remove(self, paths: Iterable[Path]) -> None:
         for path in paths:

@@ -18,6 +18,7 @@ from fullrank.errors import BackendError, FailedItems, Stopped, UsageError
 from fullrank.launcher import launcher_from
 from fullrank.output import tell_fatal_signals
 
+_ONCE = ("--fresh", "--accept-change", "--retry-failed")
 _IN_THIS_PROCESS = ("serial", "threads", "interpreters")
 """The backends that compute in this process, which is deaf while an item holds the GIL."""
 
@@ -93,8 +94,8 @@ def _run_under_mpiexec(arguments: Namespace, config: Any) -> int:
             tell(f"fullrank: error: {_died(config)}\n")
             return Stopped.exit_code
         tell("fullrank: the ranks died; they are started again\n")
-        # what --fresh was to move aside was moved by the first start
-        argv = [argument for argument in argv if argument != "--fresh"]
+        # the first start has done what these ask for
+        argv = [argument for argument in argv if argument not in _ONCE]
     return code
 
 
@@ -139,6 +140,8 @@ def _run_here(arguments: Namespace, config: Any, *, backend: str, crew: Any) -> 
         backend=backend,
         n_workers=_n_workers(arguments, backend, crew if backend == "mpi" else None),
         fresh=arguments.fresh,
+        accept_change=arguments.accept_change,
+        retry_failed=arguments.retry_failed,
         take_over=arguments.take_over,
         stop_at=_stop_time(arguments),
         limit=arguments.limit,
@@ -188,9 +191,10 @@ def _tell_ending(ending: Any, config: Any, n_allowed: int) -> int:
         return FailedItems.exit_code
     if ending.end is End.ALREADY_COMPLETE:
         failed = f", {ending.summary.n_failed:,} of them failed" if ending.summary.n_failed else ""
+        retry = "those alone with --retry-failed, all " if failed else ""
         sys.stdout.write(
             f"already complete: {ending.n_items:,} items{failed}; nothing to do. "
-            f"Compute again with --fresh, or into another file with -o\nResult: {ending.output}\n"
+            f"Compute again {retry}with --fresh, or into another file with -o\nResult: {ending.output}\n"
         )
     else:
         _print_summary(ending)

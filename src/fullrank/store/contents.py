@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _OF_ROOT = """title format format_version complete n_items n_ok n_failed results_sha256 texts_sha256
     sweep parameters results NX_class signal axes"""
-_OF_DATASETS = "units long_name _FillValue flag_values flag_meanings dtype lengths n_nan coordinates"
+_OF_DATASETS = "units long_name _FillValue flag_values flag_meanings dtype lengths n_nan coordinates part_of"
 _PLAIN_TYPES = (h5t.TypeIntegerID, h5t.TypeFloatID, h5t.TypeStringID)
 
 
@@ -58,6 +58,7 @@ def _known_objects(file: "ResultFile") -> Mapping[str, str]:
     """Return the names that this version gives to objects, each with the attributes such an object may have."""
     scales = {dim for name in file.item_dataset_names for dim in file.dims_of(name)}
     datasets = {*file.item_dataset_names, *file.axis_names, *scales, "config/text", "config/identity"}
+    datasets |= {"config/versions", "config/version"}
     for group, row_type in ROW_TYPES.items():
         datasets |= {f"{group}/{column.name}" for column in fields(row_type)} | {f"{group}/{row_scale(group)}"}
     groups = {*ROW_TYPES, "provenance", "config"}

@@ -57,6 +57,8 @@ def _attributes(variable: Variable, *, coordinates: str) -> dict[str, Any]:
         attributes["coordinates"] = coordinates
     if variable.lengths:
         attributes["lengths"] = variable.lengths
+    if variable.part_of:
+        attributes["part_of"] = variable.part_of
     return attributes
 
 

@@ -79,6 +79,8 @@ class Variable:
     in_digest: bool = False
     lengths: str | None = None
     """Name of the dataset with the lengths, if the result is padded."""
+    part_of: str = ""
+    """The complex result of which this is a part."""
 
 
 STATUS_FLAGS = {status.name.lower(): int(status) for status in Status}
@@ -173,6 +175,7 @@ def _result_variable(entry: Field, info: VariableInfo | None, *, inner: tuple[st
         fill=fill_value(entry.dtype).item(),
         in_digest=True,
         lengths=length_name(entry.name) if entry.varying else None,
+        part_of=entry.part_of,
     )
 
 

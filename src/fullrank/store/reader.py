@@ -18,7 +18,7 @@ from fullrank.store.axis import FileAxis, Value, VariableText
 from fullrank.store.h5 import damaged, open_old, read_items, reading, scales
 from fullrank.store.layout import is_storable, length_name, ranges
 from fullrank.store.safety import check_file, is_marked
-from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text
+from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text, read_versions
 from fullrank.store.tally import FileSummary
 from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
 
@@ -135,7 +135,9 @@ class ResultFile:
         varying = "lengths" in dataset.attrs
         if varying and len(inner) != 1:
             raise damaged(self.path, f"/{name} has lengths and {len(inner)} inner dimensions, expected 1")
-        return Field(name, dataset.dtype.str, inner, is_bool=is_bool(dataset), varying=varying)
+        with reading(self.path):
+            part_of = str(read_attribute(dataset, "part_of", ""))
+        return Field(name, dataset.dtype.str, inner, is_bool=is_bool(dataset), varying=varying, part_of=part_of)
 
     @property
     def title(self) -> str:
@@ -270,6 +272,12 @@ class ResultFile:
         with reading(self.path, "be read at /config/identity"):
             return read_text(self.objects, "identity")
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The identity by version of the code, the present one last."""
+        with reading(self.path, "be read at /config/versions"):
+            return read_versions(self.objects) or (self.identity,)
+
     def tables(self) -> Tables:
         """Return everything that is not one value an item, as the writer takes it."""
         return Tables(
@@ -279,6 +287,7 @@ class ResultFile:
             self.provenance(),
             self.config,
             self.identity,
+            self.versions,
         )
 
 

@@ -94,6 +94,19 @@ def write_tables(file: h5py.File, tables: Tables) -> None:
     config = file.create_group("config", track_order=True)
     _write_text(config, "text", tables.config, long_name="the study's config, exactly as it was read")
     _write_text(config, "identity", tables.identity, long_name="what makes this study this study, JSON")
+    if len(tables.versions) > 1:
+        scale = create_scale(
+            config,
+            "version",
+            size=len(tables.versions),
+            dtype=_DTYPES[int],
+            attributes={"units": "1", "long_name": "version of the code, as in code_version"},
+            values=lambda positions: positions,
+        )
+        attributes = {"units": "1", "long_name": "identity of the study by version of its code, JSON"}
+        dataset = create(config, "versions", shape=(len(tables.versions),), dtype=TEXT, attributes=attributes)
+        write_whole(dataset, np.array([clean(text) for text in tables.versions], TEXT))
+        attach_scale(dataset, 0, scale)
 
 
 def _write_text(group: h5py.Group, name: str, text: str, *, long_name: str) -> None:
@@ -196,6 +209,16 @@ def is_bool(dataset: h5py.Dataset) -> bool:
 def read_text(objects: Objects, name: str) -> str:
     """Return one text of the group ``config``."""
     return read_texts(objects[f"/config/{name}"], errors="replace")[0]
+
+
+def read_versions(objects: Objects) -> tuple[str, ...]:
+    """Return the study's identity by version of its code; none in a file of one version."""
+    if "/config/versions" not in objects:
+        return ()
+    dataset = _column(objects, "/config/versions")
+    if len(dataset) > N_ROWS_MAX:
+        raise ValueError(f"{len(dataset)} versions, more than {N_ROWS_MAX}")
+    return tuple(read_texts(dataset, range(len(dataset)), errors="replace"))
 
 
 def read_provenance(objects: Objects) -> Mapping[str, str | int | float]:
