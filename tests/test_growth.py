@@ -29,7 +29,9 @@ def y(*values: Any) -> ListAxis:
 
 
 def table(*values: float) -> Sweep:
-    return Sweep("table", (ColumnAxis("p", values=array("d", values)), ColumnAxis("q", values=list("abcdefgh")[: len(values)])))
+    return Sweep(
+        "table", (ColumnAxis("p", values=array("d", values)), ColumnAxis("q", values=list("abcdefgh")[: len(values)]))
+    )
 
 
 GROWN = {
@@ -68,7 +70,11 @@ MOVED = {
     "more values of an inner axis": (grid(x(3), y(1, 2)), grid(x(3), y(1, 2, 3)), "only the first axis, x, can grow"),
     "fewer values": (grid(x(4)), grid(x(3)), "no longer its first ones"),
     "fewer replicates": (grid(x(4), replicates=3), grid(x(4), replicates=2), "of 3 replicates 2 would be left"),
-    "a longer axis under replicates": (grid(x(4), replicates=2), grid(x(5), replicates=2), "each replicate but the first"),
+    "a longer axis under replicates": (
+        grid(x(4), replicates=2),
+        grid(x(5), replicates=2),
+        "each replicate but the first",
+    ),
     "integers become floats": (grid(y(1, 2)), grid(y(1, 2, 0.5)), "no longer its first ones"),
     "a finer linear axis": (
         grid(LinearAxis("r", start=0, stop=1, num=5)),
@@ -77,7 +83,7 @@ MOVED = {
     ),
     "the last bit of a log axis": (
         grid(LogAxis("r", start=1, stop=10, num=4)),
-        grid(LogAxis("r", start=1, stop=100, num=7)),
+        grid(LogAxis("r", start=1, stop=1000, num=10)),
         "no longer its first ones",
     ),
     "another axis": (grid(x(3)), grid(y(1)), "other axes"),

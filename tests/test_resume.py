@@ -153,7 +153,7 @@ def test_complete_result_is_left_as_it_is(project: Project) -> None:
 
 
 CHANGES = {
-    "axis": (("range = 12", "range = 13"), "sweep.grid.x"),
+    "axis": (("range = 12", "range = [1, 13]"), "sweep.grid.x"),
     "constant": (("a = 1", "a = 2"), "constant 'a': 1 → 2"),
     "seed": (("seed = 1", "seed = 3"), "seed: 1 → 3"),
     "function": (("sim.py:f", "sim.py:g"), 'function: "sim.py:f" → "sim.py:g"'),

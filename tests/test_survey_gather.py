@@ -329,8 +329,8 @@ def test_fields_of_a_study_tell_shape_and_padding(tmp_path: Path) -> None:
     assert schema.fields == (
         Field("n", "<i8"),
         Field("fixed", "<f8", (2,)),
-        Field("z_re", "<f8"),
-        Field("z_im", "<f8"),
+        Field("z_re", "<f8", part_of="z"),
+        Field("z_im", "<f8", part_of="z"),
         Field("m", "<i8", (1, 3)),
         Field("rows", "<f8", (3,), varying=True),
     )

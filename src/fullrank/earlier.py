@@ -17,7 +17,6 @@ from fullrank.system import System
 from fullrank.worker import attempt_stem
 from fullrank.workfolder import REASON_ALL_FAILED, WorkFolder, moved_aside
 
-
 _WITH_CONSENT = frozenset({"function", "setup", "constants", "code"})
 """Parts of a study's identity that may differ from item to item of one file, if the user says so."""
 _MENDED = frozenset({"code"})
@@ -101,9 +100,7 @@ def _kinship(old: Identity, study: Study, choices: Choices, *, retries: bool, wh
     elif problem:
         cures = f"They cannot be kept: {problem}. {cures}"
     listed = "\n".join(f"  {difference}" for difference in changes(old, study.identity))
-    raise StudyChanged(
-        f"{what}: the results there are of another study; since then changed:\n{listed}\n{cures}."
-    )
+    raise StudyChanged(f"{what}: the results there are of another study; since then changed:\n{listed}\n{cures}.")
 
 
 def prepare_folder(folder: WorkFolder, study: Study, choices: Choices, *, console: Console, system: System) -> None:
@@ -184,6 +181,8 @@ def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, con
     if versions[-1:] != (present,):  # else a run was killed between the two notes
         kept = versions if kinship is Kinship.ACCEPTED else versions[:-1]
         folder.note_versions((*kept, present))
+    if is_partial_of(folder.partial, known.to_json()):  # the journals have all that is in it
+        folder.remove_partial()
     _begin(folder, study)
     console.say(f"{kinship.value}: finished items are kept")
     return present

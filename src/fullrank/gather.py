@@ -106,9 +106,7 @@ def _result(name: str, shape: tuple[int, ...], count: LayoutCount) -> Result:
         shape, varying = (greatest,), least != greatest
     if dtype.kind == "c":
         part = f"<f{dtype.itemsize // 2}"
-        fields = tuple(
-            Field(f"{name}_{suffix}", part, shape, varying=varying, part_of=name) for suffix in ("re", "im")
-        )
+        fields = tuple(Field(f"{name}_{suffix}", part, shape, varying=varying, part_of=name) for suffix in ("re", "im"))
     else:
         is_bool = dtype.kind == "b"
         stored = "|i1" if is_bool else dtype.newbyteorder("<").str

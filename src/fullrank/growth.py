@@ -64,7 +64,7 @@ def _exact(values: list[Value]) -> list[str]:
 
 def _as_column(axis: Axis, n: int) -> ColumnAxis:
     """Return the first ``n`` values of an axis as a column of a table."""
-    values = axis.column(range(n))
+    values: Any = axis.column(range(n))
     typecode = _TYPECODES.get(axis.value_type)
     return ColumnAxis(axis.name, values=array(typecode, values) if typecode else values)
 

@@ -22,7 +22,7 @@ from fullrank.journal import Kind, pack
 from fullrank.schema import Block, Field, WorkerRow
 from fullrank.status import Status
 from fullrank.store import ResultFile, block_size
-from fullrank.system import System, write_all
+from fullrank.system import System, sync_folder, write_all
 from fullrank.worker import file_stem
 from fullrank.workfolder import WorkFolder
 
@@ -65,6 +65,10 @@ def restore(file: ResultFile, folder: WorkFolder, *, system: System = os) -> Non
     for attempt in file.attempts():
         folder.note_earlier(attempt)
     folder.note_versions(file.versions)
+    try:  # before anything says that they are all there
+        sync_folder(system, folder.path)
+    except OSError as error:
+        raise StorageError.of(error, f"{folder.path}: cannot be synced") from error
 
 
 class _Appending:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -274,7 +275,8 @@ class WorkFolder:
         if not contents:
             return None
         stamp = datetime.now().astimezone().strftime("%Y%m%dT%H%M%S")
-        aside = self.path.with_name(f"{self.path.name}.{stamp}-{os.getpid()}")
+        names = chain([f"{self.path.name}.{stamp}"], (f"{self.path.name}.{stamp}-{n}" for n in count(2)))
+        aside = next(folder for folder in map(self.path.with_name, names) if not folder.exists())
         with _told(f"{self.path}: cannot be moved aside"):
             self._system.mkdir(aside, PRIVATE_FOLDER)
             for path in sorted(contents, key=lambda path: path.name == _STUDY):  # without it journals are nobody's

@@ -19,6 +19,7 @@ from fullrank.study import open_study
 from fullrank.system import System
 
 N_ITEMS = 6
+FAILS = 4
 CODE = """\
 visits = []
 
@@ -107,7 +108,7 @@ class CrashStudy:
 
     def resume(self, folder: Path, **choices: Any) -> Told:
         """Run again, as the same command would; what was on record is not done again, and all is as if undisturbed."""
-        known = finished_in(folder)
+        known = finished_in(folder) - ({FAILS} if choices.get("retry_failed") else set())
         self.visits.clear()
         told = Told()
         # the dead process was this one, which lives: nobody but the user can know

@@ -20,10 +20,11 @@ LOSSES = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """What stands in the folder before the run that is disturbed, and whether that is to start anew."""
+    """What stands in the folder before the run that is disturbed, and what that is asked to do with it."""
 
     prepare: Callable[[CrashStudy, Path], object]
     fresh: bool = False
+    retry_failed: bool = False
 
 
 def stop_and_gather(study: CrashStudy, folder: Path) -> None:
@@ -37,6 +38,7 @@ SCENARIOS = {
     "resumed beside a partial file": Scenario(stop_and_gather),
     "fresh over a result": Scenario(lambda study, folder: study.run(folder), fresh=True),
     "fresh over journals": Scenario(CrashStudy.stop, fresh=True),
+    "failed items again, from a result": Scenario(lambda study, folder: study.run(folder), retry_failed=True),
 }
 
 
@@ -52,7 +54,8 @@ class Sweep:
 
     @property
     def _choices(self) -> dict[str, bool]:
-        return {"fresh": self.scenario.fresh, "take_over": True}
+        scenario = self.scenario
+        return {"fresh": scenario.fresh, "retry_failed": scenario.retry_failed, "take_over": True}
 
     def prepared(self) -> Path:
         folder = self._folder / str(next(self._numbers))
@@ -90,14 +93,17 @@ class Sweep:
         return folder
 
     def check(self, folder: Path, previous: bytes | None) -> None:
-        """Nothing at the final name is false, and what stood there before is still somewhere."""
+        """Nothing at the final name is false, and what stood there before is still somewhere, or gone on from."""
         self.study.check_final(folder, allowed=previous)
-        assert previous is None or previous in tree_of(folder).values()
+        if self.scenario.retry_failed:
+            assert (folder / "run.h5").exists()
+        else:
+            assert previous is None or previous in tree_of(folder).values()
 
     def resume(self, folder: Path) -> None:
         """Give the same command again; only the results are left, and what was moved aside."""
         is_over_a_result = self.scenario.fresh and (folder / "run.h5").exists()
-        self.study.resume(folder, fresh=is_over_a_result)
+        self.study.resume(folder, fresh=is_over_a_result, retry_failed=self.scenario.retry_failed)
         left = {name for name in tree_of(folder) if not self.scenario.fresh or "T" not in name}
         assert left <= self.study.names
 

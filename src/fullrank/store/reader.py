@@ -287,7 +287,7 @@ class ResultFile:
             self.provenance(),
             self.config,
             self.identity,
-            self.versions,
+            versions if len(versions := self.versions) > 1 else (),
         )
 
 
