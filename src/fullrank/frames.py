@@ -106,7 +106,7 @@ def _axis_rows(result: "Result") -> Iterator[tuple[str, ...]]:
     first, last = result.parameters(0), result.parameters(result.n_items - 1)
     for name in result.axes:
         dim = name if name in sizes else "item"
-        ends = " … ".join(dict.fromkeys(spelled_number(place[name]) for place in (first, last)))
+        ends = " … ".join(spelled_number(place[name]) for place in (first, last)[: sizes[dim]])
         yield "axis  ", name, f"({dim}: {sizes[dim]:,})", f"{ends}{_unit(result, name)}"
 
 
