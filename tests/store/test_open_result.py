@@ -280,3 +280,12 @@ def test_import_of_the_package_loads_no_reader():
     )
     assert done.stdout.startswith("set()"), done.stderr
     assert "open_result" in done.stdout
+
+
+def test_dataset_of_one_number_an_item_that_has_more_is_refused(tmp_path):
+    rows_study("zip").write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["worker"]
+        file["worker"] = np.zeros((3, 2), np.int32)
+    with pytest.raises(OutputError, match=r"/worker has shape \(3, 2\), expected \(3,\)"):
+        fullrank.open_result(tmp_path / "a.h5")

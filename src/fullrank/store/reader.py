@@ -84,12 +84,11 @@ class ResultFile:
             raise damaged(self.path, f"an item of {self.item_bytes} bytes, more than {ITEM_BYTES_MAX}")
         if math.prod(self.shape) != self.n_items:
             raise damaged(self.path, f"n_items is {self.n_items} and status has shape {self.shape}")
+        inner = {entry.name: entry.shape for entry in self.fields}
         for name in self.item_dataset_names:
-            if self._dataset(name).shape[: len(self.shape)] != self.shape:
-                raise damaged(
-                    self.path,
-                    f"/{name} has shape {self._dataset(name).shape}, expected {self.shape} first",
-                )
+            shape, whole = self._dataset(name).shape, self.shape + inner.get(name, ())
+            if shape != whole:
+                raise damaged(self.path, f"/{name} has shape {shape}, expected {whole}")
         sizes = dict(zip(self.dims, self.shape, strict=True))
         for axis in self.axes:
             expected = sizes.get(axis.name, self.shape[-1])
