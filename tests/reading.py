@@ -23,6 +23,7 @@ def commands(folder: Path, sample: Path) -> dict[str, list[object]]:
     return {
         "verify": ["verify", file],
         "report": ["report", file],
+        "export": ["export", file, "--csv", "-"],
         "status": ["status", file],
         "diff": ["diff", file, good],
         "diff reversed": ["diff", good, file],

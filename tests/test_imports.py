@@ -33,6 +33,8 @@ LAYERS = [
     "compare",
     "plots",
     "commit",
+    "flat",
+    "result frames export",
     "choices console",
     "ending growth",
     "restore",

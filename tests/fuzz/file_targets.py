@@ -19,7 +19,9 @@ from target import Mutate, Target
 from fullrank.compare import words
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.errors import FullrankError
+from fullrank.export import csv_blocks
 from fullrank.report import report, text
+from fullrank.result import open_result
 from fullrank.store import (
     ResultFile,
     differences,
@@ -148,9 +150,23 @@ def result(folder: Path) -> Target:
         with suppress(FullrankError):
             text(report(path))
         with suppress(FullrankError):
+            _take_away(path)
+        with suppress(FullrankError):
             differences(path, good)
 
     return Target("result file", samples, make, change, feed)
+
+
+def _take_away(path: Path) -> None:
+    """Read what users read: all arrays, the failures, and the table."""
+    with open_result(path) as result:
+        repr(result)
+        for name in result:
+            _ = result[name], result.dims_of(name)
+        _ = dict(result.axes), dict(result.lengths), result.failures, result.ok, result.item_seconds
+    with ResultFile(path) as file:
+        for _ in csv_blocks(file, with_missing=True):
+            pass
 
 
 def _changed_by_hdf5(chance: random.Random, content: bytes) -> bytes:

@@ -75,7 +75,7 @@ def told(tmp_path_factory):
 def test_every_command_refuses_it_with_a_sentence(told, name):
     _, words = HOSTILE[name]
     answers = {answer["command"]: answer for answer in told if answer["sample"] == name}
-    assert answers.keys() == {"verify", "report", "status", "diff", "diff reversed", "run", "gather"}
+    assert answers.keys() == {"verify", "report", "export", "status", "diff", "diff reversed", "run", "gather"}
     for command, answer in answers.items():
         expected = "is no partial result of this study" if command == "gather" else words
         assert expected in answer["said"], answer

@@ -81,11 +81,16 @@ def open_new(sink: Sink, *, chunk_bytes: int) -> h5py.File:
 def open_old(path: Path) -> h5py.File:
     """Open a file for reading, with room for the chunk that two blocks share.
 
-    Raises OutputError if HDF5 would never return from reading its texts.
+    Raises OutputError if it is not HDF5, or HDF5 would never return from reading its texts.
     """
     if problem := heap_problem(path):
         raise damaged(path, problem)
-    return h5py.File(path, "r", rdcc_nbytes=2 * CHUNK_BYTES, rdcc_nslots=_N_SLOTS, rdcc_w0=1.0)
+    try:
+        return h5py.File(path, "r", rdcc_nbytes=2 * CHUNK_BYTES, rdcc_nslots=_N_SLOTS, rdcc_w0=1.0)
+    except OSError as error:
+        if "file signature not found" not in str(error):
+            raise
+        raise OutputError(f"{path}: cannot be opened: it is no HDF5 file, and no result; name another file") from error
 
 
 def create(
