@@ -34,6 +34,8 @@ LAYERS = [
     "compare",
     "plots",
     "commit standing",
+    "flat",
+    "result frames export",
     "choices console",
     "ending",
     "earlier",

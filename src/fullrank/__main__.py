@@ -10,8 +10,8 @@ TYPE_CHECKING = False  # typing's own opens a dozen files
 if TYPE_CHECKING:
     from fullrank.witness import Witness
 
-_READING = ("status", "report", "verify", "diff")
-"""The commands that only read, files of others too."""
+_READING = ("status", "report", "verify", "diff", "export")
+"""The commands that read files of others too, and run none of the user's code."""
 _WAIT_FOR_ROOT_SECONDS = 1.0
 
 

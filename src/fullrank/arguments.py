@@ -114,6 +114,13 @@ def parser() -> argparse.ArgumentParser:
         subparsers, "verify", "check that files are whole and true", "files", example="verify results/*.h5"
     )
     verify.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    export = _command(
+        subparsers, "export", "write a result as CSV, one row an item", "export", example="export study.toml --csv -"
+    )
+    export.add_argument("file", type=Path, metavar="FILE", help="a result, complete or partial, or its study's config")
+    export.add_argument("--csv", type=Path, required=True, metavar="TABLE", help="where it goes; - is standard output")
+    export.add_argument("--all", action="store_true", help="also the items that have no end yet, with empty cells")
+    export.add_argument("--force", action="store_true", help="overwrite TABLE if it is there")
     diff = _command(
         subparsers,
         "diff",
@@ -146,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
     selftest.add_argument(
         "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
     )
-    for command in (status, report, gather, verify, diff, compare, selftest):
+    for command in (status, report, gather, verify, export, diff, compare, selftest):
         command.add_argument("--json", action="store_true", help="for programs")
     return parser
 

@@ -35,7 +35,7 @@ def report(arguments: Namespace, _crew: Any) -> int:
     check_pictures(arguments)
     if is_report_of_comparison(arguments):
         return 0
-    reports = [make_report(_result_of(path)) for path in arguments.files]
+    reports = [make_report(result_of(path)) for path in arguments.files]
     written = write_pictures(arguments, reports[0])
     if arguments.json:
         shown = [made.to_dict() for made in reports]
@@ -46,7 +46,7 @@ def report(arguments: Namespace, _crew: Any) -> int:
     return 0
 
 
-def _result_of(path: Path) -> Path:
+def result_of(path: Path) -> Path:
     """Return the result file that is meant: a config's, if a config is named; say so if it is not finished."""
     from fullrank.standing import output_of
     from fullrank.workfolder import WorkFolder

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from fullrank.errors import OutputError
 from fullrank.schema import AttemptRow, Block, Failure, Field, Tables, WorkerRow
@@ -215,15 +216,21 @@ class ResultFile:
         places = dict(zip(self.dims, map(int, np.unravel_index(index, self.shape)), strict=True))
         return {axis.name: axis.value(places.get(axis.name, places.get("item", 0))) for axis in self.axes}
 
+    def array(self, name: str) -> NDArray[Any]:
+        """Return a dataset with the items' dimensions, whole; fill values where an item has none."""
+        dataset = self._dataset(name)
+        return self._items(name, dataset, range(self.n_items)).reshape(dataset.shape)
+
+    def _items(self, name: str, dataset: h5py.Dataset, items: range) -> NDArray[Any]:
+        with reading(self.path, f"be read, /{name} is damaged"):
+            n_inner = len(dataset.shape) - len(self.shape)
+            return read_items(dataset, items.start, n=len(items), n_inner=n_inner)
+
     def blocks(self, n: int) -> Iterator[Block]:
         """Yield all items in index order, ``n`` at a time; fill values where an item has none."""
         datasets = {name: self._dataset(name) for name in self.item_dataset_names}  # kept: each caches a chunk
         for items in ranges(self.n_items, n):
-            arrays: dict[str, Any] = {}
-            for name, dataset in datasets.items():
-                with reading(self.path, f"be read, /{name} is damaged"):
-                    n_inner = len(dataset.shape) - len(self.shape)
-                    arrays[name] = read_items(dataset, items.start, n=len(items), n_inner=n_inner)
+            arrays = {name: self._items(name, dataset, items) for name, dataset in datasets.items()}
             yield Block(
                 items.start,
                 status=arrays["status"],
