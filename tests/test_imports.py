@@ -30,7 +30,7 @@ LAYERS = [
     "syntax codebase identity owner lock provenance metrics",
     "silence progress monitor workfolder room",
     "report study example",
-    "implied skeleton",
+    "implied skeleton asking named",
     "compare",
     "plots",
     "commit standing",
@@ -42,7 +42,9 @@ LAYERS = [
     "driver partial launch",
     "single selftest compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
     "abilities apart commands",
+    "calling",
     "arguments",
+    "api",
     "cli",
     "__main__",
 ]
