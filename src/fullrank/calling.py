@@ -28,6 +28,7 @@ from fullrank.progress import Silent
 from fullrank.provenance import collect
 from fullrank.standing import standing
 from fullrank.study import Study, open_study, output_path
+from fullrank.workfolder import WorkFolder
 
 logger = logging.getLogger("fullrank")
 
@@ -179,8 +180,8 @@ def conduct_on_ranks(call: Call) -> Path:
         words = [word for word in words if word not in _ONCE]
     if code != 0:
         _raise(code, output.text)
-    partial = call.output.with_suffix(".partial.h5")
-    return partial if call.arguments.limit is not None and not call.output.exists() else call.output
+    partial = WorkFolder(call.output).partial
+    return partial if call.arguments.limit is not None and partial.exists() else call.output
 
 
 def _raise(code: int, text: str) -> NoReturn:

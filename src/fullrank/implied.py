@@ -112,10 +112,7 @@ def _outline(asked: Asked, path: Path, *, result: Path) -> Outline:
         replicates=asked.replicates,
         output="" if is_default else shown(result),
         notes={"function": "file relative to this one"} if _is_file(asked.function) else {},
-        head=(
-            f"Once edited it is left alone. It runs with: fullrank run {shlex.quote(shown(path))}",
-            "All keys: docs/config.md",
-        ),
+        head=(f"Once edited it is left alone. It runs with: fullrank run {shlex.quote(shown(path))}",),
     )
     if reason := why_not_toml([outline.function, outline.output]):
         raise UsageError(f"{asked.function}: its path or the output's {reason}, which a config cannot hold")
