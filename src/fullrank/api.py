@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fullrank.account import is_importing
 from fullrank.errors import BackendError, FunctionError, UsageError
-from fullrank.function import being_loaded
 from fullrank.launcher import Launched, launcher_from
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def run(
             return calling.conduct_on_ranks(call)
         return calling.conduct(call, crew)
 
-    is_rank = launched is not None and backend in (None, "mpi")
-    path = _on_ranks(conduct, launched) if is_rank and launched is not None else conduct(None)
+    if launched is None or backend not in (None, "mpi"):
+        path: Path | None = conduct(None)
+    else:
+        path = _on_ranks(conduct, launched)
     if path is None:
         return None
     from fullrank.result import open_result
@@ -112,10 +114,10 @@ def run(
 
 def _check_place() -> None:
     """Refuse a call from where no run can be: while a worker imports the function, or beside the main thread."""
-    if (function := being_loaded()) is not None:
+    if is_importing():
         raise FunctionError(
-            f"{function}: its file calls fullrank.run while it is imported, as each worker imports it; "
-            f'put that call under: if __name__ == "__main__":'
+            "the file of the function calls fullrank.run while it is imported, as each worker imports it; "
+            'put that call under: if __name__ == "__main__":'
         )
     if threading.current_thread() is not threading.main_thread():
         raise UsageError(
@@ -150,7 +152,9 @@ def _on_ranks(conduct: "Callable[[Crew], Path]", launched: Launched) -> Path | N
             f"{launched.name} started {launched.size} processes, but each is a world of {mpi.world().size}: the "
             f"launcher and the MPI library that mpi4py loads ({mpi.library()}) do not belong together"
         )
-    return mpi.together(conduct)
+    from fullrank.backends.mpi.session import together
+
+    return together(conduct)
 
 
 def _call(study: Any, asked: Mapping[str, Any], options: Mapping[str, Any], *, output: Any, is_rank: bool) -> "Call":

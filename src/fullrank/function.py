@@ -50,7 +50,7 @@ class FunctionSource:
         for folder in reversed(self.folders):
             if folder not in sys.path:
                 sys.path.insert(0, folder)
-        with importing(), _loading(self.written):
+        with importing():
             module = self._module()
         found: Any = module
         for part in self.name.split("."):
@@ -73,23 +73,6 @@ class FunctionSource:
             if error.name is not None and (self.place + ".").startswith(error.name + "."):
                 raise FunctionError(f"{self.written}: there is no module '{error.name}' on sys.path") from None
             raise
-
-
-_being_loaded: list[str] = []
-
-
-@contextmanager
-def _loading(written: str) -> Iterator[None]:
-    _being_loaded.append(written)
-    try:
-        yield
-    finally:
-        _being_loaded.pop()
-
-
-def being_loaded() -> str | None:
-    """Return which function's module is being imported here right now, as the study names it; None if none is."""
-    return _being_loaded[0] if _being_loaded else None
 
 
 def _module_from_file(path: Path) -> ModuleType:
