@@ -2,12 +2,13 @@
 
 TYPE_CHECKING = False  # typing's own opens a dozen files, on every rank
 if TYPE_CHECKING:
+    from fullrank.api import run
     from fullrank.result import Result, open_result
 
 __version__ = "0.1.0"
-__all__ = ["Result", "open_result"]
+__all__ = ["Result", "open_result", "run"]
 
-_HOMES = {"Result": "fullrank.result", "open_result": "fullrank.result"}
+_HOMES = {"Result": "fullrank.result", "open_result": "fullrank.result", "run": "fullrank.api"}
 """Modules that are imported when what they hold is asked for: they load numpy and h5py."""
 
 

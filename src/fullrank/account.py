@@ -41,14 +41,25 @@ _imports: list[tuple[float, float]] = []
 """First and last moment of each import of user code in this process."""
 
 
+_n_importing = 0
+
+
 @contextmanager
 def importing() -> Iterator[None]:
     """Remember that user code is imported meanwhile."""
+    global _n_importing
     begun = time.perf_counter()
+    _n_importing += 1
     try:
         yield
     finally:
+        _n_importing -= 1
         _imports.append((begun, time.perf_counter()))
+
+
+def is_importing() -> bool:
+    """Return whether user code is being imported: who asks is called by it."""
+    return _n_importing > 0
 
 
 @dataclass(frozen=True)

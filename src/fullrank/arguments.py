@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import fullrank
 from fullrank.backends import BACKENDS
+from fullrank.commands.without_config import add_options
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.errors import UsageError
 
@@ -37,7 +38,12 @@ def parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     run = _command(subparsers, "run", "run a study, or go on with one", "run", example="run study.toml -n 4")
-    run.add_argument("config", type=Path, metavar="CONFIG", help="the study: a TOML file")
+    run.add_argument(
+        "config",
+        type=Path,
+        metavar="CONFIG|FUNCTION",
+        help="the study: a TOML file; or FILE.py:FUNCTION with the options below",
+    )
     run.add_argument("-n", "--workers", type=_positive, metavar="N", help="how many workers (all usable cores)")
     run.add_argument("-b", "--backend", choices=BACKENDS, help="how to run (mpi under a launcher, else processes)")
     run.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
@@ -71,6 +77,20 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_here(run)
     run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
+    add_options(run, natural=_natural, positive=_positive)
+
+    new = _command(
+        subparsers,
+        "new",
+        "write a config to start from: for your function, or with an example",
+        "new",
+        example="new --function sim.py:simulate",
+    )
+    new.add_argument("name", nargs="?", metavar="NAME", help="write an example: NAME.py and NAME.toml")
+    new.add_argument("--function", metavar="FILE.py:FUNCTION", help="write a config for this one, from its parameters")
+    new.add_argument(
+        "-o", "--output", type=Path, metavar="CONFIG", help="where the config goes (FUNCTION.toml beside the function)"
+    )
 
     status = _command(subparsers, "status", "how far a study is", "files", example="status study.toml")
     _add_study(status)
@@ -142,7 +162,11 @@ def _command(  # type: ignore[no-untyped-def]  # argparse keeps the type of its 
     subparsers, name: str, what: str, module: str, *, example: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        name, help=what, description=what[0].upper() + what[1:] + ".", epilog=f"example: fullrank {example}"
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=f"example: fullrank {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(module=f"fullrank.commands.{module}", command=name)
     return parser

@@ -22,6 +22,8 @@ class Choices:
     retry_failed: bool = False
     """Do all items again that have failed so far."""
     take_over: bool = False
+    begun: float | None = None
+    """When the account of time begins, as account.system_seconds() tells time; None: with this process."""
     stop_at: float | None = None
     """Time (of time.time()) from which no items are handed out."""
     limit: int | None = None

@@ -92,7 +92,7 @@ class _Run:
         self._survey = Survey()
         self._n_beyond_limit = 0
         """Unfinished items that this run is not to evaluate."""
-        self._account_start_seconds = process_start_seconds()
+        self._account_start_seconds = process_start_seconds() if choices.begun is None else choices.begun
         self._attempt_number: int | None = None
         """Of the last attempt of this very process."""
 
@@ -189,7 +189,8 @@ class _Run:
             if reason == REASON_COMPLETE and self._n_beyond_limit:
                 reason = REASON_LIMIT
         finally:
-            wall_seconds = process_age_seconds()
+            begun = self._choices.begun
+            wall_seconds = process_age_seconds() if begun is None else system_seconds() - begun
             self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=wall_seconds, closing=closing)
             self._account_start_seconds = system_seconds()
         self._tell_deaths(outcomes)

@@ -103,9 +103,16 @@ def mpi_environment(vendor: str) -> dict[str, str]:
     return environment
 
 
-def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float | None = None) -> int | None:
+def run_under_mpiexec(
+    arguments: Sequence[str],
+    n_ranks: int,
+    *,
+    stop_at: float | None = None,
+    hear: Callable[[bytes], object] | None = None,
+) -> int | None:
     """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
 
+    What the ranks write goes where this process writes; with ``hear`` to that alone, from another thread.
     None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
     """
     mpiexec, vendor = find_mpiexec()
@@ -125,13 +132,14 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float 
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
+            stderr=None if hear is None else subprocess.STDOUT,
             stdout=subprocess.PIPE,  # which can always be written: an mpiexec that cannot write ends its ranks
             start_new_session=True,
             preexec_fn=end_with(os.getpid()),
         ) as process:
             asked_to_stop: list[int] = []
             before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
-            passing = _Passing(process.stdout)
+            passing = _Passing(process.stdout, hear or _write_out)
             passing.start()
             try:
                 process.wait()
@@ -152,9 +160,10 @@ def run_under_mpiexec(arguments: Sequence[str], n_ranks: int, *, stop_at: float 
 class _Passing(Helper):
     """Passes on what the ranks print."""
 
-    def __init__(self, output: IO[bytes] | None) -> None:
+    def __init__(self, output: IO[bytes] | None, write: Callable[[bytes], object]) -> None:
         super().__init__(name="fullrank-output", daemon=True)
         self._output = output
+        self._write = write
         self.error: OSError | None = None
         """Why it was not written; what comes after it is read and dropped."""
 
@@ -164,9 +173,13 @@ class _Passing(Helper):
             while self._output is not None and (data := os.read(self._output.fileno(), 1 << 16)):
                 try:
                     if self.error is None:
-                        write_all(os, 1, data)
+                        self._write(data)
                 except OSError as error:
                     self.error = error
+
+
+def _write_out(data: bytes) -> None:
+    write_all(os, 1, data)
 
 
 # TERM reaches the ranks as USR1: Open MPI's mpiexec turns TERM, and INT, into a kill

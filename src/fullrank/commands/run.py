@@ -13,6 +13,7 @@ from typing import Any
 
 from fullrank.beside import accompanied
 from fullrank.commands.here import ask_for_here
+from fullrank.commands.without_config import study_config
 from fullrank.console import TerminalConsole, tell
 from fullrank.errors import BackendError, FailedItems, Stopped, UsageError
 from fullrank.launcher import launcher_from
@@ -25,9 +26,7 @@ _IN_THIS_PROCESS = ("serial", "threads", "interpreters")
 
 def run(arguments: Namespace, crew: Any) -> int:
     """``fullrank run``."""
-    from fullrank.config import load
-
-    config = load(arguments.config)
+    config = study_config(arguments)
     tell_fatal_signals()
     if arguments.item is not None:
         return _run_item(config, arguments.item)

@@ -10,7 +10,7 @@ from msgspec import Meta, field
 
 from fullrank.config.results import ResultInfo, Results, read_results
 from fullrank.config.sweep_section import read_sweep
-from fullrank.config.toml_file import read_toml
+from fullrank.config.toml_file import parse_toml, read_toml
 from fullrank.config.validate import (
     Count,
     FilledText,
@@ -26,7 +26,7 @@ from fullrank.config.validate import (
 from fullrank.config.workload import ArrayFile, Workload, read_workload
 from fullrank.sweep import Sweep
 
-__all__ = ["ArrayFile", "Config", "ResultInfo", "Results", "RunOptions", "Workload", "load"]
+__all__ = ["ArrayFile", "Config", "ResultInfo", "Results", "RunOptions", "Workload", "load", "parse"]
 
 Seconds = Annotated[float, Meta(gt=0, le=float_info.max, description="a number of seconds > 0")]
 
@@ -105,6 +105,15 @@ def load(path: Path) -> Config:
     The files that the config names are there when this returns; no user code is imported.
     """
     text, raw = read_toml(path)
+    return _checked(path, text, raw)
+
+
+def parse(text: str, path: Path) -> Config:
+    """Check the text of a study as :func:`load` does, as if it stood in ``path``, whose folder is there."""
+    return _checked(path, text, parse_toml(text, path))
+
+
+def _checked(path: Path, text: str, raw: dict[str, Any]) -> Config:
     place = Place(path)
     check_values(raw, place)
     file = convert(raw, FileSection, place)

@@ -34,10 +34,16 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     text = _read_text(path)
     if path.suffix == ".py":
         raise ConfigError(
-            f"{path}: this is a Python file; expected the study's TOML file, which names a function of it"
+            f"{path}: this is a Python file; expected the study's TOML file, which names a function of it. "
+            f"Without one: fullrank run {path}:FUNCTION --grid NAME=START:STOP:NUM"
         )
+    return text, parse_toml(text, path)
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Return the content of ``text``, which stands in ``path``; ConfigError if it is no TOML."""
     try:
-        return text, tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {_reworded(str(error), text.replace(chr(13), ''))}") from None
     except RecursionError:

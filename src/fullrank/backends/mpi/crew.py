@@ -16,10 +16,10 @@ from fullrank.witness import Witness
 class MpiCrew:
     """All ranks of a communicator, as root sees them."""
 
-    def __init__(self, comm: MPI.Intracomm, witness: Witness) -> None:
+    def __init__(self, comm: MPI.Intracomm, witness: Witness, *, stays: bool = False) -> None:
         self._comm = comm
         self.size = comm.size
-        self._team = MpiTeam(comm, witness)
+        self._team = MpiTeam(comm, witness, stays=stays)
         self.member = Member(self._team)
 
     def call(self, method: str, *arguments: Any) -> list[Any]:
@@ -31,9 +31,9 @@ class MpiCrew:
             raise max(errors, key=lambda error: len(str(error)))  # the one that names the cause
         return results
 
-    def leave(self, exit_code: int) -> None:
-        """End the other ranks with ``exit_code``."""
-        broadcast(self._comm, pickle.dumps(("leave", (exit_code,))))
+    def leave(self, parting: object) -> None:
+        """Let the other ranks leave with ``parting``: an exit code, or what they raise where they stay."""
+        broadcast(self._comm, pickle.dumps(("leave", (parting,))))
         self._team.leave()
 
 
@@ -51,15 +51,15 @@ def _answer(member: Member, method: str, arguments: tuple[Any, ...]) -> bytes:
         return pickle.dumps(_Raised(error))
 
 
-def follow(comm: MPI.Intracomm, witness: Witness) -> int:
-    """Be a rank other than root: do what root calls until it says leave; return the exit code."""
-    team = MpiTeam(comm, witness)
+def follow(comm: MPI.Intracomm, witness: Witness, *, stays: bool = False) -> object:
+    """Be a rank other than root: do what root calls until it says leave; return what it parts with."""
+    team = MpiTeam(comm, witness, stays=stays)
     member = Member(team)
     while True:
         method, arguments = pickle.loads(broadcast(comm, None))
         if method == "leave":
             team.leave()
-            return int(arguments[0])
+            return arguments[0]
         gather(comm, _answer(member, method, arguments))
 
 
@@ -67,7 +67,8 @@ def guarded_follow(witness: Witness) -> int:
     """:func:`follow` on the world; what it raises is shown and ends all ranks."""
     comm = world()
     try:
-        return follow(comm, witness)
+        parting = follow(comm, witness)
+        return parting if isinstance(parting, int) else FullrankError.exit_code
     except KeyboardInterrupt:
         witness.tell("interrupted")
         abort(comm, Stopped.exit_code)  # root has heard the same signal and says so

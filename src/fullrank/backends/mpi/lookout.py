@@ -41,6 +41,7 @@ class Lookout(Helper):
                 self._leave_orphaned()
             if self._is_overlooked():
                 self._abort()
+        os.close(self._stderr)
 
     def _is_overlooked(self) -> bool:
         """Return whether a death was noted before the last look already: a launcher that cares has acted by now."""

@@ -24,8 +24,10 @@ from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, death_no
 class MpiTeam:
     """The ranks of a communicator; each is one member of the crew and one worker."""
 
-    def __init__(self, comm: MPI.Intracomm, witness: Witness) -> None:
+    def __init__(self, comm: MPI.Intracomm, witness: Witness, *, stays: bool = False) -> None:
         self.comm = comm
+        self._stays = stays
+        """Whether this process goes on being a rank after :meth:`leave`, in a script of the user's."""
         self.rank, self.size = comm.rank, comm.size
         self._lookout = Lookout(comm, witness)
         self._lookout.start()
@@ -35,7 +37,8 @@ class MpiTeam:
 
     def leave(self) -> None:
         """Be no rank any more: each process ends when it is ready, and hears signals as before. Collective."""
-        MPI.Finalize()  # at Python's exit it would wait for whatever user code has left running on any rank
+        if not self._stays:
+            MPI.Finalize()  # at Python's exit it would wait for whatever user code has left running on any rank
         self._lookout.end()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

@@ -1,0 +1,135 @@
+"""`fullrank run FILE.py:FUNCTION`: the config it stands for, written beside the result."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studies import Project
+
+COMMAND = ("run", "sim.py:f", "--grid", "x=0:1:5", "--grid", "n=range:3", "--const", "scale=0.5")
+CODE = "def f(x, n, scale=1.0):\n    return x * scale + n\n"
+CONFIG, OUTPUT = "results/f.toml", "results/f.h5"
+EXPECTED = np.linspace(0.0, 1.0, 5)[:, None] * 0.5 + np.arange(3)
+
+
+def done(project: Project, *args: object, expect: int = 0, n_ranks: int | None = None) -> str:
+    """Run a command to its end and return what it wrote."""
+    ended = project.fullrank(*args, n_ranks=n_ranks)
+    assert ended.returncode == expect, ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_function_runs_without_a_config(project: Project) -> None:
+    done(project.write(CODE), *COMMAND)
+    np.testing.assert_array_equal(project.read("f", OUTPUT), EXPECTED)
+
+
+def test_config_beside_the_result_says_who_wrote_it_and_what_was_asked(project: Project) -> None:
+    done(project.write(CODE), *COMMAND, "--seed", 3, "--replicates", 2)
+    text = (project.folder / CONFIG).read_text()
+    assert text.startswith("# Written by fullrank for a run without a config, and yours to edit.")
+    assert tomllib.loads(text) == {
+        "workload": {"function": "../sim.py:f", "seed": 3, "constants": {"scale": 0.5}},
+        "sweep": {"replicates": 2, "grid": {"x": {"start": 0.0, "stop": 1.0, "num": 5}, "n": {"range": [3]}}},
+    }
+
+
+def test_same_command_and_the_config_both_go_on_with_the_study(project: Project) -> None:
+    done(project.write(CODE), *COMMAND, "--limit", 4)
+    assert "stopped: 4 of 15 items" in done(project, "status", CONFIG)
+    assert "4 of 15 items were finished before" in done(project, *COMMAND)
+    assert "already complete" in done(project, "run", CONFIG)
+    assert "already complete" in done(project, *COMMAND)
+
+
+def test_other_command_is_another_study_and_the_results_stay(project: Project) -> None:
+    done(project.write(CODE), *COMMAND)
+    before = (project.folder / OUTPUT).read_bytes()
+    told = done(project, "run", "sim.py:f", "--grid", "x=0:2:5", "--grid", "n=range:3", expect=2)
+    assert "the results there are of another study" in told
+    assert (project.folder / OUTPUT).read_bytes() == before
+
+
+def test_axes_that_are_walked_together(project: Project) -> None:
+    done(project.write(CODE), "run", "sim.py:f", "--zip", "x=1,2.5", "--zip", "n=10,20")
+    assert project.read("f", OUTPUT).tolist() == [11.0, 22.5]
+
+
+@pytest.mark.parametrize("present", ["# a study of my own\n", "", "edited"])
+def test_config_that_is_not_as_fullrank_wrote_it_is_never_overwritten(project: Project, present: str) -> None:
+    done(project.write(CODE), *COMMAND, "--limit", 1)
+    path = project.folder / CONFIG
+    mine = path.read_text() + "title = 'mine'\n" if present == "edited" else present
+    path.write_text(mine)
+    told = done(project, "run", "sim.py:f", "--grid", "x=1", "--grid", "n=1", expect=74)
+    assert "stays as it is; run it with: fullrank run results/f.toml, or choose another output with -o" in told
+    assert path.read_text() == mine
+
+
+def test_config_that_nobody_edited_is_written_anew_for_another_command(project: Project) -> None:
+    done(project.write(CODE), *COMMAND, "--limit", 1)
+    done(project, "run", "sim.py:f", "--grid", "x=1", "--grid", "n=1", "--fresh")
+    assert tomllib.loads((project.folder / CONFIG).read_text())["sweep"]["grid"] == {"x": [1], "n": [1]}
+
+
+def test_output_elsewhere_has_its_config_beside_it_which_leads_there(project: Project) -> None:
+    done(project.write(CODE), *COMMAND, "-o", "deep/down/my.h5")
+    assert project.files() == {"sim.py", "study.toml", "deep", "deep/down", "deep/down/my.h5", "deep/down/my.toml"}
+    assert "already complete" in done(project, "run", "deep/down/my.toml")
+
+
+def test_results_behind_a_link_find_the_function(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (project.write(CODE).folder / "results").symlink_to(tmp_path / "scratch")
+    done(project, *COMMAND)
+    assert "already complete" in done(project, "run", CONFIG)
+
+
+def test_array_is_found_from_where_the_command_was_given(project: Project) -> None:
+    np.save(project.folder / "v.npy", np.arange(4.0))
+    project.write("def f(x, v):\n    return x * float(v.sum())")
+    done(project, "run", "sim.py:f", "--grid", "x=1,2", "--const", 'v={ npy = "v.npy" }')
+    assert project.read("f", OUTPUT).tolist() == [6.0, 12.0]
+
+
+def test_module_of_the_working_directory_is_found(project: Project) -> None:
+    done(project.write(CODE), "run", "sim:f", *COMMAND[2:])
+    np.testing.assert_array_equal(project.read("f", OUTPUT), EXPECTED)
+
+
+def test_item_alone_writes_nothing(project: Project) -> None:
+    before = project.write(CODE).files()
+    assert "f = 1.5" in done(project, *COMMAND, "--item", 13)  # x = 1, n = 1
+    assert project.files() == before
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["sim.py:f"], "expected at least one axis, as in --grid r=2.5:4:2000"),
+        (["sim.py:f", "--grid", "x=1", "--zip", "n=1"], "got both"),
+        (["sim.py:f", "--grid", "x=1:2"], "--grid x=1:2: expected START:STOP:NUM"),
+        (["sim.py:f", "--grid", "x"], "--grid x: expected NAME=AXIS"),
+        (["sim.py:f", "--grid", "x=1", "--grid", "x=2"], "'x' is given twice"),
+        (["sim.py:f", "--grid", "x=0:1:0"], "sweep.grid.x.num: expected an integer >= 1"),
+        (["sim.py:f", "--grid", "x=1", "--const", "n=[1"], "expected a value as TOML writes it"),
+        (["sim.py:f", "--grid", "x=1"], "nothing gives its parameter 'n'"),
+        (["sim.py:f", "--grid", "x=1", "-o", "x.toml"], "expected a name for the result, such as x.h5"),
+        (["sin.py:f", "--grid", "x=1"], "there is no file sin.py; did you mean 'sim.py'?"),
+        (["sim.py"], "Without one: fullrank run sim.py:FUNCTION --grid"),
+        (["study.toml", "--grid", "x=1"], "--grid is for a function without a config"),
+        (["study.toml", "--seed", "0"], "study.toml says itself what is computed: change it there"),
+    ],
+)
+def test_wrong_command_is_refused_in_a_sentence(project: Project, args: list[str], sentence: str) -> None:
+    assert sentence in done(project.write(CODE), "run", *args, expect=2)
+
+
+@pytest.mark.parametrize("n_ranks", [None, 2])
+def test_function_runs_on_ranks(mpi_project: Project, n_ranks: int | None) -> None:
+    backend = ["-b", "mpi", "-n", 2] if n_ranks is None else []
+    done(mpi_project.write(CODE), *COMMAND, *backend, n_ranks=n_ranks)
+    np.testing.assert_array_equal(mpi_project.read("f", OUTPUT), EXPECTED)
+    assert mpi_project.read("attempts/n_workers", OUTPUT).tolist() == [2]
