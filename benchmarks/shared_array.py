@@ -16,7 +16,7 @@ from fullrank.store import ResultFile
 
 TITLE = "One large array, four workers"
 N_WORKERS = 4
-N_ITEMS = 64
+N_ITEMS = 400
 N_ROUNDS = 3
 ARRAY_MB = 500
 SMALL_MB = 0.3
@@ -51,22 +51,24 @@ def _write_array(path: Path, n_mb: float) -> Path:
 
 
 def _fullrank(config: Path, backend: str) -> Sample:
-    """Return the peaks in MB of what all processes of a run hold together, and when its first item began in s."""
+    """Return in MB what all processes of a run hold together at most, and when its first item began in s."""
     output = config.with_suffix(".h5")
     command = [*OWN.fullrank, "run", str(config), "-b", backend, "-n", str(N_WORKERS), "-q", "-o", str(output)]
-    peaks = {"Rss": 0.0, "Pss": 0.0}
+    fullest = {"Rss": 0.0, "Pss": 0.0}
 
     def look(pids: list[int]) -> None:
         held = [_held_mb(pid) for pid in pids]
-        for name in peaks:
-            peaks[name] = max(peaks[name], sum(of_one.get(name, 0.0) for of_one in held))
+        together = {name: sum(of_one.get(name, 0.0) for of_one in held) for name in fullest}
+        # While workers begin to read, processes looked at one after the other do not add up; then all have read.
+        if together["Rss"] >= fullest["Rss"]:
+            fullest.update(together)
 
     begun = time.monotonic()
     watch(command, folder=config.parent, look=look)
     with ResultFile(output) as file:
         first = min(block.values["begun"].min() for block in file.blocks(N_ITEMS))
     output.unlink()
-    return {"rss_mb": peaks["Rss"], "pss_mb": peaks["Pss"], "start_seconds": round(first - begun, 3)}
+    return {"rss_mb": fullest["Rss"], "pss_mb": fullest["Pss"], "start_seconds": round(first - begun, 3)}
 
 
 def _held_mb(pid: int) -> dict[str, float]:
@@ -83,11 +85,11 @@ def report(raw: Raw) -> str:
     rows = [_row(raw, way, backend) for way in _WAYS for backend in _BACKENDS]
     return "\n\n".join(
         [
-            f"An array of {raw['array_mb']} MB (10^6 bytes), all of which each worker reads. Peaks of the sum over all "
-            "processes of the run, the launcher's too: with shared pages counted in each process (RSS), and counted "
-            "once (PSS, which divides them among those that share them). How often the array is in memory: the PSS "
-            f"less that of the same run with an array of {SMALL_MB} MB, over the array's size, in each round; the "
-            f"verdict is on the worst of {len(next(iter(raw['samples'].values())))} rounds. The first item's begin is "
+            f"An array of {raw['array_mb']} MB (10^6 bytes), all of which each worker reads. Sums over all processes "
+            "of the run, the launcher's too, when they are greatest: with shared pages counted in each process (RSS), "
+            "and counted once (PSS, which divides them among those that share them). How often the array is in memory: "
+            f"the PSS less that of the same run with an array of {SMALL_MB} MB, over the array's size, in each round; "
+            f"the verdict is on the worst of {len(next(iter(raw['samples'].values())))} rounds. The first item's begin is "
             "counted from the start of the command; in it is the digest of the array, by which a study is known.",
             table(["array; workers", "RSS, MB", "PSS, MB", "arrays", "asked", "verdict", "first item after, s"], rows),
         ]

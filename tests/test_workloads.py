@@ -68,6 +68,15 @@ def test_the_first_two_batches_equal_one_sequential_walk_through_the_stream() ->
         assert sums["counts"] == [annuli.count(annulus) for annulus in range(10)]
 
 
+@pytest.mark.long
+def test_the_complete_class_s_has_the_official_sums_and_counts() -> None:
+    batches = [ep.gaussian_pairs(batch) for batch in range(256)]
+    for name, official in OFFICIAL_CLASS_S.items():
+        assert fsum(sums[name] for sums in batches) == pytest.approx(official, rel=OFFICIAL_RELATIVE_TOLERANCE)
+    counts = [sum(annulus) for annulus in zip(*(sums["counts"] for sums in batches), strict=True)]
+    assert counts == OFFICIAL_CLASS_S_COUNTS
+
+
 def test_every_batch_of_class_s_starts_where_the_one_before_it_ended() -> None:
     end_of_batch_0 = next(islice(stream(), 2**17 - 1, None))
     # The state is the seed times a power of the multiplier, so a batch multiplies by a constant.
