@@ -22,6 +22,8 @@ ARRAY_MB = 500
 SMALL_MB = 0.3
 ASKED = Limit(1.1)
 """Times the array: one copy, and the pages that say where it lies."""
+FULL = 0.99
+"""Of the greatest sum: all workers have read all of the array."""
 _BACKENDS = {"mpi": "mpi, 4 ranks", "processes": "processes, 4 workers"}
 _WAYS = {
     "constant": "{ npy = … }",
@@ -54,21 +56,22 @@ def _fullrank(config: Path, backend: str) -> Sample:
     """Return in MB what all processes of a run hold together at most, and when its first item began in s."""
     output = config.with_suffix(".h5")
     command = [*OWN.fullrank, "run", str(config), "-b", backend, "-n", str(N_WORKERS), "-q", "-o", str(output)]
-    fullest = {"Rss": 0.0, "Pss": 0.0}
+    seen: list[tuple[float, float]] = []
 
     def look(pids: list[int]) -> None:
         held = [_held_mb(pid) for pid in pids]
-        together = {name: sum(of_one.get(name, 0.0) for of_one in held) for name in fullest}
-        # While workers begin to read, processes looked at one after the other do not add up; then all have read.
-        if together["Rss"] >= fullest["Rss"]:
-            fullest.update(together)
+        rss, pss = (sum(of_one.get(name, 0.0) for of_one in held) for name in ("Rss", "Pss"))
+        seen.append((rss, pss))
 
     begun = time.monotonic()
     watch(command, folder=config.parent, look=look)
     with ResultFile(output) as file:
         first = min(block.values["begun"].min() for block in file.blocks(N_ITEMS))
     output.unlink()
-    return {"rss_mb": fullest["Rss"], "pss_mb": fullest["Pss"], "start_seconds": round(first - begun, 3)}
+    most = max(rss for rss, _ in seen)
+    # Processes are looked at one after the other: shares count too much where others begin or end meanwhile.
+    shared = min(pss for rss, pss in seen if rss > FULL * most)
+    return {"rss_mb": most, "pss_mb": shared, "start_seconds": round(first - begun, 3)}
 
 
 def _held_mb(pid: int) -> dict[str, float]:
@@ -89,8 +92,8 @@ def report(raw: Raw) -> str:
             "of the run, the launcher's too, when they are greatest: with shared pages counted in each process (RSS), "
             "and counted once (PSS, which divides them among those that share them). How often the array is in memory: "
             f"the PSS less that of the same run with an array of {SMALL_MB} MB, over the array's size, in each round; "
-            f"the verdict is on the worst of {len(next(iter(raw['samples'].values())))} rounds. The first item's begin is "
-            "counted from the start of the command; in it is the digest of the array, by which a study is known.",
+            f"the verdict is on the worst of {len(next(iter(raw['samples'].values())))} rounds. The first item's begin "
+            "is counted from the start of the command; in it is the digest of the array, by which a study is known.",
             table(["array; workers", "RSS, MB", "PSS, MB", "arrays", "asked", "verdict", "first item after, s"], rows),
         ]
     )

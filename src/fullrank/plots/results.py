@@ -28,7 +28,7 @@ LINES = ("-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (6, 1)), (0, (2, 
 N_TEXTS = 24
 """Ticks with texts on one side."""
 CHARACTERS_PER_INCH = 12
-LABEL_CHARACTERS_PER_INCH = 14
+LABEL_CHARACTERS_PER_INCH = 12
 """Of a panel's height: less than fit, for its axes are shorter."""
 
 
