@@ -66,7 +66,7 @@ def _fullrank(config: Path, backend: str) -> Sample:
     begun = time.monotonic()
     watch(command, folder=config.parent, look=look)
     with ResultFile(output) as file:
-        first = min(block.values["begun"].min() for block in file.blocks(N_ITEMS))
+        first = min(float(block.values["begun"].min()) for block in file.blocks(N_ITEMS))
     output.unlink()
     most = max(rss for rss, _ in seen)
     # Processes are looked at one after the other: shares count too much where others begin or end meanwhile.
