@@ -17,6 +17,7 @@ import files_opened
 import isolation
 import memory
 import overhead
+import shared_array
 import startup
 from harness import Raw
 from programs import HERE, OWN, PEERS, Bench, ProgramError, run, warm_up
@@ -29,6 +30,7 @@ SECTIONS: dict[str, ModuleType] = {
     "startup": startup,
     "files": files_opened,
     "memory": memory,
+    "shared": shared_array,
 }
 RAW, RESULTS = "raw.json", "RESULTS.md"
 FORMAT = 1

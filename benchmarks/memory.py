@@ -1,18 +1,15 @@
 """The most memory each rank of a large run takes."""
 
 import re
-import subprocess
-import time
 from pathlib import Path
 
 import studies
 from harness import FIGURE_HEADS, Limit, Raw, figure, neighbours, table
-from programs import OWN, TIME_LIMIT_SECONDS, Bench, ProgramError, end, environment
+from programs import OWN, Bench, ProgramError, watch
 
 TITLE = "Memory"
 ASKED = {"0": Limit(250), "1": Limit(150)}
 N_ROUNDS = 3
-LOOK_SECONDS = 0.05
 RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
 COUNTS = ("VmHWM", "RssAnon")
 """Peak of all that is resident; and of that what is no file's (libraries are shared by the ranks of a node)."""
@@ -37,33 +34,15 @@ def measure(bench: Bench) -> Raw:
 def _watched(command: list[str], folder: Path) -> Raw:
     """Return the peaks in MB of each rank, by rank, and the seconds of the command."""
     peaks: dict[str, dict[str, float]] = {}
-    begun = time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as process:
-        try:
-            while process.poll() is None:
-                if time.perf_counter() - begun > TIME_LIMIT_SECONDS:
-                    raise ProgramError(f"not ended after {TIME_LIMIT_SECONDS:g} s")
-                for pid in _descendants(process.pid):
-                    _look(pid, peaks)
-                time.sleep(LOOK_SECONDS)
-        finally:
-            if process.poll() is None:
-                end(process)
-    if process.returncode != 0 or not peaks:
-        raise ProgramError(f"the run ended with exit code {process.returncode}")
-    return {"peaks_mb": peaks, "wall_seconds": round(time.perf_counter() - begun, 3)}
 
+    def look(pids: list[int]) -> None:
+        for pid in pids:
+            _look(pid, peaks)
 
-def _descendants(pid: int) -> list[int]:
-    """Return the processes that a process started, and theirs."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    children = [int(child) for child in text.split()]
-    return children + [deeper for child in children for deeper in _descendants(child)]
+    wall_seconds = watch(command, folder=folder, look=look)
+    if not peaks:
+        raise ProgramError("no rank was seen: is the launcher's rank variable another one?")
+    return {"peaks_mb": peaks, "wall_seconds": round(wall_seconds, 3)}
 
 
 def _look(pid: int, peaks: dict[str, dict[str, float]]) -> None:

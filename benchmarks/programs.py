@@ -15,6 +15,7 @@ from fullrank.launch import mpi_environment
 HERE = Path(__file__).parent
 PEERS_PYTHON = HERE.parent / ".venv-bench" / "bin" / "python"
 TIME_LIMIT_SECONDS = 900.0
+LOOK_SECONDS = 0.05
 
 
 class ProgramError(Exception):
@@ -108,6 +109,39 @@ def run(command: Sequence[str], *, folder: Path) -> Finished:
     if process.returncode != 0:
         raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}\n{stderr[-4000:]}")
     return Finished(wall_seconds, stdout)
+
+
+def watch(command: Sequence[str], *, folder: Path, look: Callable[[list[int]], None]) -> float:
+    """Run a program to its end, and return the seconds it took; ``look`` sees its processes every 50 ms.
+
+    Raises ProgramError if it fails or runs into the time limit.
+    """
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            while process.poll() is None:
+                if time.perf_counter() - begun > TIME_LIMIT_SECONDS:
+                    raise ProgramError(f"{' '.join(command)}: not ended after {TIME_LIMIT_SECONDS:g} s")
+                look([process.pid, *_descendants(process.pid)])
+                time.sleep(LOOK_SECONDS)
+        finally:
+            if process.poll() is None:
+                end(process)
+    if process.returncode != 0:
+        raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}")
+    return time.perf_counter() - begun
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and theirs."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    children = [int(child) for child in text.split()]
+    return children + [deeper for child in children for deeper in _descendants(child)]
 
 
 def warm_up(config: Path) -> None:

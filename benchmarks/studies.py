@@ -69,6 +69,26 @@ isolate = {json.dumps(isolate)}
     return path
 
 
+def write_looking_up(path: Path, array: Path, n_items: int, *, mapped: bool) -> Path:
+    """Write the config of a study whose items read an array: memory-mapped, or loaded by a set-up in each worker."""
+    constant = f"table = {{ npy = {json.dumps(str(array))} }}" if mapped else f"path = {json.dumps(str(array))}"
+    setup = "" if mapped else f"setup = {json.dumps(f'{ITEMS}:load')}"
+    path.write_text(
+        f"""title = "Looking up"
+[workload]
+function = {json.dumps(f"{ITEMS}:look_up")}
+{setup}
+[workload.constants]
+{constant}
+[sweep.grid]
+x = {{ range = {n_items} }}
+[results]
+names = ["total", "begun"]
+"""
+    )
+    return path
+
+
 def least_makespan(work: list[int], n_workers: int) -> float:
     """Return the bound no schedule beats, as a share of the whole work: Graham's, 1969.
 

@@ -56,6 +56,7 @@ STANDARD_LIBRARY_ONLY += ["isolation.evaluator", "isolation.child"]
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
 STANDARD_LIBRARY_ONLY += ["backends.interpreters", "backends.guest"]
 STANDARD_LIBRARY_ONLY += ["workloads.ep", "workloads.mandelbrot", "workloads.lyapunov"]
+STANDARD_LIBRARY_ONLY += ["workloads.ising", "workloads.nqueens"]
 HEAVY = {"numpy", "h5py", "mpi4py", "msgspec", "rich", "matplotlib"}
 
 

@@ -8,13 +8,13 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from itertools import islice
-from math import erf, fsum, inf, log, pi, sin, sqrt
+from math import erf, fsum, inf, log, pi, prod, sin, sqrt
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fullrank.workloads import ep, lyapunov, mandelbrot
+from fullrank.workloads import ep, ising, lyapunov, mandelbrot, nqueens
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -66,6 +66,15 @@ def test_the_first_two_batches_equal_one_sequential_walk_through_the_stream() ->
         assert sums["sy_abs"] == pytest.approx(fsum(abs(y) for _, y in pairs), rel=1e-12)
         annuli = [int(max(abs(x), abs(y))) for x, y in pairs]
         assert sums["counts"] == [annuli.count(annulus) for annulus in range(10)]
+
+
+@pytest.mark.long
+def test_the_complete_class_s_has_the_official_sums_and_counts() -> None:
+    batches = [ep.gaussian_pairs(batch) for batch in range(256)]
+    for name, official in OFFICIAL_CLASS_S.items():
+        assert fsum(sums[name] for sums in batches) == pytest.approx(official, rel=OFFICIAL_RELATIVE_TOLERANCE)
+    counts = [sum(annulus) for annulus in zip(*(sums["counts"] for sums in batches), strict=True)]
+    assert counts == OFFICIAL_CLASS_S_COUNTS
 
 
 def test_every_batch_of_class_s_starts_where_the_one_before_it_ended() -> None:
@@ -307,13 +316,24 @@ STUDIES: dict[str, tuple[Callable[..., Any], int]] = {
     "ep": (ep.gaussian_pairs, 256),
     "mandelbrot": (mandelbrot.row, 800),
     "lyapunov": (lyapunov.exponent, 4000),
+    "ising": (ising.metropolis, 41 * 4),
+    "nqueens": (nqueens.solutions, 14 * 14),
 }
 """Function and number of items of each config that ships."""
+
+
+def test_every_config_that_ships_is_tested_here() -> None:
+    assert {path.stem for path in (ROOT / "configs").glob("*.toml")} == set(STUDIES)
 
 
 def study(name: str) -> dict[str, Any]:
     """The config as plain TOML."""
     return tomllib.loads((ROOT / "configs" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def seeded_with(config: dict[str, Any]) -> dict[str, int]:
+    """The argument that a seeded study gives beside its axes and constants."""
+    return {"seed": config["workload"]["seed"]} if "seed" in config["workload"] else {}
 
 
 def axis_values(axis: Any) -> list[Any]:
@@ -331,11 +351,10 @@ def test_a_config_gives_its_function_every_parameter_and_no_other(name: str) -> 
     function, n_items = STUDIES[name]
     config = study(name)
     axes = config["sweep"]["grid"]
-    given = [*axes, *config["workload"].get("constants", {})]
+    given = [*axes, *config["workload"].get("constants", {}), *seeded_with(config)]
     assert config["workload"]["function"] == f"{function.__module__}:{function.__name__}"
     assert sorted(given) == sorted(inspect.signature(function).parameters)
-    lengths = [len(axis_values(axis)) for axis in axes.values()]
-    assert n_items == lengths[0] * (lengths[1] if len(lengths) == 2 else 1)
+    assert n_items == prod(len(axis_values(axis)) for axis in axes.values()) * config["sweep"].get("replicates", 1)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -344,12 +363,18 @@ def test_a_config_describes_exactly_what_its_function_returns(name: str) -> None
     config = study(name)
     constants = config["workload"].get("constants", {})
     first = {key: axis_values(axis)[0] for key, axis in config["sweep"]["grid"].items()}
-    returned = function(**first, **constants)
+    returned = function(**first, **constants, **seeded_with(config))
     results = returned if isinstance(returned, dict) else {function.__name__: returned}
     assert sorted(config["results"]) == sorted(results)
     for key, value in results.items():
         n_dims = len(config["results"][key].get("dims", []))
         assert n_dims == (1 if isinstance(value, list) else 0), key
+
+
+def test_the_queens_config_has_one_item_for_each_pair_of_columns() -> None:
+    config = study("nqueens")
+    n = config["workload"]["constants"]["n"]
+    assert [axis["range"] for axis in config["sweep"]["grid"].values()] == [n, n]
 
 
 def test_the_mandelbrot_config_has_one_item_for_each_row_of_the_image() -> None:

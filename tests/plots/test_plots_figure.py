@@ -64,12 +64,16 @@ def samples() -> dict[str, Study]:
     gaps = numbers_study(Sweep("grid", (axes,))).with_ends({4: FAILED, 5: FAILED, 80: MISSING})
     image = numbers_study(Sweep("grid", (axes, LogAxis("p", start=1e-3, stop=1e4, num=12, units="Pa"))))
     image.infos["energy"] = info(units="kg m2 s-2", long_name="energy of the orbit")
+    long_names = grid_study()
+    for name in ("energy", "stable"):
+        long_names.infos[name] = info(units="1", long_name=f"{name} of the magnetisation and of its variance")
     texts = Sweep("grid", (ListAxis("site", values=[f"a long name of site {k}" for k in range(14)]),))
     table = Sweep("table", (ListAxis("mass", values=[1.0, 5000.0, 3.0]), ListAxis("kind", values=["hot", "x", "hot"])))
     return {
         "lines": grid_study(),
         "gaps": gaps,
         "image": image,
+        "long names": long_names,
         "texts": numbers_study(texts),
         "table": numbers_study(table),
         "replicates": numbers_study(sweep_of((30,), replicates=5)),

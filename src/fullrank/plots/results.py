@@ -1,6 +1,7 @@
 """Pictures of results: lines, images, points."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from fullrank.plots.views import Side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import SubFigure
 
 FEW_POINTS = 60
@@ -26,6 +28,8 @@ LINES = ("-", (0, (4, 2)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (6, 1)), (0, (2, 
 N_TEXTS = 24
 """Ticks with texts on one side."""
 CHARACTERS_PER_INCH = 12
+LABEL_CHARACTERS_PER_INCH = 12
+"""Of a panel's height: less than fit, for its axes are shorter."""
 
 
 def draw_result(picture: Picture, figure: "SubFigure") -> None:
@@ -39,7 +43,7 @@ def _draw_lines(picture: Picture, figure: "SubFigure") -> None:
     for row, key in enumerate(keys):
         _draw_line(picture, axes, row, key=key)
     _label_side(axes, view.x, "x")
-    axes.set_ylabel(view.label)
+    _label_upright(axes.yaxis, view.label)
     _scale_values(axes, picture)
     axes.margins(x=0.01)
     _make_room(axes, view.x)
@@ -105,7 +109,10 @@ def _scale_values(axes: "Axes", picture: Picture) -> None:
 def _label_side(axes: "Axes", side: Side, which: Literal["x", "y"]) -> None:
     """Name one side, with texts at its ticks if its values are no numbers."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_label_text(side.label)
+    if which == "x":
+        axis.set_label_text(side.label)
+    else:
+        _label_upright(axis, side.label)
     if side.texts:
         step = -(-len(side.texts) // N_TEXTS)
         texts = side.texts[::step]
@@ -118,6 +125,13 @@ def _label_side(axes: "Axes", side: Side, which: Literal["x", "y"]) -> None:
                 text.set(ha="right", rotation_mode="anchor")
     elif side.is_log:
         log_scale(axes, which, (side.values.min(), side.values.max()))
+
+
+def _label_upright(axis: "Axis", label: str) -> None:
+    """Name an upright side, on as many lines as it takes to stay beside its panel."""
+    panel = axis.axes.figure
+    width = int(LABEL_CHARACTERS_PER_INCH * panel.bbox.height / panel.dpi)
+    axis.set_label_text("\n".join(wrap(label, width, break_long_words=False, break_on_hyphens=False)))
 
 
 def _make_room(axes: "Axes", side: Side) -> None:
@@ -133,7 +147,8 @@ def _draw_image(picture: Picture, figure: "SubFigure") -> None:
     _label_side(axes, view.x, "x")
     _label_side(axes, side, "y")
     axes.spines[["top", "right"]].set_visible(True)
-    bar = figure.colorbar(mesh, ax=axes, label=view.label, pad=0.02, aspect=25)
+    bar = figure.colorbar(mesh, ax=axes, pad=0.02, aspect=25)
+    _label_upright(bar.ax.yaxis, view.label)
     if view.field.is_bool:
         bar.set_ticks([0, 1], labels=["false", "true"])
     if isinstance(mesh.norm, LogNorm | SymLogNorm):
@@ -181,5 +196,5 @@ def _draw_points(picture: Picture, figure: "SubFigure") -> None:
         axes.errorbar(side.values, means, spread, markeredgewidth=0, elinewidth=0.6, **style)
         _label_side(axes, side, "x")
         _make_room(axes, side)
-    panels[0].set_ylabel(view.label)
+    _label_upright(panels[0].yaxis, view.label)
     _scale_values(panels[0], picture)
