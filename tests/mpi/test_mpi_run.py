@@ -42,7 +42,7 @@ def test_results_are_those_of_a_plain_loop_on_any_number_of_ranks(
     assert project.digest("serial.h5") == project.digest()
 
 
-@pytest.mark.parametrize("options", ["-bserial", "--backend=serial", "--back serial", "-n 1 -b serial"])
+@pytest.mark.parametrize("options", ["-bserial", "--backend=serial", "--backend serial", "-n 1 -b serial"])
 def test_single_rank_may_be_told_another_backend(mpi_project: Project, options: str) -> None:
     project = mpi_project.write("def f(x):\n    return x * x")
     project.run(*options.split(), n_ranks=1)
