@@ -14,6 +14,8 @@ exit codes: 0 every item done; 3 finished, but more items failed than allowed, o
 compared gave different results; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
 
+DEFAULT_WATCH_SECONDS = 2.0
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and a hint."""
@@ -69,11 +71,24 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="run item K alone, in this process, and show its result or traceback; writes nothing",
     )
+    run.add_argument("--pdb", action="store_true", help="with --item: Python's debugger where that item raises")
+    run.add_argument(
+        "--dry-run", action="store_true", help="show what the run would do; nothing is started and nothing written"
+    )
+    _add_settings(run)
     _add_here(run)
     run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
 
     status = _command(subparsers, "status", "how far a study is", "files", example="status study.toml")
     _add_study(status)
+    status.add_argument(
+        "--watch",
+        type=_duration,
+        nargs="?",
+        const=DEFAULT_WATCH_SECONDS,
+        metavar="SECONDS",
+        help="look again and again until the run ends (%(const)s s between two looks)",
+    )
     status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
     report = _command(
         subparsers,
@@ -90,6 +105,17 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_study(gather)
     gather.add_argument("--partial", action="store_true", help="also if items are missing: into NAME.partial.h5")
+    clean = _command(
+        subparsers,
+        "clean",
+        "delete what a stopped study left; asks before",
+        "clean",
+        example="clean study.toml",
+    )
+    _add_study(clean)
+    clean.add_argument("--all", action="store_true", help="also results that --fresh moved aside")
+    clean.add_argument("--result", action="store_true", help="also the result itself")
+    clean.add_argument("--yes", action="store_true", help="do not ask")
     verify = _command(
         subparsers, "verify", "check that files are whole and true", "files", example="verify results/*.h5"
     )
@@ -126,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
     selftest.add_argument(
         "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
     )
-    for command in (status, report, gather, verify, diff, compare, selftest):
+    for command in (run, status, report, gather, clean, verify, diff, compare, selftest):
         command.add_argument("--json", action="store_true", help="for programs")
     return parser
 
@@ -168,7 +194,19 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("compare.h5"), metavar="FILE", help="all raw values (%(default)s)"
     )
+    _add_settings(parser)
     _add_here(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of the study's file, with another value: run.order=index, 'sweep.grid.x0=[0.1, 0.2]'; repeatable",
+    )
 
 
 def _add_here(parser: argparse.ArgumentParser) -> None:
