@@ -67,7 +67,7 @@ class Preview:
 
     def _lines(self, width: int) -> Iterator[str]:
         yield self.title
-        todo = "all" if self.n_todo == self.n_items else f"{self.n_todo:,} of them"
+        todo = "all" if self.n_todo == self.n_items else f"{self.n_todo:,} of them" if self.n_todo else "nothing"
         yield f"{counted(self.n_items, 'item')}, {todo} to do. A dry run: nothing is started, nothing written"
         yield ""
         header = ("axis", "values", "first", "last", "unit")
@@ -101,22 +101,23 @@ class Preview:
     def _found(self) -> str:
         there = self.there
         failed = f", {there.n_failed:,} of them failed" if there.n_failed else ""
-        if there.is_complete:
-            found = f"the complete result{failed}: nothing to do"
-        elif there.n_finished:
-            found = (
-                f"{there.n_finished:,} of {self.n_items:,} items are finished{failed}; the run goes on with the others"
-            )
-        else:
-            found = "no result to keep" if there.changes else "nothing"
-        if there.refusal:
-            found = "results of another study" if there.changes else "what stops the run, see below"
-        since = "".join(f"\n- {change}" for change in there.changes)
         held = f"\nAnother run is at work there: {there.holder}" if there.holder else ""
-        return f"{found}{'; since then changed:' if since else ''}{since}{held}"
+        if there.refusal:
+            return f"{'results of another study' if there.changes else 'what stops the run, see below'}{held}"
+        if there.is_moved_aside:
+            return f"earlier results, which are moved aside{held}"
+        if there.is_complete:
+            return f"the complete result{failed}{held}"
+        found = "no result to keep" if there.changes else "nothing"
+        if there.n_finished:
+            found = f"{there.n_finished:,} finished items{failed}, which are kept"
+        since = "".join(f"\n- {change}" for change in there.changes)
+        return f"{found}{'; the study has changed since:' if since else ''}{since}{held}"
 
     def _disk(self) -> str:
         free = "what is free is not known" if self.free_bytes is None else f"{spelled_bytes(self.free_bytes)} are free"
+        if not self.n_todo:
+            return free
         assumed = "as large as those that are there" if self.there.is_measured else "of one number an item"
         return (
             f"about {spelled_bytes(self.needed_bytes)} for journals and file, if results are {assumed} "

@@ -16,7 +16,7 @@ from fullrank.survey import Survey
 from fullrank.workfolder import WorkFolder
 
 _WITH_CONSENT, _MENDED = frozenset({"function", "setup", "constants", "code"}), frozenset({"code"})
-_ANOTHER, _ANEW = "the results there are of another study", "start anew with --fresh, which moves them aside"
+_FRESH = "--fresh, which moves the old results aside"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class There:
     """A result is there that leaves nothing to do."""
     changes: tuple[str, ...] = ()
     """Sentences: in what the study differs from the one whose results are there."""
+    is_moved_aside: bool = False
+    """Something is there that the run moves aside before it begins."""
     refusal: str = ""
     """Why the run would not begin as it is asked for."""
     holder: str = ""
@@ -52,7 +54,8 @@ def look(study: Study, choices: Choices) -> There:
     if ending is not None and ending.summary is not None:
         return There(ending.n_finished, ending.summary.n_failed, is_complete=True, holder=holder)
     if choices.fresh:
-        return There(holder=holder)
+        is_something_there = choices.output.exists() or bool(folder.journals())
+        return There(is_moved_aside=is_something_there, holder=holder)
     known = folder.identity()
     goes_on_from_result = choices.output.exists() and not _is_under_way(folder)
     if known is None or goes_on_from_result:
@@ -103,9 +106,11 @@ def _refusal(old: Identity, study: Study, choices: Choices, folder: WorkFolder) 
         return f"{folder.path}: nothing has changed since; leave out --accept-change"
     if not problem and parts <= {"sweep"}:
         return ""
+    listed = "\n".join(f"  {change}" for change in changes(old, study.identity))
+    told = f"{folder.path}: the results there are of another study; since then changed:\n{listed}"
     if not problem and parts - {"sweep"} <= _WITH_CONSENT:
         if choices.accept_change or (choices.retry_failed and parts - {"sweep"} <= _MENDED):
             return ""
-        return f"{folder.path}: {_ANOTHER}. Keep them with --accept-change, or {_ANEW}"
-    kept = f"; they cannot be kept: {problem}" if problem else ""
-    return f"{folder.path}: {_ANOTHER}{kept}. You can {_ANEW}"
+        return f"{told}\nStart anew with {_FRESH}. Or keep what is finished with --accept-change"
+    kept = f"They cannot be kept: {problem}. " if problem else ""
+    return f"{told}\n{kept}Start anew with {_FRESH}"
