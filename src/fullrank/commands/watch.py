@@ -41,10 +41,10 @@ class Redrawn:
 
     def show(self, found: Standing, *, is_last: bool) -> None:  # the last text stays
         """Draw it."""
-        columns, n_rows = os.get_terminal_size(1)
+        columns, n_rows = os.get_terminal_size(1)  # 0 of some pseudo-terminals
         # what has more lines than the terminal, or longer ones, could not be drawn over
-        lines = [shortened(printable(line), max(20, columns - 1)) for line in found.text().split("\n")]
-        lines = lines[: max(1, (n_rows or 25) - 1)]
+        lines = [shortened(printable(line), (columns or 80) - 1) for line in found.text().split("\n")]
+        lines = lines[: (n_rows or 25) - 1]
         up = f"\x1b[{self._n_lines}F" if self._n_lines else ""
         sys.stdout.write(up + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
         self._n_lines = len(lines)
