@@ -1,6 +1,10 @@
 """The arguments of each command, and its help page."""
 
 import argparse
+import re
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +19,7 @@ compared gave different results; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
 
 DEFAULT_WATCH_SECONDS = 2.0
+_LIKE_DURATION = re.compile(r"[\d.:]+[a-z]?")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,6 +30,23 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\nTry: {self.prog} --help")
+
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; a word behind ``--watch`` that is no duration is the study, and not its value."""
+        words = sys.argv[1:] if args is None else args
+        return super().parse_known_args([_watch_alone(*pair) for pair in zip_longest(words, words[1:])], namespace)
+
+
+def _watch_alone(word: str, following: str | None) -> str:
+    """Return ``--watch`` with its usual value where the following word is none.
+
+    >>> _watch_alone("--watch", "study.toml"), _watch_alone("--watch", "5"), _watch_alone("-n", "5")
+    ('--watch=2', '--watch', '-n')
+    """
+    is_bare = word == "--watch" and following is not None and not _LIKE_DURATION.fullmatch(following)
+    return f"{word}={DEFAULT_WATCH_SECONDS:g}" if is_bare else word
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const=DEFAULT_WATCH_SECONDS,
         metavar="SECONDS",
-        help="look again and again until the run ends (%(const)s s between two looks)",
+        help="look again and again until the run ends (every %(const)g s)",
     )
     status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
     report = _command(
@@ -108,14 +130,14 @@ def parser() -> argparse.ArgumentParser:
     clean = _command(
         subparsers,
         "clean",
-        "delete what a stopped study left; asks before",
+        "delete what a study that does not run left beside its result; lists it and asks",
         "clean",
         example="clean study.toml",
     )
     _add_study(clean)
     clean.add_argument("--all", action="store_true", help="also results that --fresh moved aside")
     clean.add_argument("--result", action="store_true", help="also the result itself")
-    clean.add_argument("--yes", action="store_true", help="do not ask")
+    clean.add_argument("--yes", action="store_true", help="delete without a question")
     verify = _command(
         subparsers, "verify", "check that files are whole and true", "files", example="verify results/*.h5"
     )
@@ -153,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
     )
     for command in (run, status, report, gather, clean, verify, diff, compare, selftest):
-        command.add_argument("--json", action="store_true", help="for programs")
+        command.add_argument("--json", action="store_true", help="for programs: JSON on standard output")
     return parser
 
 
