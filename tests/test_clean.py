@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from studies import VISITED, Project
 
+from fullrank.errors import StorageError
+from fullrank.leftovers import delete, find
+
 PRINTS = "def f(x):\n    print('hello')\n    return x\n"
 LASTING = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(1000)\n    return x / 7\n"
 WORK, PARTIAL, LOG, RESULT = "study.h5.work", "study.partial.h5", "study.h5.log", "study.h5"
@@ -153,6 +156,17 @@ def test_lock_of_a_run_that_was_killed_is_no_hindrance(project: Project) -> None
     running.end()
     clean(project, "--yes")
     assert names(project) == set()
+
+
+def test_nothing_goes_if_something_has_changed_since_it_was_listed(project: Project) -> None:
+    stopped(project)
+    found = find(project.output, aside=False, result=False)
+    with (project.folder / "results" / PARTIAL).open("ab") as file:
+        file.write(b"more")
+    before = project.snapshot()
+    with pytest.raises(StorageError, match="has changed since it was listed"):
+        delete(found)
+    assert project.snapshot() == before
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

@@ -90,6 +90,12 @@ def test_object_of_an_item_has_its_parameters_and_result_and_no_prints(project: 
     assert "hello" in done.stderr
 
 
+def test_object_of_an_item_is_json_also_where_the_result_is_nan(project: Project) -> None:
+    project.write("def f(x):\n    return float('nan')\n")
+    done = project.run("--item", 5, "--json")
+    assert json.loads(done.stdout, parse_constant=pytest.fail)["results"] == {"f": None}
+
+
 def test_object_of_a_failed_item_has_its_traceback(project: Project) -> None:
     found = json.loads(project.write(FAILS).run("--item", 3, "--json", expect=3).stdout)
     assert found["failure"]["exception"] == "ZeroDivisionError: division by zero"

@@ -208,10 +208,11 @@ def test_exit_code_of_a_watched_study_is_that_of_its_end(project: Project) -> No
 def test_recent_rate_is_that_of_the_last_minute() -> None:
     recent = Recent()
     assert recent.per_second(0.0, 100) is None
-    assert recent.per_second(10.0, 150) == 5.0
+    assert recent.per_second(10.0, 150) is None
     assert recent.per_second(60.0, 400) == 5.0
-    assert recent.per_second(120.0, 400) == 0.0
-    assert recent.per_second(121.0, 7) is None
+    assert recent.per_second(70.0, 450) == 5.0
+    assert recent.per_second(130.0, 450) == 0.0
+    assert recent.per_second(131.0, 7) is None
 
 
 def test_lines_become_rarer_in_long_runs_down_to_one_a_minute() -> None:

@@ -3,11 +3,16 @@
 import json
 import shlex
 import tomllib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from studies import Project
 
+from fullrank.arguments import parser
+from fullrank.compare.measure import Bench
+from fullrank.compare.records import Variant
 from fullrank.config.settings import read_setting
 from fullrank.errors import ConfigError
 
@@ -112,6 +117,11 @@ def test_stopped_study_is_gathered_and_told_by_its_output_as_it_was_set(project:
     project.run("--set", "sweep.grid.x={ range = 30 }", "--limit", 4, "-b", "serial")
     assert json.loads(project.fullrank("status", "--json", project.output).stdout)["n_items"] == 30
     assert json.loads(project.fullrank("status", "--json", "study.toml").stdout)["n_items"] == 30
+    said = project.fullrank("report", project.folder / "results/study.partial.h5").stdout
+    assert shlex.split(said[said.index("fullrank run") :].splitlines()[0])[3:] == [
+        "--set",
+        "sweep.grid.x={ range = 30 }",
+    ]
     (project.folder / "results/study.partial.h5").unlink()
     for study in (project.output, "study.toml"):
         assert project.fullrank("gather", study, "--partial").returncode == 0
@@ -124,6 +134,14 @@ def test_other_setting_of_a_constant_is_another_study(project: Project) -> None:
     project.write(TIMES_N).run("--set", "workload.constants.n=2", "-b", "serial")
     done = project.run("--set", "workload.constants.n=3", "-b", "serial", expect=2)
     assert "constant 'n': 2 → 3" in done.stderr
+
+
+def test_runs_of_a_comparison_are_told_the_same(tmp_path: Path) -> None:
+    never: Any = None
+    settings = ["run.order=index", "sweep.grid.x=[1, 2]"]
+    with Bench(Path("study.toml"), beside=tmp_path / "c.h5", stop=never, settings=settings) as bench:
+        words = bench._command(Variant("threads", 2), 3, tmp_path / "out.h5")
+    assert parser().parse_args(words[words.index("run") :]).settings == settings
 
 
 @pytest.mark.mpi

@@ -260,14 +260,8 @@ class _Run:
         n_items = self._study.config.sweep.n_items
         end = {REASON_STOPPED: End.STOPPED, REASON_DIED: End.DIED}.get(reason, End.FAILURES)
         failure = first_failure(self._study, self._folder) if end is End.FAILURES else ""
-        return Ending(
-            end,
-            self._folder.output,
-            n_items,
-            n_items - n_left,
-            n_failed=self._survey.n_failed,
-            first_failure=failure,
-        )
+        n_failed = self._survey.n_failed
+        return Ending(end, self._folder.output, n_items, n_items - n_left, n_failed=n_failed, first_failure=failure)
 
 
 def _joined(surveys: Sequence[Survey]) -> Survey:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,24 @@ def find(output: Path, *, aside: bool, result: bool) -> Leftovers:
 
 
 def delete(found: Leftovers) -> None:
-    """Delete what was found to be ours, under the lock of the output. Raises Locked and StorageError."""
+    """Delete what was found to be ours, under the lock of the output.
+
+    Raises Locked, and StorageError if something has changed since it was found: then nothing is deleted.
+    """
     folder = WorkFolder(found.output)
-    if str(folder.path) not in {leftover.path for leftover in found.ours}:
-        _delete(found)
-        return
-    with RunLock(folder.path):
+    has_folder = str(folder.path) in {leftover.path for leftover in found.ours}
+    with RunLock(folder.path) if has_folder else nullcontext():
+        for leftover in found.ours:
+            _check_unchanged(leftover)
         _delete(found)
     folder.remove()
+
+
+def _check_unchanged(leftover: Leftover) -> None:
+    """Refuse what a run has written while the user was asked."""
+    path = Path(leftover.path)
+    if not path.exists() or _size(path) != leftover.n_bytes:
+        raise StorageError(f"{path}: has changed since it was listed; nothing was deleted, look again")
 
 
 def _delete(found: Leftovers) -> None:
@@ -85,7 +96,8 @@ def _delete(found: Leftovers) -> None:
         if leftover.is_folder:
             folder = WorkFolder(found.output, path=path)
             folder.remove_contents()
-            folder.remove()
+            if path != WorkFolder(found.output).path:  # that one holds the lock
+                folder.remove()
             continue
         try:
             path.unlink(missing_ok=True)
@@ -188,4 +200,4 @@ def _judge_printed(path: Path) -> str:
 
 def _size(path: Path) -> int:
     files = path.iterdir() if path.is_dir() else [path]
-    return sum(file.lstat().st_size for file in files)
+    return sum(file.lstat().st_size for file in files if not file.name.startswith("lock"))

@@ -166,14 +166,14 @@ class Recent:
         self._seen: deque[tuple[float, int]] = deque()
 
     def per_second(self, now: float, n_finished: int) -> float | None:
-        """Take notice of ``n_finished`` at the time ``now``, in s of any one clock; None before time has passed."""
+        """Take notice of ``n_finished`` at the time ``now``, in s of any one clock; None in the first minute."""
         if self._seen and n_finished < self._seen[-1][1]:  # another run has begun
             self._seen.clear()
         self._seen.append((now, n_finished))
         while len(self._seen) > 2 and self._seen[1][0] <= now - RECENT_SECONDS:
             self._seen.popleft()
         begun, n_before = self._seen[0]
-        return (n_finished - n_before) / (now - begun) if now > begun else None
+        return (n_finished - n_before) / (now - begun) if now - begun >= RECENT_SECONDS else None
 
 
 def size_bytes(folder: WorkFolder) -> int:

@@ -1,12 +1,13 @@
 """``run --dry-run``: what a run would do, without a worker and without a byte written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from os import W_OK, access
 from pathlib import Path
 from typing import Any
 
 from fullrank.choices import Choices
+from fullrank.report.facts import plain
 from fullrank.report.layout import counted, printable, spelled_number, spelled_parameters, table, wrapped
 from fullrank.room import free_bytes, needed_bytes, spelled_bytes
 from fullrank.study import Study
@@ -58,8 +59,9 @@ class Preview:
     """Why the run would not begin; "" if nothing is known that is against it."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain data."""
-        return asdict(self)
+        """Return the same as JSON can hold it."""
+        found: dict[str, Any] = plain(self)
+        return found
 
     def text(self, *, width: int = 100) -> str:
         """Spell it for a person; it ends with a line feed."""

@@ -16,6 +16,7 @@ from fullrank.evaluate import Evaluator
 from fullrank.function import from_users_code
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.journal import Frame, Kind, read_stream
+from fullrank.report.facts import plain
 from fullrank.study import Study
 
 
@@ -47,8 +48,9 @@ class Single:
         return "\n".join(line for line in lines if line) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same as plain data, without the frames."""
-        return {name: value for name, value in vars(self).items() if name != "trace"}
+        """Return the same as JSON can hold it, without the frames."""
+        found: dict[str, Any] = plain({name: value for name, value in vars(self).items() if name != "trace"})
+        return found
 
 
 class _KeepingEvaluator(Evaluator):

@@ -146,7 +146,9 @@ def _left(seconds: tuple[float, float] | None) -> str:
 
 
 def _since(item: RunningItem) -> str:
-    return "" if item.seconds is None else f"for about {spelled_seconds(item.seconds)}"
+    if item.seconds is None:
+        return ""
+    return f"for about {spelled_seconds(item.seconds) if item.seconds >= 60 else f'{item.seconds:.0f} s'}"
 
 
 def output_of(study: Path, output: Path | None) -> Path:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from fullrank.outside import Recent
 from fullrank.progress import INTERVAL_PER_ELAPSED, LONGEST_INTERVAL_SECONDS
-from fullrank.report.layout import printable, shortened
+from fullrank.report.layout import printable, wrapped
 from fullrank.standing import RUNNING, Standing, standing
 
 _LOOK_SHARE = 10
@@ -42,12 +42,17 @@ class Redrawn:
     def show(self, found: Standing, *, is_last: bool) -> None:  # the last text stays
         """Draw it."""
         columns, n_rows = os.get_terminal_size(1)  # 0 of some pseudo-terminals
-        # what has more lines than the terminal, or longer ones, could not be drawn over
-        lines = [shortened(printable(line), (columns or 80) - 1) for line in found.text().split("\n")]
+        # what has more lines than the terminal could not be drawn over
+        lines = [part for line in found.text().split("\n") for part in _folded(printable(line), (columns or 80) - 1)]
         lines = lines[: (n_rows or 25) - 1]
         up = f"\x1b[{self._n_lines}F" if self._n_lines else ""
         sys.stdout.write(up + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
         self._n_lines = len(lines)
+
+
+def _folded(line: str, n_columns: int) -> list[str]:
+    """Return a line as those that a terminal has room for; a table's row keeps its blanks."""
+    return list(wrapped("", line, n_columns)) if len(line) > n_columns else [line]
 
 
 class Lines:

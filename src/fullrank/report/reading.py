@@ -81,6 +81,7 @@ def report(path: Path) -> Report:
             shares=together.shares(),
             slowest=scan.slowest(file),
             failures=tuple(_failed(failure, config_path, settings) for failure in failures[:N_FAILURES]),
+            settings=settings,
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )
 
@@ -146,11 +147,11 @@ def _config_path(provenance: Mapping[str, Any]) -> str:
     return "CONFIG"
 
 
-def _settings(provenance: Mapping[str, Any]) -> list[str]:
+def _settings(provenance: Mapping[str, Any]) -> tuple[str, ...]:
     """What the command line had set of the config, as recorded."""
     with suppress(ValueError):
-        return shlex.split(str(provenance.get("settings", "")))
-    return []
+        return tuple(shlex.split(str(provenance.get("settings", ""))))
+    return ()
 
 
 class _Scan:
