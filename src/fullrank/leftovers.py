@@ -76,11 +76,13 @@ def delete(found: Leftovers) -> None:
     """
     folder = WorkFolder(found.output)
     has_folder = str(folder.path) in {leftover.path for leftover in found.ours}
-    with RunLock(folder.path) if has_folder else nullcontext():
-        for leftover in found.ours:
-            _check_unchanged(leftover)
-        _delete(found)
-    folder.remove()
+    try:
+        with RunLock(folder.path) if has_folder else nullcontext():
+            for leftover in found.ours:
+                _check_unchanged(leftover)
+            _delete(found)
+    finally:
+        folder.remove()
 
 
 def _check_unchanged(leftover: Leftover) -> None:
