@@ -131,7 +131,7 @@ def test_failure_after_whole_rounds_says_that_they_are_kept(tmp_path: Path, code
     bench: Any = FakeBench({(BASELINE, 3): code})
     bench.folder = tmp_path / "hidden"
     bench.folder.mkdir()
-    config: Any = SimpleNamespace(sweep=SimpleNamespace(n_items=40), title="t", path=Path("s.toml"))
+    config: Any = SimpleNamespace(sweep=SimpleNamespace(n_items=40), title="t", path=Path("s.toml"), settings=())
     output = tmp_path / "c.h5"
     choices = conduct.Choices(output, ("threads",), None, n_rounds=6, budget_seconds=300.0)
     conducted = conduct._Conduct(config, choices, Place(2, 2), bench=bench, say=lambda _: None)

@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "errors status files system account gil durations beside leaving compare.records",
+    "errors status files system account gil durations beside leaving repeat compare.records",
     "launcher scheduler witness deadline",
     "axes",
     "sweep tables",
@@ -29,7 +29,7 @@ LAYERS = [
     "store",
     "syntax codebase identity owner lock provenance metrics",
     "silence progress monitor workfolder room",
-    "report study example",
+    "report outside slow_import study example",
     "implied skeleton asking named",
     "compare",
     "plots",
@@ -39,9 +39,10 @@ LAYERS = [
     "choices console",
     "ending growth",
     "restore",
-    "standing earlier",
+    "standing leftovers earlier there",
     "driver partial launch",
-    "single selftest compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
+    "preview single selftest",
+    "compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
     "abilities apart commands",
     "calling",
     "arguments",

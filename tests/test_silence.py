@@ -27,7 +27,7 @@ def test_stopped_worker_is_named_with_host_and_item_and_goes_on_afterwards(proje
     said = project.fullrank("status", "study.toml").stdout
     assert f"worker 1, {os.uname().nodename}: silent for 4" in said
     assert said.rstrip().endswith(f" s, in item {item}")
-    assert "worker 0" not in said
+    assert "worker 0, " not in said
     project.hurry()
     os.kill(worker, signal.SIGCONT)
     assert running.end().returncode == 0

@@ -1,6 +1,10 @@
 """The arguments of each command, and its help page."""
 
 import argparse
+import re
+import sys
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +19,9 @@ exit codes: 0 every item done; 3 finished, but more items failed than allowed, o
 compared gave different results; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
 
+DEFAULT_WATCH_SECONDS = 2.0
+_LIKE_DURATION = re.compile(r"[\d.:]+[a-z]?")
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and a hint."""
@@ -24,6 +31,23 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}\nTry: {self.prog} --help")
+
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; a word behind ``--watch`` that is no duration is the study, and not its value."""
+        words = sys.argv[1:] if args is None else args
+        return super().parse_known_args([_watch_alone(*pair) for pair in zip_longest(words, words[1:])], namespace)
+
+
+def _watch_alone(word: str, following: str | None) -> str:
+    """Return ``--watch`` with its usual value where the following word is none.
+
+    >>> _watch_alone("--watch", "study.toml"), _watch_alone("--watch", "5"), _watch_alone("-n", "5")
+    ('--watch=2', '--watch', '-n')
+    """
+    is_bare = word == "--watch" and following is not None and not _LIKE_DURATION.fullmatch(following)
+    return f"{word}={DEFAULT_WATCH_SECONDS:g}" if is_bare else word
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,6 +99,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="run item K alone, in this process, and show its result or traceback; writes nothing",
     )
+    run.add_argument("--pdb", action="store_true", help="with --item: Python's debugger where that item raises")
+    run.add_argument(
+        "--dry-run", action="store_true", help="show what the run would do; nothing is started and nothing written"
+    )
+    _add_settings(run)
     _add_here(run)
     run.add_argument("-q", "--quiet", action="store_true", help="no progress display")
     add_options(run, natural=_natural, positive=_positive)
@@ -94,6 +123,14 @@ def parser() -> argparse.ArgumentParser:
 
     status = _command(subparsers, "status", "how far a study is", "files", example="status study.toml")
     _add_study(status)
+    status.add_argument(
+        "--watch",
+        type=_duration,
+        nargs="?",
+        const=DEFAULT_WATCH_SECONDS,
+        metavar="SECONDS",
+        help="look again and again until the run ends (every %(const)g s)",
+    )
     status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
     report = _command(
         subparsers,
@@ -110,6 +147,17 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_study(gather)
     gather.add_argument("--partial", action="store_true", help="also if items are missing: into NAME.partial.h5")
+    clean = _command(
+        subparsers,
+        "clean",
+        "delete what a study that does not run left beside its result; lists it and asks",
+        "clean",
+        example="clean study.toml",
+    )
+    _add_study(clean)
+    clean.add_argument("--all", action="store_true", help="also results that --fresh moved aside")
+    clean.add_argument("--result", action="store_true", help="also the result itself")
+    clean.add_argument("--yes", action="store_true", help="delete without a question")
     verify = _command(
         subparsers, "verify", "check that files are whole and true", "files", example="verify results/*.h5"
     )
@@ -153,8 +201,8 @@ def parser() -> argparse.ArgumentParser:
     selftest.add_argument(
         "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
     )
-    for command in (status, report, gather, verify, export, diff, compare, selftest):
-        command.add_argument("--json", action="store_true", help="for programs")
+    for command in (run, status, report, gather, clean, verify, export, diff, compare, selftest):
+        command.add_argument("--json", action="store_true", help="for programs: JSON on standard output")
     return parser
 
 
@@ -199,7 +247,19 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("compare.h5"), metavar="FILE", help="all raw values (%(default)s)"
     )
+    _add_settings(parser)
     _add_here(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a key of the study's file, with another value: run.order=index, 'sweep.grid.x0=[0.1, 0.2]'; repeatable",
+    )
 
 
 def _add_here(parser: argparse.ArgumentParser) -> None:

@@ -109,6 +109,7 @@ class _Run:
     def _go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
         prepare_folder(self._folder, self._study, self._choices, console=self._console, system=self._system)
+        self._folder.note_settings(self._study.config.settings)
         n_fruitless = 0
         while True:
             job, n_todo = self._begin()
@@ -158,7 +159,7 @@ class _Run:
         crew, choices, run_options = self._crew, self._choices, self._study.config.run
         order = run_options.order if job.limit is None else "spread"
         self._folder.begin_attempt(
-            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order)
+            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order, job.limit)
         )
         display = self._console.display()
         monitors: list[Monitor] = []
@@ -260,7 +261,8 @@ class _Run:
         n_items = self._study.config.sweep.n_items
         end = {REASON_STOPPED: End.STOPPED, REASON_DIED: End.DIED}.get(reason, End.FAILURES)
         failure = first_failure(self._study, self._folder) if end is End.FAILURES else ""
-        return Ending(end, self._folder.output, n_items, n_items - n_left, first_failure=failure)
+        n_failed = self._survey.n_failed
+        return Ending(end, self._folder.output, n_items, n_items - n_left, n_failed=n_failed, first_failure=failure)
 
 
 def _joined(surveys: Sequence[Survey]) -> Survey:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from fullrank.errors import beginning
 from fullrank.journal import Frame, Kind, read
+from fullrank.repeat import item_command
 from fullrank.store import FileSummary
 from fullrank.study import Study
 from fullrank.workfolder import WorkFolder
@@ -39,12 +41,30 @@ class Ending:
     """Of the file that was written, the partial one if a limit was reached; None without one."""
     printed: Path | None = None
     """Where it is kept what the function printed."""
+    n_failed: int = 0
+    """Of a run without a file."""
     first_failure: str = ""
-    """Of a run that was stopped for failures: what the first of them raised."""
+    """Of a run that was stopped for failures: what the first of them raised, and the command that repeats it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what programs are told: path, counts, and why it ended."""
+        summary = self.summary
+        n_failed = self.n_failed if summary is None else summary.n_failed
+        return {
+            "output": str(self.output),
+            "end": self.end.value,
+            "n_items": self.n_items,
+            "n_finished": self.n_finished,
+            "n_ok": self.n_finished - n_failed,
+            "n_failed": n_failed,
+            "results_sha256": None if summary is None else summary.results_sha256,
+            "printed": None if self.printed is None else str(self.printed),
+            "first_failure": self.first_failure,
+        }
 
 
 def first_failure(study: Study, folder: WorkFolder) -> str:
-    """Return what the first failed item of the latest attempt raised; empty if none failed."""
+    """Return what the first failed item of the latest attempt raised, and how to repeat it; empty if none failed."""
     for path in reversed(folder.journals()):
         for frame in read(path):
             if isinstance(frame, Frame) and frame.kind == Kind.FAILURES:
@@ -52,7 +72,8 @@ def first_failure(study: Study, folder: WorkFolder) -> str:
                 where = f"item {index} ({shown(study.config.sweep.parameters(index))})"
                 failure = told(described)
                 separator = "\n" if "\n" in failure else " "
-                return f"{where}:{separator}{failure}"
+                command = item_command(str(study.config.path), index, study.config.settings)
+                return f"{where}:{separator}{failure}\nTo repeat it: {command}"
     return ""
 
 

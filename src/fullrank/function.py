@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from fullrank.account import importing
@@ -280,15 +280,20 @@ def users_traceback(error: BaseException) -> str:
     """
     import traceback
 
-    trace = error.__traceback__
-    while trace is not None and not is_users_code(Path(trace.tb_frame.f_code.co_filename)):
-        trace = trace.tb_next
+    trace = from_users_code(error.__traceback__)
     try:
         lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
     except BaseException:  # the user's own __str__ may raise anything
         return f"{type(error).__name__} (its text cannot be shown)\n"
     lines = without_middle(lines, MAX_TRACEBACK_LINES)
     return "".join(f"{beginning(line, MAX_LINE_CHARACTERS)}\n" for line in lines)
+
+
+def from_users_code(trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins with the user's first frame; None if there is no such frame."""
+    while trace is not None and not is_users_code(Path(trace.tb_frame.f_code.co_filename)):
+        trace = trace.tb_next
+    return trace
 
 
 def is_users_code(file: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +38,9 @@ class Asked:
         return self.function.rpartition(":")[2].rpartition(".")[2]
 
 
-def config_of(asked: Asked, output: Path | None, *, writes: bool = True, system: System = os) -> Config:
+def config_of(
+    asked: Asked, output: Path | None, *, settings: Sequence[str] = (), writes: bool = True, system: System = os
+) -> Config:
     """Return the config of what is asked, after it was written beside the result, if ``writes``.
 
     Raises ConfigError for what is wrong in it, before anything is written; OutputError if another file has its name.
@@ -53,7 +55,7 @@ def config_of(asked: Asked, output: Path | None, *, writes: bool = True, system:
         except OSError as error:
             raise StorageError.of(error, f"{path.parent}: cannot be made") from None
     text = _marked(compose(_outline(asked, path, result=result)))
-    config = parse(text, path)
+    config = parse(text, path, settings)
     if writes:
         write_config(path, text, system)
     return config

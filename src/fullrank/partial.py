@@ -11,7 +11,7 @@ from fullrank.config import load
 from fullrank.crew import LocalCrew, LocalTeam
 from fullrank.errors import Stopped, StorageError, StudyChanged, UsageError
 from fullrank.identity import Identity
-from fullrank.provenance import collect
+from fullrank.provenance import collect, origin
 from fullrank.room import needed_bytes, record_bytes, with_need
 from fullrank.standing import output_of
 from fullrank.system import System
@@ -52,7 +52,7 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
     if identity is None:
         there = f"the result is complete: {result}" if result.exists() else f"it was not started: fullrank run {study}"
         raise UsageError(f"{study}: there is nothing to gather; {there}")
-    config = load(study if study.suffix == ".toml" else folder.config_path())
+    config = load(study if study.suffix == ".toml" else folder.config_path(), folder.settings())
     if config.sweep.describe() != Identity.from_json(identity).sweep:
         raise StudyChanged(f"{config.path}: the sweep is not the one whose journals are in {folder.path}")
     crew = LocalCrew(LocalTeam(serial.run))
@@ -64,7 +64,7 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
             f"or write what is there with: fullrank gather {study} --partial"
         )
     provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
-    provenance["config_path"] = str(config.path)
+    provenance |= origin(config)
     commit = Commit(
         config,
         identity,

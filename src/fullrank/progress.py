@@ -153,12 +153,8 @@ class _State:
         return f"{self.n_done:,}/{self.n_total:,} items  {percent:3} %"
 
     def rate(self) -> str:
-        """Spell what this attempt finishes a second, or a minute or hour if it is less than one."""
-        per_second = self.n_finished / max(self.elapsed_seconds, 1e-3)
-        units = {"s": 1, "min": 60, "h": 3600}
-        unit = next((unit for unit, size in units.items() if per_second * size >= 1), "h")
-        rate = per_second * units[unit]
-        return f"{rate:,.{0 if rate >= 100 else 1}f} items/{unit}"
+        """Spell what this attempt finishes."""
+        return spelled_rate(self.n_finished / max(self.elapsed_seconds, 1e-3))
 
     def elapsed(self) -> str:
         return spelled_seconds(max(self.elapsed_seconds, 1e-3))
@@ -178,6 +174,18 @@ class _State:
 
     def failures(self) -> str:
         return f"{self.n_failed:,} failed" if self.n_failed else ""
+
+
+def spelled_rate(per_second: float) -> str:
+    """Spell how many items end a second, or a minute or hour if it is less than one.
+
+    >>> spelled_rate(217.3), spelled_rate(0.05)
+    ('217 items/s', '3.0 items/min')
+    """
+    units = {"s": 1, "min": 60, "h": 3600}
+    unit = next((unit for unit, size in units.items() if per_second * size >= 1), "h")
+    rate = per_second * units[unit]
+    return f"{rate:,.{0 if rate >= 100 else 1}f} items/{unit}"
 
 
 def _listed(*parts: str) -> str:

@@ -12,10 +12,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fullrank.cores import usable_cores
 from fullrank.gil import gil_state
 from fullrank.scheduler import job_from
+
+if TYPE_CHECKING:
+    from fullrank.config import Config
 
 Facts = dict[str, str | int | float]
 
@@ -49,6 +53,12 @@ def collect(
         **git_facts(config_folder),
     }
     return {name: fact for name, fact in facts.items() if fact != ""}
+
+
+def origin(config: "Config") -> Facts:
+    """Return where the study's config stood, and what the command line set of it."""
+    facts: Facts = {"config_path": str(config.path)}
+    return facts | {"settings": shlex.join(config.settings)} if config.settings else facts
 
 
 def versions() -> Facts:

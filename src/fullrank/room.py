@@ -36,6 +36,18 @@ def needed_bytes(n_items: int, n_left: int, *, record_bytes: float = ONE_FLOAT) 
     return round(n_left * record_bytes + sorted_bytes + n_items * (values_bytes + _FILE_HEAD_BYTES)) + _FIXED_BYTES
 
 
+def spelled_bytes(n_bytes: float) -> str:
+    """Spell a size.
+
+    >>> [spelled_bytes(n) for n in (0, 999, 97_536, 3_900_000_000)]
+    ['0 bytes', '999 bytes', '97.5 kB', '3.9 GB']
+    """
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.3g} {unit}"
+    return f"{n_bytes:.0f} bytes"
+
+
 def record_bytes(survey: Survey) -> float:
     """Return what an item takes in a journal, on average."""
     return survey.n_bytes / survey.n_finished if survey.n_finished else ONE_FLOAT

@@ -3,17 +3,20 @@
 import json
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from fullrank.claim import IDLE
 from fullrank.ending import shown, told
 from fullrank.errors import UsageError
 from fullrank.evaluate import Evaluator
+from fullrank.function import from_users_code
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.journal import Frame, Kind, read_stream
+from fullrank.report.facts import plain
 from fullrank.study import Study
 
 
@@ -22,12 +25,14 @@ class Single:
     """What became of an item."""
 
     index: int
-    parameters: str
+    parameters: dict[str, Any]
     seconds: float
     results: dict[str, Any]
     """Values of an item that is ok."""
     failure: dict[str, str]
     """Exception and traceback of one that is not."""
+    trace: TracebackType | None = field(default=None, compare=False, repr=False)
+    """Of what it raised, from the user's first frame on, with the frames alive."""
 
     @property
     def is_ok(self) -> bool:
@@ -36,11 +41,26 @@ class Single:
 
     def text(self) -> str:
         """Return some lines for a person."""
-        lines = [f"item {self.index} ({self.parameters}): {self.seconds:.3g} s"]
+        lines = [f"item {self.index} ({shown(self.parameters)}): {self.seconds:.3g} s"]
         lines += [f"  {name} = {value}" for name, value in self.results.items()]
         if self.failure:
             lines.append(told(self.failure))
         return "\n".join(line for line in lines if line) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as JSON can hold it, without the frames."""
+        found: dict[str, Any] = plain({name: value for name, value in vars(self).items() if name != "trace"})
+        return found
+
+
+class _KeepingEvaluator(Evaluator):
+    """An evaluator that keeps the frames of what its item raised."""
+
+    trace: TracebackType | None = None
+
+    def _describe(self, error: BaseException, index: int) -> dict[str, str]:
+        self.trace = from_users_code(error.__traceback__)
+        return super()._describe(error, index)
 
 
 def evaluate_item(study: Study, index: int) -> Single:
@@ -50,11 +70,11 @@ def evaluate_item(study: Study, index: int) -> Single:
     """
     n_items = study.config.sweep.n_items
     if index >= n_items:
-        raise UsageError(f"--item {index}: the study has the items 0 to {n_items - 1:,}")
+        raise UsageError(f"--item {index}: expected an item of the study, 0 to {n_items - 1}")
     job = study.job(backend="serial", n_workers=1, work_folder=Path())
     running: list[int] = [IDLE]
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
-    evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)
+    evaluator = _KeepingEvaluator(job, running=running, interrupts=signals.interrupts)
     begun = time.perf_counter()
     with signals.installed():
         evaluation = evaluator.evaluate([index])
@@ -67,7 +87,7 @@ def evaluate_item(study: Study, index: int) -> Single:
             failure = frame.json()[0]
         elif isinstance(frame, Frame):
             results = _values(frame)
-    return Single(index, shown(study.config.sweep.parameters(index)), seconds, results, failure)
+    return Single(index, study.config.sweep.parameters(index), seconds, results, failure, evaluator.trace)
 
 
 def _values(frame: Frame) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 import shlex
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fullrank.config import load
 from fullrank.errors import OutputError
 from fullrank.lock import holder_of
+from fullrank.metrics import spelled_range, spelled_seconds
+from fullrank.outside import Pace, RunningItem, pace, running_items, size_bytes
+from fullrank.progress import spelled_rate
+from fullrank.report.layout import counted, table
 from fullrank.restore import fingerprint
+from fullrank.room import spelled_bytes
 from fullrank.silence import silent_workers
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
@@ -26,6 +31,7 @@ from fullrank.workfolder import (
 
 COMPLETE, RUNNING, STOPPED, NOT_STARTED = "complete", "running", "stopped", "not started"
 _EXIT_CODES = {COMPLETE: 0, RUNNING: 75, STOPPED: 75, NOT_STARTED: 75}
+N_RUNNING_LISTED = 8
 _GOES_ON = "the same command goes on"
 _ENDS = {
     REASON_STOPPED: f"was stopped by a signal or at its time limit; {_GOES_ON}",
@@ -61,6 +67,14 @@ class Standing:
     """Why the latest attempt of a stopped study ended, as the work folder has it."""
     silent: tuple[str, ...] = ()
     """A sentence for each worker of a running study that gives no sign of life."""
+    running: tuple[RunningItem, ...] = ()
+    """The items that its workers are in, those that run longest first."""
+    pace: Pace | None = None
+    """Of a running study; None where no file tells."""
+    recent_per_second: float | None = None
+    """Items that ended in the last minute, as somebody saw who watches; None if nobody does."""
+    size_bytes: int = 0
+    """What the study takes on the disk: result, partial result and work folder."""
 
     @property
     def n_finished(self) -> int:
@@ -74,24 +88,67 @@ class Standing:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data."""
-        return asdict(self)
+        known = asdict(self)
+        if self.pace is not None:
+            known["pace"]["items_per_second"] = self.pace.items_per_second
+        return known
 
     def text(self) -> str:
-        """Return two lines for a person, and one for each end of an attempt, death or silent worker."""
-        total = "?" if self.n_items is None else f"{self.n_items:,}"
-        share = f" ({self.n_finished / self.n_items:.0%})" if self.n_items else ""
+        """Return two lines for a person, and others on what runs, how it ended, and silent workers."""
         by = f" by {self.holder}" if self.holder else ""
         silent = "".join(f"\n{sentence}" for sentence in self.silent)
         death = f"\nthe last attempt ended early: {self.death}" if self.death else ""
         end = self._end_in_words() if self.reason and not death else ""
-        return (
-            f"{self.state}{by}: {self.n_finished:,} of {total} items are finished{share}, "
-            f"{self.n_failed:,} of them failed\n{self.output}{end}{death}{silent}"
-        )
+        return f"{self.state}{by}: {self._counted()}\n{self.output}{self._size()}{self._running()}{end}{death}{silent}"
+
+    def line(self) -> str:
+        """Return one line for a batch log."""
+        return "; ".join([f"{self.state}: {self._counted()}", *self._pace()[1:]])
+
+    def _counted(self) -> str:
+        total = "?" if self.n_items is None else f"{self.n_items:,}"
+        share = f" ({self.n_finished / self.n_items:.0%})" if self.n_items else ""
+        return f"{self.n_finished:,} of {total} items are finished{share}, {self.n_failed:,} of them failed"
+
+    def _size(self) -> str:
+        return f"\n{spelled_bytes(self.size_bytes)} on the disk" if self.size_bytes else ""
+
+    def _running(self) -> str:
+        """Return how fast it is, and the items that run."""
+        lines = ["; ".join(self._pace())] if self.pace is not None else []
+        names = [(f"item {item.index}", f"worker {item.worker}", item.host, _since(item)) for item in self.running]
+        lines += table(names[:N_RUNNING_LISTED], left=(0, 1, 2, 3)) if names else []
+        if len(names) > N_RUNNING_LISTED:
+            lines.append(f"  and {len(names) - N_RUNNING_LISTED:,} more")
+        return "".join(f"\n{line}" for line in lines)
+
+    def _pace(self) -> list[str]:
+        """Return who works since when, how fast, and how long it may still take; nothing if that is not known."""
+        pace = self.pace
+        if pace is None:
+            return []
+        workers = f"{counted(pace.n_workers, 'worker')} of backend {pace.backend}"
+        mean = pace.items_per_second
+        rate = "no item has ended yet" if mean is None else f"{spelled_rate(mean)} so far"
+        if self.recent_per_second is not None:
+            rate = f"{spelled_rate(self.recent_per_second)} in the last minute"
+        return [f"{workers} for {spelled_seconds(pace.elapsed_seconds)}", rate, _left(pace.remaining_seconds)]
 
     def _end_in_words(self) -> str:
         words = _ENDS.get(self.reason, _ANOTHER_END).replace("STUDY", shlex.quote(self.output))
         return f"\nthe last attempt {words}"
+
+
+def _left(seconds: tuple[float, float] | None) -> str:
+    if seconds is None:
+        return "time left unknown"
+    return f"{spelled_range(*seconds)} left" if seconds[1] else "all items have ended, and the file is written"
+
+
+def _since(item: RunningItem) -> str:
+    if item.seconds is None:
+        return ""
+    return f"for about {spelled_seconds(item.seconds) if item.seconds >= 60 else f'{item.seconds:.0f} s'}"
 
 
 def output_of(study: Path, output: Path | None) -> Path:
@@ -106,9 +163,13 @@ def standing(study: Path, output: Path | None = None) -> Standing:
 
     Raises ConfigError, and OutputError for an output that is no result of fullrank.
     """
-    result = output_of(study, output)
-    folder = WorkFolder(result)
-    n_items = load(study).sweep.n_items if study.suffix == ".toml" else None
+    folder = WorkFolder(output_of(study, output))
+    return replace(_standing(study, folder), size_bytes=size_bytes(folder))
+
+
+def _standing(study: Path, folder: WorkFolder) -> Standing:
+    result = folder.output
+    n_items = load(study, folder.settings()).sweep.n_items if study.suffix == ".toml" else None
     identity = folder.identity()
     if identity is not None and not _is_left_over(folder, identity):
         return _from_journals(folder, n_items)
@@ -146,5 +207,11 @@ def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
     known = str(folder.output), RUNNING if holder else STOPPED, n_items, survey.n_ok, survey.n_failed
     if not holder:
         return Standing(*known, death=folder.last_death(), reason=folder.last_reason())
-    silent = tuple(silent_workers(folder.path, folder.next_attempt() - 1, now=time.time()))
-    return Standing(*known, holder=holder, silent=silent)
+    now = time.time()
+    return Standing(
+        *known,
+        holder=holder,
+        silent=tuple(silent_workers(folder.path, folder.next_attempt() - 1, now=now)),
+        running=running_items(folder, survey, now=now),
+        pace=pace(folder, survey, n_items, now=now),
+    )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from fullrank.function import FunctionSource, Parameter, constants_of_function, 
 from fullrank.identity import Identity
 from fullrank.job import ArrayConstant, Job
 from fullrank.schedule import spread_stride
+from fullrank.slow_import import told_if_slow
 from fullrank.sweep import RESERVED_NAMES
 
 DEFAULT_FOLDER = Path("results")
@@ -80,19 +82,19 @@ def output_path(config: Config, option: Path | None) -> Path:
     return absolute.resolve() if absolute.is_symlink() else absolute
 
 
-def open_study(config: Config) -> Study:
-    """Import the function at root and check how it is to be called.
+def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sentence: None) -> Study:
+    """Import the function at root and check how it is to be called; ``notify`` is told if the import takes long.
 
     Raises FunctionError if it cannot be found or called with what the study gives; an error that the user's module
     raises while it is imported becomes a FunctionError that carries its traceback.
     """
     function, setup = _sources(config)
-    with users_errors(function.written, f"importing {function.place} failed"):
+    with users_errors(function.written, f"importing {function.place} failed"), told_if_slow(function.written, notify):
         loaded = function.load()
     parameters = parameters_of(loaded, function.written)
     setup_parameters: tuple[Parameter, ...] = ()
     if setup is not None:
-        with users_errors(setup.written, f"importing {setup.place} failed"):
+        with users_errors(setup.written, f"importing {setup.place} failed"), told_if_slow(setup.written, notify):
             setup_parameters = parameters_of(setup.load(), setup.written)
     _check_call(config, function, parameters, setup_parameters)
     _check_setup(config, setup_parameters)

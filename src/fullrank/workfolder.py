@@ -26,11 +26,20 @@ REASON_LIMIT = "limit reached"
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
 _CLOSING = "closing"
 _VERSIONS, _RETRIED, _CONTINUED, _RESTORING = "versions.json", "retried", "continued", "restoring"
+_SETTINGS = "settings.json"
 _PATHS = "surrogateescape"
 """Names of files need not be UTF-8."""
 _COPY_BYTES = 1 << 20
 RESULT_STEM, PARTIAL_STEM = "result", "partial"
 _TEMPORARY = "*.[0-9]*.tmp"
+PRINTED_HEAD = b"=== worker "
+"""Before what one worker's items printed."""
+_OF_ATTEMPTS = tuple(
+    f"a[0-9][0-9][0-9][0-9]-*{suffix}"
+    for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX)
+)
+_OF_STUDY = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _SETTINGS, _STUDY, _RESTORING)
+"""The study's own note late: without it journals are nobody's."""
 
 
 @contextmanager
@@ -64,15 +73,18 @@ class AttemptStart:
     n_workers: int
     schedule: str
     order: str
+    limit: int | None = None
+    """How many first items of the ``spread`` order it was to evaluate; None: all."""
 
 
 class WorkFolder:
     """``NAME.h5.work/`` beside the output ``NAME.h5``. Methods that write are for the holder of its lock alone."""
 
-    def __init__(self, output: Path, system: System = os) -> None:
+    def __init__(self, output: Path, system: System = os, *, path: Path | None = None) -> None:
+        """``path`` is where the folder stands if it was moved aside."""
         self.output = output
         self._system = system
-        self.path = output.with_name(output.name + ".work")
+        self.path = path or output.with_name(output.name + ".work")
 
     @property
     def partial(self) -> Path:
@@ -141,6 +153,15 @@ class WorkFolder:
         self._write(_CONFIG, config)
         self._write(_CONFIG_PATH, str(config_path))
         self._write(_STUDY, identity)
+
+    def settings(self) -> tuple[str, ...]:
+        """Return the ``KEY=VALUE`` that hold instead of what the config says."""
+        return tuple(json.loads(self._noted(_SETTINGS) or "[]"))
+
+    def note_settings(self, settings: Sequence[str]) -> None:
+        """Note what the command line has set of the config."""
+        if tuple(settings) != self.settings():
+            self._write(_SETTINGS, json.dumps(list(settings)))
 
     def versions(self) -> tuple[str, ...]:
         """Return the identity of the study by version of its code, the present one last; none for an empty folder."""
@@ -243,6 +264,11 @@ class WorkFolder:
             entries.setdefault(entry["attempt"], {}).update(entry)
         return entries
 
+    def limit_of(self, attempt: int) -> int | None:
+        """Return the limit of an attempt, as it was noted when that began."""
+        limit = self._entries_by_attempt().get(attempt, {}).get("limit")
+        return limit if type(limit) is int else None
+
     def closings(self) -> dict[int, Closing]:
         """Return how the accounts of those attempts were closed that had an end."""
         found = {}
@@ -303,7 +329,7 @@ class WorkFolder:
         return self.printed
 
     def _append(self, target: int, log: Path) -> None:
-        write_all(self._system, target, f"=== worker {log.stem}\n".encode())
+        write_all(self._system, target, PRINTED_HEAD + f"{log.stem}\n".encode())
         with log.open("rb") as source:
             while piece := source.read(_COPY_BYTES):
                 write_all(self._system, target, piece)
@@ -319,21 +345,14 @@ class WorkFolder:
 
     def remove_contents(self) -> None:
         """Delete what :meth:`begin_study` and attempts made; the result file holds it all."""
-        ours = "a[0-9][0-9][0-9][0-9]-*"
-        patterns = (
-            f"{ours}{JOURNAL_SUFFIX}",
-            f"{ours}{RUNNING_SUFFIX}",
-            f"{ours}{LOG_SUFFIX}",
-            f"{ours}{DEATH_SUFFIX}",
-            f"{ours}{DEATH_SUFFIX}{SEEN_SUFFIX}",
-            _TEMPORARY,
-            "token",
-        )
-        for pattern in patterns:
+        for pattern in (*_OF_ATTEMPTS, _TEMPORARY, "token"):
             self._remove(self.path.glob(pattern))
-        # the study last: without it journals are nobody's
-        names = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _STUDY, _RESTORING)
-        self._remove(self.path / name for name in names)
+        self._remove(self.path / name for name in _OF_STUDY)
+
+    def not_ours(self) -> list[Path]:
+        """Return what stands in the folder that neither a run nor its lock made, by name."""
+        ours = (*_OF_ATTEMPTS, _TEMPORARY, "token", *_OF_STUDY, "lock", "lock.*")
+        return sorted(path for path in self.path.iterdir() if not any(path.match(pattern) for pattern in ours))
 
     def _remove(self, paths: Iterable[Path]) -> None:
         for path in paths:

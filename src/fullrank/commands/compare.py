@@ -29,7 +29,7 @@ def compare(arguments: Namespace, _crew: Any) -> int:
         n_rounds=arguments.rounds,
         budget_seconds=arguments.budget,
     )
-    config = load(arguments.config[0])
+    config = load(arguments.config[0], arguments.settings)
     if (launched := launcher_from(os.environ)) is not None:
         raise UsageError(f"compare starts the ranks that it needs; start it once, without {launched.name}")
     ask_for_here(arguments)

@@ -18,6 +18,11 @@ def status(arguments: Namespace, _crew: Any) -> int:
     """``fullrank status``."""
     from fullrank.standing import standing
 
+    if arguments.watch is not None:
+        from fullrank.commands.watch import watch
+
+        found = watch(arguments)
+        return found.exit_code if arguments.exit_code else 0
     found = standing(arguments.study, arguments.output)
     if arguments.json:
         sys.stdout.write(json.dumps(found.to_dict()) + "\n")

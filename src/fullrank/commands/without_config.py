@@ -42,7 +42,7 @@ def study_config(arguments: Namespace) -> Any:
     what = str(arguments.config)
     if not names_function(what):
         _refuse_options(arguments, what)
-        return load(arguments.config)
+        return load(arguments.config, arguments.settings)
     from fullrank.config.option_text import axis_of, constant_of
 
     grid, zipped = _named(arguments.grid, "--grid", axis_of), _named(arguments.zip, "--zip", axis_of)
@@ -56,7 +56,8 @@ def study_config(arguments: Namespace) -> Any:
         seed=arguments.seed,
         replicates=arguments.replicates,
     )
-    return config_of(asked, arguments.output, writes=arguments.item is None)
+    writes = arguments.item is None and not arguments.dry_run
+    return config_of(asked, arguments.output, settings=arguments.settings, writes=writes)
 
 
 def _which_axes(what: str, *, came_both: bool) -> str:

@@ -22,6 +22,7 @@ from fullrank.config import Config
 from fullrank.cores import physical_cores, usable_cores
 from fullrank.errors import BackendError, FullrankError, OutputError, ResultsDiffer, Stopped
 from fullrank.metrics import spelled_seconds
+from fullrank.repeat import set_options
 from fullrank.report.layout import counted
 from fullrank.scheduler import job_from
 from fullrank.store import is_comparison, write_comparison
@@ -63,10 +64,14 @@ def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> 
         own_cpu_seconds=time.process_time(),
     )
     try:
-        with StopRequest() as stop, Bench(config.path, beside=choices.output, stop=stop, launcher=launcher) as bench:
+        with StopRequest() as stop, _bench(config, choices, stop, launcher) as bench:
             return _Conduct(config, choices, place, bench=bench, say=say).go(planned)
     except KeyboardInterrupt:
         raise Stopped("stopped before anything was measured; nothing is kept") from None
+
+
+def _bench(config: Config, choices: Choices, stop: StopRequest, launcher: tuple[str, ...]) -> Bench:
+    return Bench(config.path, beside=choices.output, stop=stop, launcher=launcher, settings=config.settings)
 
 
 def place_from(environ: Mapping[str, str]) -> Place:
@@ -198,7 +203,7 @@ class _Conduct:
             machine=self._machine(tried.facts),
             n_rounds_asked=sample.n_rounds,
             partial=partial,
-            notes=(*sample.notes, *self._overrun()),
+            notes=(*self._settings(), *sample.notes, *self._overrun()),
         )
         self._save(comparison)
         return comparison
@@ -220,6 +225,11 @@ class _Conduct:
             **{name: facts[name] for name in _KEPT_FACTS if name in facts},
         }
         return {name: fact for name, fact in machine.items() if fact != ""}
+
+    def _settings(self) -> tuple[str, ...]:
+        """Say what every run was told besides its config."""
+        settings = self._config.settings
+        return (f"Every run was told: {shlex.join(set_options(settings))}.",) if settings else ()
 
     def _overrun(self) -> tuple[str, ...]:
         spent, budget = self._spent_seconds(), self._choices.budget_seconds

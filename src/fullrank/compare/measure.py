@@ -25,6 +25,7 @@ from fullrank.launcher import stripped_environment
 from fullrank.metrics import Work, work
 from fullrank.owner import Verdict, judge, owner_from, process_start, this_process
 from fullrank.parent import end_with
+from fullrank.repeat import set_options
 from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
 
@@ -101,9 +102,21 @@ class Bench:
     there is removed by the next one.
     """
 
-    def __init__(self, config: Path, *, beside: Path, stop: StopRequest, launcher: Sequence[str] = ()) -> None:
-        """``launcher`` starts the ranks of mpi where ``fullrank run -b mpi`` does not do so itself; -n N follows."""
+    def __init__(
+        self,
+        config: Path,
+        *,
+        beside: Path,
+        stop: StopRequest,
+        launcher: Sequence[str] = (),
+        settings: Sequence[str] = (),
+    ) -> None:
+        """``launcher`` starts the ranks of mpi where ``fullrank run -b mpi`` does not do so itself; -n N follows.
+
+        ``settings`` are ``KEY=VALUE`` that hold instead of the config's.
+        """
         self._config = config
+        self._settings = settings
         self._stop = stop
         self._launcher = tuple(launcher)
         try:
@@ -154,7 +167,7 @@ class Bench:
         )
         options = ["-b", variant.backend, "-n", str(variant.n_workers), "--limit", str(n_items), "-o", str(output)]
         # a failed item is a result to compare like any other
-        options += ["--quiet", "--here", "--allow-failures", str(n_items)]
+        options += ["--quiet", "--here", "--allow-failures", str(n_items), *set_options(self._settings)]
         return [*launcher, sys.executable, "-m", "fullrank", "run", str(self._config), *options]
 
 

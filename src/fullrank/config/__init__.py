@@ -1,5 +1,6 @@
 """From a study's TOML file to a frozen, validated configuration; every error names file and key."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import expanduser
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 
 from fullrank.config.results import ResultInfo, Results, read_results
+from fullrank.config.settings import Setting, apply, read_setting
 from fullrank.config.sweep_section import read_sweep
 from fullrank.config.toml_file import parse_toml, read_toml
 from fullrank.config.validate import (
@@ -68,6 +70,8 @@ class Config:
     run: RunOptions
     output: Path | None
     """As written with ~ expanded, relative to the working directory. None: not told."""
+    settings: tuple[str, ...] = ()
+    """``KEY=VALUE`` of keys that the command line has set: they hold instead of the text's."""
 
 
 class FileSection(Section):
@@ -99,22 +103,26 @@ class OutputSection(Section):
     path: FilledText | None = None
 
 
-def load(path: Path) -> Config:
+def load(path: Path, settings: Sequence[str] = ()) -> Config:
     """Read and check a study; ConfigError says ``FILE: key: expected …, got …``.
 
-    The files that the config names are there when this returns; no user code is imported.
+    ``settings``, each ``KEY=VALUE``, hold instead of what the file says. The files that the config names are there when
+    this returns; no user code is imported.
     """
+    told = [read_setting(setting) for setting in settings]
     text, raw = read_toml(path)
-    return _checked(path, text, raw)
+    return _checked(path, text, raw, told)
 
 
-def parse(text: str, path: Path) -> Config:
+def parse(text: str, path: Path, settings: Sequence[str] = ()) -> Config:
     """Check the text of a study as :func:`load` does, as if it stood in ``path``, whose folder is there."""
-    return _checked(path, text, parse_toml(text, path))
+    told = [read_setting(setting) for setting in settings]
+    return _checked(path, text, parse_toml(text, path), told)
 
 
-def _checked(path: Path, text: str, raw: dict[str, Any]) -> Config:
-    place = Place(path)
+def _checked(path: Path, text: str, raw: dict[str, Any], told: Sequence[Setting]) -> Config:
+    place = Place(path, settings=tuple(setting.keys for setting in told))
+    apply(told, raw, place)
     check_values(raw, place)
     file = convert(raw, FileSection, place)
     sweep = read_sweep(file.sweep, place.at("sweep"), folder=path.parent)
@@ -127,6 +135,7 @@ def _checked(path: Path, text: str, raw: dict[str, Any]) -> Config:
         results=read_results(file.results, place.at("results"), sweep=sweep),
         run=_run(file.run, place.at("run")),
         output=_output(file.output, place.at("output")),
+        settings=tuple(setting.written for setting in told),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -37,15 +37,24 @@ class Place:
     """A key in a config: what the sentence about its value starts with."""
 
     file: Path
-    key: str = ""
+    keys: tuple[str, ...] = ()
+    settings: tuple[tuple[str, ...], ...] = ()
+    """Keys whose values are from the command line."""
+
+    @property
+    def key(self) -> str:
+        """The key as TOML writes it; "" for the whole file."""
+        return ".".join(map(_spelt, self.keys))
 
     def at(self, *keys: str) -> "Place":
         """Return the place of a key below this one."""
-        return Place(self.file, ".".join([*filter(None, [self.key]), *map(_spelt, keys)]))
+        return replace(self, keys=(*self.keys, *keys))
 
     def error(self, problem: str) -> ConfigError:
         """Return the error to raise for this key."""
-        return ConfigError(": ".join(filter(None, [str(self.file), self.key, problem])))
+        is_set = any(self.keys[: len(keys)] == keys for keys in self.settings)
+        key = f"{self.key} (--set)" if is_set else self.key
+        return ConfigError(": ".join(filter(None, [str(self.file), key, problem])))
 
 
 def _spelt(key: str) -> str:

@@ -140,6 +140,8 @@ class Report:
     """The first ones."""
     failure_kinds: Mapping[str, int]
     """How often each type of exception, or other reason, occurs among those the file describes."""
+    settings: tuple[str, ...] = ()
+    """``KEY=VALUE`` that the command line had set of the config."""
 
     @property
     def n_without_result(self) -> int:
@@ -148,15 +150,16 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it: NaN is None."""
-        plain: dict[str, Any] = _plain(self)
-        return plain
+        found: dict[str, Any] = plain(self)
+        return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return dataclasses, mappings and sequences as JSON can hold them: NaN and infinities are None."""
     if is_dataclass(value):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+        return {entry.name: plain(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and not isfinite(value) else value

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fullrank.metrics import Account, accounts, shortest_makespan, summed, work
+from fullrank.repeat import item_command
 from fullrank.report.facts import (
     Attempt,
     AxisFacts,
@@ -47,7 +48,7 @@ def report(path: Path) -> Report:
             scan.add(block)
         failures = sorted(file.failures(), key=lambda failure: failure.index)
         provenance = file.provenance()
-        config_path = _config_path(provenance)
+        config_path, settings = _config_path(provenance), _settings(provenance)
         attempts = file.attempts()
         each = _accounts(own, attempts)
         together = summed(each)
@@ -79,7 +80,8 @@ def report(path: Path) -> Report:
             account=together,
             shares=together.shares(),
             slowest=scan.slowest(file),
-            failures=tuple(_failed(failure, config_path) for failure in failures[:N_FAILURES]),
+            failures=tuple(_failed(failure, config_path, settings) for failure in failures[:N_FAILURES]),
+            settings=settings,
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )
 
@@ -111,12 +113,12 @@ def _axis_facts(axis: FileAxis) -> AxisFacts:
     return AxisFacts(axis.name, axis.units, n, tuple(values))
 
 
-def _failed(failure: Failure, config_path: str) -> FailedItem:
+def _failed(failure: Failure, config_path: str, settings: Sequence[str]) -> FailedItem:
     try:
         parameters = dict(json.loads(failure.parameters))
     except ValueError:
         parameters = {}
-    command = f"fullrank run {shlex.quote(config_path)} --item {failure.index}"
+    command = item_command(config_path, failure.index, settings)
     status = _status_in_words(failure.status)
     return FailedItem(failure.index, status, parameters, failure.exception, failure.traceback, command)
 
@@ -143,6 +145,13 @@ def _config_path(provenance: Mapping[str, Any]) -> str:
         name = next(word for word in words[1:] if word.endswith(".toml"))
         return str(Path(str(provenance.get("working_folder", "")), name))
     return "CONFIG"
+
+
+def _settings(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the command line had set of the config, as recorded."""
+    with suppress(ValueError):
+        return tuple(shlex.split(str(provenance.get("settings", ""))))
+    return ()
 
 
 class _Scan:

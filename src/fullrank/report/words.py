@@ -9,6 +9,7 @@ from typing import Any
 
 from fullrank.errors import beginning, without_middle
 from fullrank.metrics import spelled_seconds, spelled_share
+from fullrank.repeat import set_options
 from fullrank.report.facts import (
     Attempt,
     AxisFacts,
@@ -84,7 +85,8 @@ def _heading(found: Report, width: int) -> Iterator[str]:
     alone = f"all {next(iter(states))}" if items.n_ok == items.n_items else ", ".join(parts)
     yield f"{counted(items.n_items, 'item')}: {alone}"
     if items.n_missing:
-        yield f"This file is partial; go on with: fullrank run {shlex.quote(found.config_path)}"
+        command = shlex.join(["fullrank", "run", found.config_path, *set_options(found.settings)])
+        yield f"This file is partial; go on with: {command}"
 
 
 def _facts(found: Report, width: int) -> Iterator[str]:

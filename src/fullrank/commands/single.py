@@ -1,0 +1,49 @@
+"""``fullrank run --item K``: one item in this process, with its prints, its traceback, and Python's debugger."""
+
+import json
+import sys
+from argparse import Namespace
+from typing import Any
+
+from fullrank.commands.opening import opened, users_prints
+from fullrank.errors import FailedItems, UsageError
+
+
+def run_item(arguments: Namespace, config: Any) -> int:
+    """Evaluate one item; nothing is written. 0 if it has a result, else 3."""
+    from fullrank.single import evaluate_item
+
+    if arguments.pdb:
+        _check_terminal(as_json=arguments.json)
+    study = opened(config, as_json=arguments.json)
+    with users_prints(as_json=arguments.json):
+        single = evaluate_item(study, arguments.item)
+    sys.stdout.write(json.dumps(single.to_dict()) + "\n" if arguments.json else single.text())
+    if arguments.pdb and single.failure:
+        _debug(single)
+    return 0 if single.is_ok else FailedItems.exit_code
+
+
+def check_pdb(arguments: Namespace) -> None:
+    """Raise UsageError for a debugger without an item."""
+    if arguments.pdb and arguments.item is None:
+        raise UsageError("--pdb: expected --item K beside it, the item to debug; `fullrank report` lists failed ones")
+
+
+def _check_terminal(*, as_json: bool) -> None:
+    if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "--pdb: the debugger needs a terminal, and no --json; leave --pdb out to see the traceback alone"
+        )
+
+
+def _debug(single: Any) -> None:
+    """Let the user look around at the innermost frame of what the item raised."""
+    import pdb
+
+    if single.trace is None:
+        sys.stdout.write("There is no frame to look at: the item raised nothing of its own\n")
+        return
+    sys.stdout.write("Python's debugger: p NAME shows a variable, w where this is, u goes up, q ends\n")
+    sys.stdout.flush()
+    pdb.post_mortem(single.trace)

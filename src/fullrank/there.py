@@ -1,0 +1,116 @@
+"""What stands at a run's output already, and whether the run would go on from it: looked at, never touched."""
+
+from dataclasses import dataclass
+
+from fullrank.choices import Choices
+from fullrank.earlier import existing
+from fullrank.errors import OutputError, UsageError
+from fullrank.growth import why_not_grown
+from fullrank.identity import Identity, changes, differing
+from fullrank.lock import holder_of
+from fullrank.restore import fingerprint
+from fullrank.room import ONE_FLOAT, record_bytes
+from fullrank.store import ResultFile
+from fullrank.study import Study
+from fullrank.survey import Survey
+from fullrank.workfolder import WorkFolder
+
+_WITH_CONSENT, _MENDED = frozenset({"function", "setup", "constants", "code"}), frozenset({"code"})
+_FRESH = "--fresh, which moves the old results aside"
+
+
+@dataclass(frozen=True)
+class There:
+    """What earlier runs left."""
+
+    n_finished: int = 0
+    """Items with an end that the run keeps."""
+    n_failed: int = 0
+    """Those of them without a result."""
+    is_complete: bool = False
+    """A result is there that leaves nothing to do."""
+    changes: tuple[str, ...] = ()
+    """Sentences: in what the study differs from the one whose results are there."""
+    is_moved_aside: bool = False
+    """Something is there that the run moves aside before it begins."""
+    refusal: str = ""
+    """Why the run would not begin as it is asked for."""
+    holder: str = ""
+    """Who runs the study now."""
+    item_bytes: float = ONE_FLOAT
+    """What an item takes in a journal."""
+    is_measured: bool = False
+    """Whether that is the mean of items that are there; else it is that of one float."""
+
+
+def look(study: Study, choices: Choices) -> There:
+    """Return what the run would find. Changes nothing; StorageError if what is there cannot be read."""
+    folder = WorkFolder(choices.output)
+    holder = holder_of(folder.path) or ""
+    try:
+        ending = existing(study, choices, folder)
+    except (OutputError, UsageError) as error:
+        return There(changes=_changes_since(study, folder), refusal=str(error), holder=holder)
+    if ending is not None and ending.summary is not None:
+        return There(ending.n_finished, ending.summary.n_failed, is_complete=True, holder=holder)
+    if choices.fresh:
+        is_something_there = choices.output.exists() or bool(folder.journals())
+        return There(is_moved_aside=is_something_there, holder=holder)
+    known = folder.identity()
+    goes_on_from_result = choices.output.exists() and not _is_under_way(folder)
+    if known is None or goes_on_from_result:
+        return _from_result(study, folder, holder) if goes_on_from_result else There(holder=holder)
+    survey = Survey(retried=folder.retried())
+    for journal in folder.journals():
+        survey.add_journal(journal)
+    changed = tuple(changes(Identity.from_json(known), study.identity))
+    if changed and survey.n_ok == 0:
+        return There(changes=changed, holder=holder)
+    return There(
+        survey.n_finished,
+        survey.n_failed,
+        changes=changed,
+        refusal=_refusal(Identity.from_json(known), study, choices, folder),
+        holder=holder,
+        item_bytes=record_bytes(survey),
+        is_measured=survey.n_finished > 0,
+    )
+
+
+def _is_under_way(folder: WorkFolder) -> bool:
+    """Return whether the work folder goes on from the result that is there."""
+    with ResultFile(folder.output) as file:
+        return folder.identity() is not None and folder.continues(fingerprint(file))
+
+
+def _from_result(study: Study, folder: WorkFolder, holder: str) -> There:
+    with ResultFile(folder.output) as file:
+        summary, changed = file.summary, tuple(changes(Identity.from_json(file.identity), study.identity))
+    if changed and not summary.n_ok:
+        return There(changes=changed, holder=holder)
+    return There(summary.n_items - summary.n_missing, summary.n_failed, changes=changed, holder=holder)
+
+
+def _changes_since(study: Study, folder: WorkFolder) -> tuple[str, ...]:
+    try:
+        with ResultFile(folder.output) as file:
+            return tuple(changes(Identity.from_json(file.identity), study.identity))
+    except OutputError:  # no result of ours, which the refusal tells
+        return ()
+
+
+def _refusal(old: Identity, study: Study, choices: Choices, folder: WorkFolder) -> str:
+    parts = differing(old, study.identity)
+    problem = why_not_grown(old.sweep, study.config.sweep) if "sweep" in parts else ""
+    if not parts and choices.accept_change:
+        return f"{folder.path}: nothing has changed since; leave out --accept-change"
+    if not problem and parts <= {"sweep"}:
+        return ""
+    listed = "\n".join(f"  {change}" for change in changes(old, study.identity))
+    told = f"{folder.path}: the results there are of another study; since then changed:\n{listed}"
+    if not problem and parts - {"sweep"} <= _WITH_CONSENT:
+        if choices.accept_change or (choices.retry_failed and parts - {"sweep"} <= _MENDED):
+            return ""
+        return f"{told}\nStart anew with {_FRESH}. Or keep what is finished with --accept-change"
+    kept = f"They cannot be kept: {problem}. " if problem else ""
+    return f"{told}\n{kept}Start anew with {_FRESH}"
