@@ -1,10 +1,14 @@
 """The README's own example, taken from its text, does what the README says."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -33,9 +37,22 @@ def test_example_of_the_readme_gives_the_dataset_it_names(fullrank_cli, tmp_path
         np.testing.assert_array_equal(found[...], expected)
 
 
+def test_python_of_the_readme_gives_what_a_plain_loop_does(tmp_path: Path) -> None:
+    program = indented_block_after("`sim.py`, a function")
+    (tmp_path / "sim.py").write_text(program)
+    (tmp_path / "script.py").write_text(indented_block_after("The same from Python"))
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    namespace: dict[str, Any] = {}
+    exec(program, namespace)
+    expected = np.mean([namespace["decay"](rate, start, 500) for rate in (0.01, 0.1) for start in range(1, 6)])
+    assert float(done.stdout.split()[0]) == pytest.approx(expected, rel=1e-12)
+
+
 def test_commands_of_the_readme_are_commands(fullrank_cli) -> None:
     named = set(re.findall(r"`fullrank (\w+) ", README))
-    assert named == {"run", "compare", "status", "report", "gather", "verify", "diff", "selftest"}
+    assert named == set(re.findall(r"(?m)^    (\w+)  ", fullrank_cli("--help").stdout))
     for command in named:
         shown = fullrank_cli(command, "--help")
         assert shown.returncode == 0
