@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import INTERPRETERS, VISITED, Project
+from studies import INTERPRETERS, VISITED, Project, needs_interpreters
 
 from fullrank.backends.base import Outcome
 from fullrank.crew import LocalTeam, Member
@@ -293,6 +293,15 @@ def test_item_that_closes_standard_output_is_named_as_the_cause_and_loses_nothin
 def test_item_that_closes_all_descriptors_loses_nothing(project: Project, backend: str) -> None:
     project.write(CLOSES_ALL, grid="x = { range = 40 }")
     project.run("-b", backend)
+    assert project.read("f").tolist() == [x * x for x in range(40)]
+
+
+@needs_interpreters
+def test_item_that_closes_what_interpreters_share_is_named_as_the_cause_and_loses_nothing(project: Project) -> None:
+    project.write(CLOSES_ALL.replace("100", "100_000"), grid="x = { range = 40 }")
+    done = project.run("-b", "interpreters", expect=2)
+    assert "has closed descriptors that it did not open" in done.stderr
+    project.write(CLOSES_ALL.replace("100", "100_000"), grid="x = { range = 40 }").run("-b", "processes")
     assert project.read("f").tolist() == [x * x for x in range(40)]
 
 

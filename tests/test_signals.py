@@ -309,7 +309,7 @@ def f(x):
 """
 
 
-@pytest.mark.parametrize("backend", LOCAL)
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes"])  # a sub-interpreter cannot fork
 def test_items_may_have_a_pool_of_processes_of_their_own(project: Project, backend: str) -> None:
     """A pool ends its workers, which are forks of ours, by SIGTERM, and waits for them."""
     project.write(POOL, grid="x = { range = 40 }")

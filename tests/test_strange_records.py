@@ -30,7 +30,6 @@ IDENTITY |= {"results": None, "code": {"sim.py": "00"}}
         {"sweep": SWEEP | {"axes": [AXIS | {"start": "0"}]}},
         {"code": ["sim.py"]},
         {"constants": [1]},
-        {"constants": {"a": json.loads("[" * 600 + "]" * 600)}},
     ],
     ids=lambda changed: f"{changed!s:.50}",
 )
@@ -38,6 +37,12 @@ def test_identity_of_another_form_is_refused(changed: dict[str, Any]) -> None:
     assert Identity.from_json(json.dumps(IDENTITY)).function == "sim.py:f"
     with pytest.raises(StorageError, match="expected a study's identity"):
         Identity.from_json(json.dumps(IDENTITY | changed))
+
+
+def test_identity_that_is_nested_without_end_is_refused() -> None:
+    text = json.dumps(IDENTITY | {"constants": {"a": "deep"}}).replace('"deep"', "[" * 500_000 + "]" * 500_000)
+    with pytest.raises(StorageError, match="expected a study's identity"):
+        Identity.from_json(text)
 
 
 @pytest.mark.parametrize("line", ["3", "null", "[1]", '{"ended": "t"}', '{"attempt": "1"}', "[" * 5000])

@@ -7,7 +7,7 @@ import os
 import pickle
 import select
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fullrank.errors import FullrankError
 
@@ -22,9 +22,10 @@ def tell_error(answers: int, error: BaseException) -> None:
 class Answers:
     """The starter's end of one worker's pipe, and what came through it."""
 
-    def __init__(self, worker: int) -> None:
+    def __init__(self, worker: int, *, place: Callable[[int], int] = lambda fd: fd) -> None:
+        """``place`` gives each end another number."""
         self._worker = worker
-        self.readable, self.writable = os.pipe()
+        self.readable, self.writable = map(place, os.pipe())
         self._received = b""
 
     def hear(self) -> bool:

@@ -1,13 +1,18 @@
 """The shared counters of ``processes`` and ``interpreters``: a few integers in anonymous memory, and a lock."""
 
+import errno
 import fcntl
 import mmap
 import os
+import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from fullrank.backends.base import CELLS_BYTES, N_CELLS, LocalCounter
+from fullrank.errors import BackendError
+
+_HIGH_DESCRIPTOR = 512
 
 
 def create_memory(n_bytes: int) -> int:
@@ -19,6 +24,14 @@ def create_memory(n_bytes: int) -> int:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, n_bytes)
     return fd
+
+
+def out_of_reach(fd: int) -> int:
+    """Give a descriptor that was just opened a high number: who closes others in bulk begins with the low ones."""
+    least = min(_HIGH_DESCRIPTOR, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least)
+    os.close(fd)
+    return high
 
 
 def create_cells() -> int:
@@ -79,7 +92,7 @@ Token = tuple[int, int]
 
 def create_token() -> Token:
     """Return a new pipe with the byte in it."""
-    readable, writable = os.pipe()
+    readable, writable = map(out_of_reach, os.pipe())
     os.write(writable, b"!")
     return readable, writable
 
@@ -97,11 +110,18 @@ class TokenCounter(MappedCounter):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        byte = os.read(self._readable, 1)
         try:
-            yield
-        finally:
-            os.write(self._writable, byte)
+            byte = os.read(self._readable, 1)
+            try:
+                yield
+            finally:
+                if os.write(self._writable, byte) != 1:
+                    raise OSError(errno.EPIPE, "its other end is closed")
+        except OSError as error:
+            raise BackendError(
+                f"the function has closed descriptors that it did not open, and with them what the workers of backend "
+                f"'interpreters' share ({error.strerror}); what was finished is kept, and -b processes goes on"
+            ) from None
 
     def abandon(self) -> None:
         """Tell all workers to abandon the items they run."""

@@ -12,7 +12,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,8 +41,12 @@ def work(number: int, *, message: int, cells: int, token: Token, start: int, ans
         job, finished = _received(message)
         _compute(job, number, counter=counter, finished=finished, start=start, answers=answers)
     except BaseException as error:
-        counter.stop()
-        tell_error(answers, error)
+        with suppress(BackendError):  # user code has closed the counter: that is the error
+            counter.stop()
+        try:
+            tell_error(answers, error)
+        except OSError:  # it has closed that too
+            raise error from None
     else:
         os.write(answers, DONE)
 

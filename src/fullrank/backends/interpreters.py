@@ -17,7 +17,7 @@ from typing import Any
 
 from fullrank.backends.answers import Answers, wait_for_answers
 from fullrank.backends.base import Outcome, Watch
-from fullrank.backends.cells import TOKEN_CELLS_BYTES, TokenCounter, create_memory, create_token
+from fullrank.backends.cells import TOKEN_CELLS_BYTES, TokenCounter, create_memory, create_token, out_of_reach
 from fullrank.errors import BackendError, FullrankError
 from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
@@ -72,7 +72,8 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
                 shared.start()
                 _supervise(guests, shared.counter, signals)
     finally:
-        shared.counter.stop()
+        with suppress(BackendError):  # a guest has told it
+            shared.counter.stop()
         shared.start()
         if _part(guests):
             shared.close()
@@ -100,7 +101,7 @@ def interpreters_module() -> ModuleType:
 
 def _in_memory(data: bytes) -> int:
     """Return the descriptor of memory that holds ``data``."""
-    fd = create_memory(len(data))
+    fd = out_of_reach(create_memory(len(data)))
     with mmap.mmap(fd, len(data)) as memory:
         memory[:] = data
     return fd
@@ -111,9 +112,9 @@ class _Shared:
 
     def __init__(self, job: Job, finished: bytes | None) -> None:
         self._message = _in_memory(pickle.dumps((job, finished)))
-        self._cells = create_memory(TOKEN_CELLS_BYTES)
+        self._cells = out_of_reach(create_memory(TOKEN_CELLS_BYTES))
         self._token = create_token()
-        self._waiting, self._start = os.pipe()
+        self._waiting, self._start = map(out_of_reach, os.pipe())
         self._started = False
         self.counter = TokenCounter(self._cells, self._token)
 
@@ -131,7 +132,8 @@ class _Shared:
     def close(self) -> None:
         """Free the descriptors; when nobody uses them any more, for their numbers will be others'."""
         for fd in (self._message, self._cells, *self._token, self._waiting):
-            os.close(fd)
+            with suppress(OSError):  # user code has closed it
+                os.close(fd)
 
 
 class _Guest(threading.Thread):
@@ -139,34 +141,43 @@ class _Guest(threading.Thread):
 
     def __init__(self, number: int, interpreter: Any, function: str, /, **arguments: Any) -> None:
         super().__init__(name=f"fullrank-worker-{number}", daemon=True)
-        self.answers = Answers(number)
+        self.answers = Answers(number, place=out_of_reach)
         self.ended = False
-        self._number = number
         self._interpreter = interpreter
         self._program = _call(function, answers=self.answers.writable, **arguments)
-        self._failure = ""
+        self._failure: FullrankError | None = None
 
     def run(self) -> None:
         """Be in the interpreter until its function returns, then end it."""
         try:
             self._interpreter.exec(self._program)
         except Exception as error:  # what the function raises is told by itself
-            self._failure = str(error)
+            self._failure = _failure(error)
         finally:
             with suppress(Exception):  # threads that user code left there
                 self._interpreter.close()
-            os.close(self.answers.writable)
+            with suppress(OSError):  # as below
+                os.close(self.answers.writable)
 
     def hear(self) -> None:
         """Read what it says; ``ended`` once its thread is done."""
-        self.ended = not self.answers.hear()
+        try:
+            self.ended = not self.answers.hear()
+        except OSError:  # user code has closed it
+            self.ended = True
 
     @property
     def error(self) -> FullrankError | None:
         """What ended it outside any item."""
-        if self._failure:
-            return FullrankError(f"worker {self._number} ended outside any item:\n{self._failure}")
-        return self.answers.error()
+        return self._failure or self.answers.error()
+
+
+def _failure(error: Exception) -> FullrankError:
+    """Return what a sub-interpreter ended with, which knows errors of another interpreter by name and text alone."""
+    info = getattr(error, "excinfo", None)
+    if info is not None and info.type.__name__ == BackendError.__name__:
+        return BackendError(info.msg)
+    return FullrankError(f"a worker ended outside any item:\n{error}")
 
 
 def _call(function: str, **arguments: Any) -> str:
@@ -207,5 +218,6 @@ def _part(guests: list[_Guest]) -> bool:
     if any(guest.is_alive() for guest in guests):
         return False
     for guest in guests:
-        os.close(guest.answers.readable)
+        with suppress(OSError):  # user code has closed it
+            os.close(guest.answers.readable)
     return True
