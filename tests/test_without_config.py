@@ -46,10 +46,10 @@ def test_same_command_and_the_config_both_go_on_with_the_study(project: Project)
 
 def test_other_command_is_another_study_and_the_results_stay(project: Project) -> None:
     done(project.write(CODE), *COMMAND)
-    before = (project.folder / OUTPUT).read_bytes()
+    before = [(project.folder / name).read_bytes() for name in (OUTPUT, CONFIG)]
     told = done(project, "run", "sim.py:f", "--grid", "x=0:2:5", "--grid", "n=range:3", expect=2)
     assert "the results there are of another study" in told
-    assert (project.folder / OUTPUT).read_bytes() == before
+    assert [(project.folder / name).read_bytes() for name in (OUTPUT, CONFIG)] == before
 
 
 def test_axes_that_are_walked_together(project: Project) -> None:

@@ -21,6 +21,7 @@ from fullrank.crew import Crew, LocalCrew, LocalTeam
 from fullrank.deadline import stop_time_told
 from fullrank.ending import End, Ending
 from fullrank.errors import BackendError, FailedItems, FullrankError, Stopped, StorageError, UsageError
+from fullrank.implied import write_config
 from fullrank.interrupt import interruptible
 from fullrank.launch import run_under_mpiexec
 from fullrank.named import as_it_stands
@@ -165,6 +166,8 @@ def _died(call: Call) -> str:
 
 def conduct_on_ranks(call: Call) -> Path:
     """Start ranks with mpiexec, again if they died, and return the file as :func:`conduct` does."""
+    if call.config.is_unwritten:
+        write_config(call.config)  # by which the ranks find it
     words, n_ranks, stop_at = list(call.words), call.n_workers(None), call.stop_at()
     n_finished = n_fruitless = 0
     while True:

@@ -17,6 +17,7 @@ from fullrank.earlier import clear_away, existing, prepare_folder
 from fullrank.ending import End, Ending, first_failure
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
+from fullrank.implied import write_config
 from fullrank.job import Job
 from fullrank.lock import RunLock
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
@@ -109,6 +110,8 @@ class _Run:
     def _go(self) -> Ending:
         """Prepare the folder, run attempts until nothing is left to do, write the file."""
         prepare_folder(self._folder, self._study, self._choices, console=self._console, system=self._system)
+        if self._study.config.is_unwritten:
+            write_config(self._study.config, self._system)
         self._folder.note_settings(self._study.config.settings)
         n_fruitless = 0
         while True:

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -41,34 +41,32 @@ class Asked:
 def config_of(
     asked: Asked, output: Path | None, *, settings: Sequence[str] = (), writes: bool = True, system: System = os
 ) -> Config:
-    """Return the config of what is asked, after it was written beside the result, if ``writes``.
+    """Return the config of what is asked; the run writes it beside the result, if ``writes``, once nothing refuses it.
 
-    Raises ConfigError for what is wrong in it, before anything is written; OutputError if another file has its name.
+    Raises ConfigError for what is wrong in it, OutputError if another file has its name.
     """
     result = Path(os.path.abspath(output or DEFAULT_FOLDER / f"{asked.name}.h5"))  # noqa: PTH100  # keeps links
     path = result.with_suffix(".toml") if writes else Path.cwd() / f"{asked.name}.toml"
     if path == result:
         raise UsageError(f"{output}: expected a name for the result, such as {result.with_suffix('.h5').name}")
-    if writes:
+    if writes:  # what the config names is found from its folder
         try:
             make_folders(system, path.parent)
         except OSError as error:
             raise StorageError.of(error, f"{path.parent}: cannot be made") from None
     text = _marked(compose(_outline(asked, path, result=result)))
     config = parse(text, path, settings)
-    if writes:
-        write_config(path, text, system)
-    return config
+    return replace(config, is_unwritten=writes and _is_to_be_written(path, text))
 
 
-def write_config(path: Path, text: str, system: System = os) -> None:
-    """Write a config unless it is there; OutputError if another one is, or one that was edited since."""
+def _is_to_be_written(path: Path, text: str) -> bool:
+    """Return whether a config is not there yet; OutputError if another one is, or one that was edited since."""
     try:
         present = path.read_bytes() if path.exists() else None
     except OSError as error:
         raise StorageError.of(error, f"{path}: cannot be read") from None
     if present == text.encode():
-        return
+        return False
     if present is not None and not is_as_written(present):
         was_ours = present.startswith(_MARK.encode())
         what = "was edited since fullrank wrote it" if was_ours else "was not written by fullrank"
@@ -76,9 +74,15 @@ def write_config(path: Path, text: str, system: System = os) -> None:
             f"{path}: {what}, and stays as it is; run it with: fullrank run {shlex.quote(shown(path))}, "
             f"or choose another output with -o"
         )
+    return True
+
+
+def write_config(config: Config, system: System = os) -> None:
+    """Write a config that is not there yet; StorageError if that cannot be."""
+    path = config.path
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        write_and_sync(system, temporary, text.encode(), flags=os.O_CREAT | os.O_TRUNC)
+        write_and_sync(system, temporary, config.text.encode(), flags=os.O_CREAT | os.O_TRUNC)
         system.replace(temporary, path)
         sync_folder(system, path.parent)
     except OSError as error:

@@ -81,6 +81,7 @@ def verify(arguments: Namespace, _crew: Any) -> int:
     """``fullrank verify``."""
     from dataclasses import asdict
 
+    from fullrank.report.layout import counted
     from fullrank.store import examine
 
     code, shown = 0, []
@@ -95,7 +96,7 @@ def verify(arguments: Namespace, _crew: Any) -> int:
             continue
         shown.append({"file": str(path)} | asdict(summary) | asdict(contents))
         if not arguments.json:
-            whole = "complete" if summary.complete else f"partial: {summary.n_missing:,} items missing"
+            whole = "complete" if summary.complete else f"partial: {counted(summary.n_missing, 'item')} missing"
             sys.stdout.write(
                 f"{path}: {whole}, true to its digests; {summary.n_ok:,} of {summary.n_items:,} items ok\n"
                 f"  results_sha256 {summary.results_sha256}\n  {_in_words(contents)}\n"

@@ -72,6 +72,8 @@ class Config:
     """As written with ~ expanded, relative to the working directory. None: not told."""
     settings: tuple[str, ...] = ()
     """``KEY=VALUE`` of keys that the command line has set: they hold instead of the text's."""
+    is_unwritten: bool = False
+    """Whether the text is to be written to ``path`` once a run of it has begun."""
 
 
 class FileSection(Section):

@@ -160,7 +160,8 @@ def spelled_number(value: Value | None, *, n_digits: int = 6) -> str:
     """Spell a value, floats with ``n_digits`` digits."""
     if value is None:
         return "-"
-    return f"{value:.{n_digits}g}" if isinstance(value, float) else str(value)
+    # a zero has no sign here: adding one that is positive takes it away
+    return f"{value + 0.0:.{n_digits}g}" if isinstance(value, float) else str(value)
 
 
 def spelled_parameters(parameters: Mapping[str, Value]) -> str:
