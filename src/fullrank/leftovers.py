@@ -138,7 +138,7 @@ def _moved_results(output: Path) -> list[Path]:
 
 
 def _moved_folders(folder: Path) -> list[Path]:
-    return _named(folder.parent, rf"{re.escape(folder.name)}\.{_STAMP}-\d+")
+    return _named(folder.parent, rf"{re.escape(folder.name)}\.{_STAMP}(-\d+)?")
 
 
 def _named(folder: Path, pattern: str) -> list[Path]:
