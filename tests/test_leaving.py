@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from studies import INTERPRETERS, VISITED, Project
 
+from fullrank import beside
+
 IMPATIENT = "import fullrank.leaving; fullrank.leaving._patience_seconds = 0.5\n"
 THREAD = f"""\
 {IMPATIENT}
@@ -145,6 +147,28 @@ def test_stop_that_is_heard_kills_nobody(project: Project) -> None:
     done = running.end()
     assert done.returncode == 75
     assert "killed" not in done.stderr
+
+
+def test_signal_that_nobody_looked_at_on_the_way_out_is_none_that_was_not_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a run that is asked to stop as it ends would be killed ten seconds later, while it writes its file."""
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    monkeypatch.setattr(beside, "_ends", [writable, writable])
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+    try:
+        with beside.listening():
+            os.kill(os.getpid(), signal.SIGUSR1)
+        hearing, data = beside.Hearing(), os.read(readable, 100)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        os.close(readable)
+        os.close(writable)
+    hearing.take(data[:-1], now=0.0)
+    assert hearing.is_deaf(now=1000.0)
+    hearing.take(data[-1:], now=0.0)
+    assert not hearing.is_deaf(now=1000.0)
 
 
 def with_short_patience(project: Project) -> dict[str, str]:

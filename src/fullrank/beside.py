@@ -46,6 +46,7 @@ def listening() -> Iterator[None]:
     finally:
         with suppress(OSError, ValueError):
             signal.set_wakeup_fd(before)
+        tell_heard()  # a tick of the timer that came on the way out is not looked at any more
 
 
 def tell_heard() -> None:
