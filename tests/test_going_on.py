@@ -235,3 +235,24 @@ def test_a_damaged_file_is_nothing_to_go_on_from(project: Project) -> None:
     done = project.write(RIGHT, grid=GRID).run("--retry-failed", expect=74)
     assert "damaged" in done.stderr
     assert project.read("f")[5] == 99.0
+
+
+@pytest.mark.parametrize("attempt", [-5, 2**62])
+def test_a_file_with_attempts_that_nobody_has_counted_is_nothing_to_go_on_from(project: Project, attempt: int) -> None:
+    project.write(FAILS, grid=GRID).run(expect=3)
+    with h5py.File(project.output, "r+") as file:
+        file["workers/attempt"][0] = attempt
+    assert "attempts numbered" in project.write(RIGHT, grid=GRID).run("--retry-failed", expect=74).stderr
+    assert project.fullrank("status", "study.toml").returncode == 0
+
+
+def test_journals_are_kept_where_the_result_they_could_restore_is_damaged(project: Project) -> None:
+    project.write(FAILS, grid=GRID).run("--limit", 20, expect=3)
+    work = project.folder / "results/study.h5.work"
+    shutil.copytree(work, project.folder / "kept")
+    project.run(expect=3)
+    shutil.copytree(project.folder / "kept", work)
+    with h5py.File(project.output, "r+") as file:
+        file["f"][5] = 99.0
+    assert "damaged" in project.run("--retry-failed", expect=74).stderr
+    assert {path.name for path in (project.folder / "kept").glob("*.journal")} <= {path.name for path in work.iterdir()}

@@ -156,12 +156,12 @@ def _meet_result(folder: WorkFolder, study: Study, choices: Choices, *, console:
         if file.summary.n_ok == 0 and old != study.identity:
             _tell_moved(moved_aside(folder.output, system), console)
             return
+        verify(folder.output)  # what is made of it has to be true
         if _has_all_of(file, folder):
             folder.keep_what_was_printed()
         elif folder.journals():
             _tell_moved(folder.move_contents_aside(), console)
         folder.remove_contents()
-        verify(folder.output)  # what is made of it has to be true
         with folder.restoring(mark):
             restore(file, folder, system=system)
             folder.begin_study(file.identity, config=file.config, config_path=study.config.path)
@@ -171,7 +171,8 @@ def _meet_result(folder: WorkFolder, study: Study, choices: Choices, *, console:
 def _has_all_of(file: ResultFile, folder: WorkFolder) -> bool:
     """Return whether a file was made from what is in the folder: its run was killed while it cleared away."""
     made_by = {(row.attempt, row.started) for row in file.attempts()}
-    return all((row.attempt, row.started) in made_by for row in folder.attempts())
+    noted = [(row.attempt, row.started) for row in folder.attempts()]
+    return bool(noted) and made_by.issuperset(noted)
 
 
 def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, console: Console) -> str | None:

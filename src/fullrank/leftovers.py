@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +74,9 @@ def delete(found: Leftovers) -> None:
     Raises Locked, and StorageError if something has changed since it was found: then nothing is deleted.
     """
     folder = WorkFolder(found.output)
-    has_folder = str(folder.path) in {leftover.path for leftover in found.ours}
+    folder.create()  # a run may begin while the user is asked: its lock is there
     try:
-        with RunLock(folder.path) if has_folder else nullcontext():
+        with RunLock(folder.path):
             for leftover in found.ours:
                 _check_unchanged(leftover)
             _delete(found)

@@ -26,6 +26,7 @@ from fullrank.system import System, sync_folder, write_all
 from fullrank.worker import file_stem
 from fullrank.workfolder import WorkFolder
 
+_MOST_ATTEMPTS = 1_000_000
 _UNKNOWN_FAILURE = "what it raised is not known: a file describes its first 1,000 failures"
 
 
@@ -40,6 +41,7 @@ def restore(file: ResultFile, folder: WorkFolder, *, system: System = os) -> Non
     Whose journals they are is not noted: until the caller has done that they are nobody's. Raises StorageError.
     """
     workers = file.workers()
+    _check_numbers(file)
     versions: dict[int, int] = {}
     stems = [file_stem(row.attempt, row.worker) for row in workers]
     writers = [_Appending(folder.journal_of(stem), system) for stem in stems]
@@ -69,6 +71,16 @@ def restore(file: ResultFile, folder: WorkFolder, *, system: System = os) -> Non
         sync_folder(system, folder.path)
     except OSError as error:
         raise StorageError.of(error, f"{folder.path}: cannot be synced") from error
+
+
+def _check_numbers(file: ResultFile) -> None:
+    """Raise OutputError for attempts or workers that no run has counted: journals are named by them."""
+    attempts = [row.attempt for row in file.attempts()] + [row.attempt for row in file.workers()]
+    if any(not 1 <= number <= _MOST_ATTEMPTS for number in attempts):
+        raise OutputError(f"{file.path}: is damaged: expected attempts numbered 1 to {_MOST_ATTEMPTS:,}")
+    places = [(row.attempt, row.worker) for row in file.workers()]
+    if any(worker < 0 for _, worker in places) or len(set(places)) < len(places):
+        raise OutputError(f"{file.path}: is damaged: expected each worker of an attempt once, numbered from 0")
 
 
 class _Appending:

@@ -35,7 +35,7 @@ _TEMPORARY = "*.[0-9]*.tmp"
 PRINTED_HEAD = b"=== worker "
 """Before what one worker's items printed."""
 _OF_ATTEMPTS = tuple(
-    f"a[0-9][0-9][0-9][0-9]-*{suffix}"
+    f"a[0-9][0-9][0-9][0-9]*-*{suffix}"
     for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX)
 )
 _OF_STUDY = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _SETTINGS, _STUDY, _RESTORING)

@@ -90,6 +90,8 @@ def _read_items(file: ResultFile, variables: Sequence[Variable]) -> FileSummary:
         _check_status(file.path, block, indices, codes=codes)
         if block.worker.max() >= len(tables.workers):
             raise damaged(file.path, f"/worker names row {block.worker.max()} of /workers")
+        if ((block.status != Status.MISSING) & (block.worker < 0)).any():
+            raise damaged(file.path, "/worker names no row of /workers for an item that has an end")
         for column in columns(block, file.fields):
             _check_gaps(file.path, block, column)
             tally.add(column)
