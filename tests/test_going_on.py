@@ -256,3 +256,22 @@ def test_journals_are_kept_where_the_result_they_could_restore_is_damaged(projec
         file["f"][5] = 99.0
     assert "damaged" in project.run("--retry-failed", expect=74).stderr
     assert {path.name for path in (project.folder / "kept").glob("*.journal")} <= {path.name for path in work.iterdir()}
+
+
+OTHER_LAYOUTS = {
+    "another result beside": ("{'a': x * 1.0}", "{'a': x * 1.0, 'extra': 1}"),
+    "another name": ("{'a': x * 1.0}", "{'b': x * 1.0}"),
+    "integers that become floats": ("{'a': 2**60 + x}", "{'a': 0.5}"),
+}
+
+
+@pytest.mark.parametrize("layout", OTHER_LAYOUTS)
+def test_values_that_new_items_would_displace_are_kept_in_the_old_file(project: Project, layout: str) -> None:
+    old, new = OTHER_LAYOUTS[layout]
+    code = f"def f(x): return {old} if x < 4 else {new}\n"
+    project.write(code, grid="x = { range = 4 }").run("-b", "serial")
+    before = project.output.read_bytes()
+    done = project.write(code, grid="x = { range = 12 }").fullrank("run", "study.toml", "-b", "serial")
+    (aside,) = (path for path in project.output.parent.glob("study.2*.h5"))
+    assert aside.read_bytes() == before
+    assert str(aside) in done.stderr

@@ -13,7 +13,7 @@ from fullrank.backends.base import Death, Handle, Outcome
 from fullrank.choices import Choices, Console
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.crew import Crew
-from fullrank.earlier import clear_away, existing, prepare_folder
+from fullrank.earlier import clear_away, existing, kept_aside, prepare_folder
 from fullrank.ending import End, Ending, first_failure
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
@@ -230,6 +230,11 @@ class _Run:
                 f"run the same command again, it evaluates them"
             )
         self._lock.renew()
+        if (aside := kept_aside(folder.output, temporary, self._system)) is not None:
+            self._console.say(
+                f"the results of new items have other names, types or shapes than those that were there, "
+                f"which are kept in {aside}"
+            )
         put_in_place(temporary, folder.output, self._system)
         printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)

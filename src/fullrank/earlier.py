@@ -10,6 +10,7 @@ from fullrank.errors import OutputError, StorageError, StudyChanged, UsageError
 from fullrank.growth import why_not_grown
 from fullrank.identity import Identity, changes, differing
 from fullrank.restore import fingerprint, restore
+from fullrank.status import Status
 from fullrank.store import ResultFile, is_ours, verify
 from fullrank.study import Study
 from fullrank.survey import Survey
@@ -205,6 +206,22 @@ def _meet_failures(folder: WorkFolder, choices: Choices, *, console: Console) ->
     elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
         console.say("the last attempt was stopped because all its items failed; they are done again")
         _tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"), console)
+
+
+def kept_aside(output: Path, new: Path, system: System) -> Path | None:
+    """Move the result that a new one is to take the place of aside if that does not hold all its values as they were.
+
+    The layout of most items is the study's, so those that were there before may be the odd ones now.
+    """
+    if not output.exists():
+        return None
+    with ResultFile(output) as before, ResultFile(new) as after:
+        types = {entry.name: (entry.dtype, entry.is_bool, len(entry.shape)) for entry in after.fields}
+        same = all(types.get(e.name) == (e.dtype, e.is_bool, len(e.shape)) for e in before.fields)
+        was_ok = before.array("status").ravel() == Status.OK
+        is_ok = after.array("status").ravel()[: len(was_ok)] == Status.OK
+        holds_all = same and bool((is_ok >= was_ok).all())
+    return None if holds_all else moved_aside(output, system)
 
 
 def clear_away(folder: WorkFolder, identity: str, *, console: Console) -> Path | None:
