@@ -22,10 +22,29 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 _DEAF_TO = (*STOP_SIGNALS, signal.SIGHUP)
 """What a terminal, a launcher or a scheduler sends to all is for the one that computes."""
 _SIGNALS = 3
+_HIGH_DESCRIPTOR = 512
 _HEARD = b"\0"
 
 _ends: list[int] = []
 """The ends to write to: of what this process tells, and of the signals that come in."""
+
+
+def out_of_reach(fd: int) -> int:
+    """Give a descriptor that was just opened a high number.
+
+    Who closes others in bulk begins with the low ones, and what is opened next gets one of those: nothing of ours is
+    to be written into a file that took its place.
+    """
+    for high in range(_HIGH_DESCRIPTOR, 2 * _HIGH_DESCRIPTOR):
+        try:
+            os.fstat(high)
+        except OSError:
+            with suppress(OSError):  # beyond what this process may have
+                os.dup2(fd, high, inheritable=False)
+                os.close(fd)
+                return high
+            break
+    return fd
 
 
 def tell(data: bytes) -> None:
@@ -162,7 +181,7 @@ def fork_beside(
     told, telling = os.pipe()
     signals, signalling = os.pipe()
     os.set_blocking(signalling, False)
-    _ends[:] = telling, signalling
+    _ends[:] = map(out_of_reach, (telling, signalling))
     parent = None if may_be_orphan else os.getppid()
     beside = Beside(pid=os.getpid(), parent=parent, patience_seconds=patience_seconds)
     pid = os.fork()

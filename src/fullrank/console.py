@@ -5,6 +5,8 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
+from fullrank.beside import out_of_reach
+
 FILE_COLUMNS = 100
 """Of a report that goes to a file or another program."""
 
@@ -27,7 +29,7 @@ class TerminalConsole:
     """Sentences and progress on standard error, whatever user code does to that descriptor meanwhile."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._stream: TextIO = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+        self._stream: TextIO = os.fdopen(out_of_reach(os.dup(2)), "w", buffering=1, encoding="utf-8", errors="replace")
         self._quiet = quiet
 
     def say(self, sentence: str) -> None:

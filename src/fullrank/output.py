@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fullrank.beside import out_of_reach
 from fullrank.claim import IDLE, Cell
 
 _TAIL_CHARACTERS = 2048
@@ -126,7 +127,7 @@ def streams_replaced(stream: io.TextIOBase) -> Iterator[None]:
 @contextmanager
 def descriptors_replaced(log: ItemLog) -> Iterator[None]:
     """Let C code and subprocesses write to ``log`` too: file descriptors 1 and 2 of the whole process."""
-    saved = os.dup(1), os.dup(2)
+    saved = out_of_reach(os.dup(1)), out_of_reach(os.dup(2))
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
     try:

@@ -4,15 +4,13 @@ import errno
 import fcntl
 import mmap
 import os
-import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from fullrank.backends.base import CELLS_BYTES, N_CELLS, LocalCounter
+from fullrank.beside import out_of_reach
 from fullrank.errors import BackendError
-
-_HIGH_DESCRIPTOR = 512
 
 
 def create_memory(n_bytes: int) -> int:
@@ -24,14 +22,6 @@ def create_memory(n_bytes: int) -> int:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, n_bytes)
     return fd
-
-
-def out_of_reach(fd: int) -> int:
-    """Give a descriptor that was just opened a high number: who closes others in bulk begins with the low ones."""
-    least = min(_HIGH_DESCRIPTOR, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
-    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least)
-    os.close(fd)
-    return high
 
 
 def create_cells() -> int:

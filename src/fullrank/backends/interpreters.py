@@ -17,7 +17,8 @@ from typing import Any
 
 from fullrank.backends.answers import Answers, wait_for_answers
 from fullrank.backends.base import Outcome, Watch
-from fullrank.backends.cells import TOKEN_CELLS_BYTES, TokenCounter, create_memory, create_token, out_of_reach
+from fullrank.backends.cells import TOKEN_CELLS_BYTES, TokenCounter, create_memory, create_token
+from fullrank.beside import out_of_reach
 from fullrank.errors import BackendError, FullrankError
 from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fullrank.backends.mpi.library import MPI, ROOT
-from fullrank.beside import LOOK_SECONDS
+from fullrank.beside import LOOK_SECONDS, out_of_reach
 from fullrank.errors import FullrankError, Stopped
 from fullrank.interrupt import Helper
 from fullrank.witness import Witness, leave_note
@@ -28,7 +28,7 @@ class Lookout(Helper):
         self._witness = witness
         self._looks_for_note = comm.rank in (ROOT, comm.size - 1)
         self._who = f"rank {comm.rank} of {comm.size} ({os.uname().nodename})"
-        self._stderr = os.dup(2)  # while items run, 2 is a log
+        self._stderr = out_of_reach(os.dup(2))  # while items run, 2 is a log
         self._note: Path | None = None
         self._seen: Path | None = None
         self._flush: Callable[[], None] = lambda: None
