@@ -125,6 +125,18 @@ def test_accepted_code_keeps_finished_items_and_says_so_of_each(project: Project
     assert project.read("f").tolist() == [x / 7 if x in finished else x / 8 for x in range(N_ITEMS)]
 
 
+def test_results_of_an_earlier_version_that_the_file_cannot_hold_are_kept_in_their_journals(project: Project) -> None:
+    project.write(RIGHT, grid=GRID).run("--limit", 10)
+    kept = sorted(path.read_bytes() for path in (project.folder / "results/study.h5.work").glob("*.journal"))
+    project.write(RIGHT.replace("x / 7", "{'other': x / 8, 'name': x}"), grid=GRID)
+    done = project.run("--accept-change", expect=3)
+    (aside,) = (project.folder / "results").glob("study.h5.work.*")
+    assert f"are kept in {aside}" in done.stderr
+    assert {*kept} <= {path.read_bytes() for path in aside.glob("*.journal")}
+    assert int((project.read("status") == 1).sum()) == N_ITEMS - 10
+    assert not (project.folder / "results/study.h5.work").exists()
+
+
 def test_consent_where_nothing_changed_is_an_error(project: Project) -> None:
     project.write(RIGHT, grid=GRID).run()
     assert "nothing has changed" in project.run("--accept-change", expect=2).stderr

@@ -235,6 +235,8 @@ class _Run:
                 f"the results of new items have other names, types or shapes than those that were there, "
                 f"which are kept in {aside}"
             )
+        elif len(folder.versions()) > 1 and summary.n_ok < self._survey.n_ok:
+            folder.note_that_it_holds_more()
         put_in_place(temporary, folder.output, self._system)
         printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)

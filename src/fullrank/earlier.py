@@ -21,6 +21,7 @@ from fullrank.workfolder import REASON_ALL_FAILED, WorkFolder, moved_aside
 _WITH_CONSENT = frozenset({"function", "setup", "constants", "code"})
 """Parts of a study's identity that may differ from item to item of one file, if the user says so."""
 _MENDED = frozenset({"code"})
+_OTHER_LAYOUT = "items of an earlier version have results of other names or shapes than those of most items"
 
 
 class Kinship(Enum):
@@ -233,6 +234,9 @@ def clear_away(folder: WorkFolder, identity: str, *, console: Console) -> Path |
         printed = folder.keep_what_was_printed()
         if is_partial_of(folder.partial, identity):
             folder.remove_partial()
+        if folder.holds_more:
+            aside = folder.move_contents_aside()
+            console.say(f"{_OTHER_LAYOUT}, for which the file has no place: their journals are kept in {aside}")
         folder.remove_contents()
     except StorageError as error:
         console.say(f"the result is complete, but what it was made from is left: {error}")

@@ -26,6 +26,7 @@ REASON_LIMIT = "limit reached"
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
 _CLOSING = "closing"
 _VERSIONS, _RETRIED, _CONTINUED, _RESTORING = "versions.json", "retried", "continued", "restoring"
+_KEPT = "holds-more-than-the-result"
 _SETTINGS = "settings.json"
 _PATHS = "surrogateescape"
 """Names of files need not be UTF-8."""
@@ -38,7 +39,18 @@ _OF_ATTEMPTS = tuple(
     f"a[0-9][0-9][0-9][0-9]*-*{suffix}"
     for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX)
 )
-_OF_STUDY = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _SETTINGS, _STUDY, _RESTORING)
+_OF_STUDY = (
+    _ATTEMPTS,
+    _CONFIG,
+    _CONFIG_PATH,
+    _VERSIONS,
+    _RETRIED,
+    _CONTINUED,
+    _SETTINGS,
+    _STUDY,
+    _RESTORING,
+    _KEPT,
+)
 """The study's own note late: without it journals are nobody's."""
 
 
@@ -192,6 +204,15 @@ class WorkFolder:
         """Whether somebody was killed who made journals here from a result file; that is still there."""
         return (self.path / _RESTORING).exists()
 
+    @property
+    def holds_more(self) -> bool:
+        """Whether journals here hold values for which the result has no place."""
+        return (self.path / _KEPT).exists()
+
+    def note_that_it_holds_more(self) -> None:
+        """Have whoever clears away after the result is in place keep the journals."""
+        self._write(_KEPT, "")
+
     @contextmanager
     def restoring(self, fingerprint: str) -> Iterator[None]:
         """Within this context the journals of the result file with this fingerprint are made again."""
@@ -305,7 +326,8 @@ class WorkFolder:
         aside = next(folder for folder in map(self.path.with_name, names) if not folder.exists())
         with _told(f"{self.path}: cannot be moved aside"):
             self._system.mkdir(aside, PRIVATE_FOLDER)
-            for path in sorted(contents, key=lambda path: path.name == _STUDY):  # without it journals are nobody's
+            # journals first, what says of them whose they are last
+            for path in sorted(contents, key=lambda path: (path.name == _STUDY, path.name)):
                 self._system.replace(path, aside / path.name)
         return aside
 
