@@ -67,6 +67,9 @@ def _renew_environment() -> None:
 
 def _follow(launched: Launched, witness: "Witness") -> int:
     """Be a rank other than root."""
+    from fullrank.interrupt import EARLY
+
+    EARLY.install()
     try:
         from fullrank.backends import mpi
     except (ImportError, RuntimeError) as error:  # without an MPI library

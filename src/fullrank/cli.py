@@ -12,6 +12,7 @@ from fullrank.arguments import parser
 from fullrank.console import tell
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
+from fullrank.interrupt import EARLY
 from fullrank.launcher import Launched, launcher_from
 from fullrank.witness import Witness
 
@@ -106,6 +107,7 @@ def _guarded(argv: Sequence[str], crew: object) -> int:
 
 def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     """Run a command as rank 0: whatever happens here, the other ranks are told or ended."""
+    EARLY.install()
     try:
         from fullrank.backends import mpi
         from fullrank.launch import exit_code_teller

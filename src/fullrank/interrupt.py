@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from fullrank.beside import STOP_SIGNALS as STOP_SIGNALS
 from fullrank.beside import listening, tell_heard
@@ -129,6 +130,31 @@ class StopSignals:
         self.requested = True
         tell_heard()
         self.abandon_at = min(self.abandon_at, time.monotonic() + grace_seconds)
+
+
+class EarlySignals(StopSignals):
+    """What asks a process to stop before it is ready to: kept for the run that begins.
+
+    To be installed before MPI is loaded, whose library has handlers of its own that would swallow it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[int, Any] = {}
+
+    def install(self) -> None:
+        """Handle the signals until :meth:`remove`, also those whose handlers others have replaced meanwhile."""
+        for number in self._numbers:
+            self._before.setdefault(number, signal.signal(number, self.on_signal))
+
+    def remove(self) -> None:
+        """Let all be as it was, and forget."""
+        while self._before:
+            signal.signal(*self._before.popitem())
+        self.requested = False
+
+
+EARLY = EarlySignals()
 
 
 class MainThreadInterrupts(StopSignals):

@@ -446,3 +446,22 @@ def test_bar_is_seen_on_a_terminal_that_does_not_know_its_size(mpi_project: Proj
             shown += data
     os.close(ours)
     assert b"12/12 items" in shown
+
+
+ASKS_FOR_A_STOP = """
+import os, signal, sys
+class JustAfterMpiInit:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "fullrank.backends.mpi.team":  # what loads MPI was imported before it
+            os.kill(os.getpid(), signal.NAME)
+sys.meta_path.insert(0, JustAfterMpiInit)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
+def test_stop_that_is_asked_for_while_ranks_start_is_heard(mpi_project: Project, name: str) -> None:
+    project = mpi_project.write("import time\ndef f(x):\n    time.sleep(0.05)\n    return x / 3", grid=GRID)
+    (project.folder / "sitecustomize.py").write_text(ASKS_FOR_A_STOP.replace("NAME", name))
+    done = project.run(n_ranks=2, env={"PYTHONPATH": str(project.folder)}, expect=75)
+    assert "none is lost" in done.stderr

@@ -13,7 +13,7 @@ from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.backends.mpi.lookout import Lookout
 from fullrank.claim import Cell
 from fullrank.errors import FullrankError, FunctionError
-from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, StopSignals
+from fullrank.interrupt import EARLY, MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tell_fatal_signals
 from fullrank.schedule import Todo
@@ -31,17 +31,14 @@ class MpiTeam:
         self.rank, self.size = comm.rank, comm.size
         self._lookout = Lookout(comm, witness)
         self._lookout.start()
-        # what asks for a stop while no item runs is kept for `run`; MPI's own handler would swallow it
-        self._early = StopSignals()
-        self._handlers = {number: signal.signal(number, self._early.on_signal) for number in STOP_SIGNALS}
+        EARLY.install()
 
     def leave(self) -> None:
         """Be no rank any more: each process ends when it is ready, and hears signals as before. Collective."""
         if not self._stays:
             MPI.Finalize()  # at Python's exit it would wait for whatever user code has left running on any rank
         self._lookout.end()
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        EARLY.remove()
 
     def union(self, bitmap: bytearray) -> bytearray:
         """Return the bits set on any rank. Collective."""
@@ -63,7 +60,7 @@ class MpiTeam:
             stack.enter_context(streams_replaced(log))
             tell_fatal_signals()
             stack.enter_context(signals.installed())
-            if self._early.requested:
+            if EARLY.requested:
                 signals.on_signal(signal.SIGUSR1, None)
             worker = self._worker(job, running=running, signals=signals, log=log)
             stack.callback(worker.close)
