@@ -332,3 +332,37 @@ def test_partial_file_goes_once_the_result_is_there(stopped: Project) -> None:
     assert stopped.indices_finished()
     stopped.run("-b", "serial")
     assert [path.name for path in stopped.output.parent.iterdir()] == ["study.h5"]
+
+
+EDITS_ITSELF = """
+import os, pathlib
+def f(x):
+    here = pathlib.Path(__file__)
+    if x == 7 and not here.with_name("edited").exists():
+        here.with_name("edited").touch()
+        here.write_text(EDIT)
+        os.kill(os.getpid(), 9)
+    return x / 3
+"""
+
+
+@pytest.mark.parametrize(("backend", "tail"), [("processes", ""), ("serial", "isolate = true")])
+def test_worker_that_is_started_again_does_not_compute_with_edited_code(
+    project: Project, backend: str, tail: str
+) -> None:
+    edit = "here.read_text()[:-3] + chr(52) + chr(10)"  # x / 3 becomes x / 4
+    project.write(EDITS_ITSELF.replace("EDIT", edit), tail=f"[run]\n{tail}\norder = 'index'")
+    done = project.run("-b", backend, "-n", 1, expect=2)
+    assert "sim.py: was edited since this run began" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "--accept-change" in project.run("-b", backend, expect=2).stderr
+    project.run("-b", backend, "--accept-change", "-n", 1)
+    versions = project.read("code_version")
+    assert project.read("f").tolist() == [x / 3 if versions[x] == 0 else x / 4 for x in range(12)]
+    assert set(versions.tolist()) == {0, 1}
+
+
+def test_edited_comment_keeps_no_worker_from_being_started_again(project: Project) -> None:
+    project.write(EDITS_ITSELF.replace("EDIT", 'here.read_text() + "# a third"'), tail="[run]\norder = 'index'")
+    project.run("-b", "processes", "-n", 1)
+    assert project.read("f").tolist() == [x / 3 for x in range(12)]

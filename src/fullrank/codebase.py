@@ -7,16 +7,22 @@ compiled module and a data file are not seen.
 
 import ast
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from fullrank.errors import FunctionError
+from fullrank.job import SourceFile, mark_of
 from fullrank.syntax import tokens
 
 
 def digests(function_file: Path, roots: Sequence[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file the function is made of, by its name relative to a root.
+    """Return the digest of each file of :func:`sources`, by the same names."""
+    return {name: source.digest for name, source in sources(function_file, roots).items()}
+
+
+def sources(function_file: Path, roots: Sequence[Path]) -> dict[str, SourceFile]:
+    """Return each file the function is made of with its SHA-256, by its name relative to a root.
 
     ``roots`` are the folders whose modules are neighbours: those that come first on ``sys.path``,
     or the folder of an installed package, which is a root if it holds ``__init__.py``. Files
@@ -25,16 +31,23 @@ def digests(function_file: Path, roots: Sequence[Path]) -> dict[str, str]:
     roots = [root.resolve() for root in roots]
     # the folder is resolved, like the roots; a link to a file keeps the name Python imports it by
     start = function_file.parent.resolve() / function_file.name
-    found: dict[str, str] = {}
+    found: dict[str, SourceFile] = {}
     waiting, seen = [start, *_packages_of(start, roots)], set()
     while waiting:
         file = waiting.pop()
         if file not in seen:
             seen.add(file)
+            mark = mark_of(file)  # first: what is written while it is read is another file
             tree = _parsed(file)
-            found[_name(file, roots, found)] = digest(tree)
+            found[_name(file, roots, found)] = SourceFile(str(file), mark, digest(tree))
             waiting += _neighbours(file, tree, roots)
     return dict(sorted(found.items()))
+
+
+def is_edited(source: SourceFile) -> bool:
+    """Return whether a file does something else now than when it was read; no for one that is not there."""
+    file = Path(source.path)
+    return file.is_file() and digest(_parsed(file)) != source.digest
 
 
 def roots_of(module_file: Path) -> list[Path]:
@@ -78,7 +91,7 @@ def _parsed(file: Path) -> ast.Module:
         raise FunctionError(f"{file}: Python cannot read it: {error}") from None
 
 
-def _name(file: Path, roots: Sequence[Path], taken: dict[str, str]) -> str:
+def _name(file: Path, roots: Sequence[Path], taken: Container[str]) -> str:
     """A name that stays the same when the study is moved: relative to the first root around it."""
     root = next((root for root in roots if file.is_relative_to(root)), file.parent)
     name = file.relative_to(root).as_posix()

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from fullrank.claim import IDLE, Cell, ItemInterrupted, failures_frame
+from fullrank.errors import FullrankError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.fatal import FatalStack
 from fullrank.interrupt import MainThreadInterrupts
@@ -34,7 +35,7 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
     """Evaluate item ``index`` in a child process and return what became of it.
 
     The child's own death counts; after two the item is ``crashed``. A child that was told to end from outside leaves
-    the item unfinished and the evaluation ``abandoned``.
+    the item unfinished and the evaluation ``abandoned``. Raises FunctionError if no child can load the function.
     """
     begun = time.perf_counter()
     code, evaluation, interrupted = 0, None, False
@@ -87,7 +88,10 @@ def _tries(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None,
 
 
 def _one_try(job: Job, index: int, running: Cell, *, stack: int) -> tuple[int, Evaluation | None]:
-    """Evaluate the item in one child. ``running`` is set once it has imported the function: that is no item's time."""
+    """Evaluate the item in one child. ``running`` is set once it has imported the function: that is no item's time.
+
+    Raises FunctionError if the child cannot load the function.
+    """
     readable, writable = os.pipe()
     with os.fdopen(readable, "rb") as answers:
         child = subprocess.Popen(
@@ -107,7 +111,10 @@ def _one_try(job: Job, index: int, running: Cell, *, stack: int) -> tuple[int, E
             child.wait()
             raise
     message = answer.removeprefix(_STARTED)
-    return child.returncode, pickle.loads(message) if message and child.returncode == 0 else None
+    evaluation = pickle.loads(message) if message and child.returncode == 0 else None
+    if isinstance(evaluation, FullrankError):
+        raise evaluation
+    return child.returncode, evaluation
 
 
 def _send(child: "subprocess.Popen[bytes]", message: bytes) -> None:
@@ -152,12 +159,15 @@ def main() -> None:
     running: list[int] = [IDLE]
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
     os.dup2(2, 1)
-    evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)
-    os.write(answers, _STARTED)
-    with signals.installed():
-        evaluation = evaluator.evaluate([index])
+    try:
+        evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)
+        os.write(answers, _STARTED)
+        with signals.installed():
+            answer: Evaluation | FullrankError = evaluator.evaluate([index])
+    except FullrankError as error:
+        answer = error
     sys.stdout.flush()
-    message = memoryview(pickle.dumps(evaluation))
+    message = memoryview(pickle.dumps(answer))
     while message:
         message = message[os.write(answers, message) :]
 

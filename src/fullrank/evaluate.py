@@ -11,7 +11,7 @@ from fullrank.claim import Batch, Cell, Claim, Failed, ItemInterrupted, failures
 from fullrank.encode import NameTaken, Unusable, encode
 from fullrank.errors import FunctionError, beginning
 from fullrank.function import Call, memory_mapped, users_errors, users_traceback
-from fullrank.job import ArrayConstant, Job
+from fullrank.job import ArrayConstant, Job, mark_of
 from fullrank.journal import Kind
 from fullrank.seeds import item_seed, load_global_generators, seed_global_generators
 from fullrank.status import Status
@@ -73,6 +73,22 @@ def load_constants(job: Job) -> dict[str, Any]:
     return constants
 
 
+def _check_unedited(job: Job) -> None:
+    """Raise FunctionError if the code that was just loaded is not what root has told of.
+
+    A worker may be started, or started again, hours after the run began.
+    """
+    for source in job.sources:
+        if mark_of(source.path) != source.mark:
+            from fullrank.codebase import is_edited
+
+            if is_edited(source):
+                raise FunctionError(
+                    f"{source.path}: was edited since this run began, and another worker would now compute with other "
+                    f"code. What is finished is kept; run the same command again, it says what can be done with it"
+                )
+
+
 class Evaluator:
     """One worker's function with its constants, ready for claims.
 
@@ -100,6 +116,7 @@ class Evaluator:
         with users_errors(job.function.written, _failed_here()):
             function = job.function.load()
         constants = load_constants(job)
+        _check_unedited(job)
         self._call = Call(function, job.call_plan(constants), axes=job.axis_names, constants=constants)
         self._function = self._call.function
         if self._seeds_global:

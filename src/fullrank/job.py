@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fullrank.encode import Naming
@@ -15,6 +16,25 @@ class ArrayConstant:
     """A constant that stands in a ``.npy`` file, to be memory-mapped by each worker."""
 
     path: str
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of the user's code, as root read it."""
+
+    path: str
+    mark: tuple[int, int] | None
+    """What :func:`mark_of` tells of it."""
+    digest: str
+
+
+def mark_of(path: str | Path) -> tuple[int, int] | None:
+    """Return what differs after an edit: a file's size and its time in nanoseconds; None if it is not there."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,8 @@ class Job:
     backend: str
     work_folder: str
     code_version: int = 0
+    sources: tuple[SourceFile, ...] = ()
+    """What the function is made of."""
     item_time_limit_seconds: float | None = None
     isolate: bool = False
     """Whether each worker evaluates its items in a child process."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fullrank.codebase import digests, roots_of
+from fullrank.codebase import roots_of, sources
 from fullrank.config import ArrayFile, Config
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
 from fullrank.function import FunctionSource, Parameter, constants_of_function, parameters_of, plan_call, users_errors
 from fullrank.identity import Identity
-from fullrank.job import ArrayConstant, Job
+from fullrank.job import ArrayConstant, Job, SourceFile
 from fullrank.schedule import spread_stride
 from fullrank.slow_import import told_if_slow
 from fullrank.sweep import RESERVED_NAMES
@@ -30,6 +30,8 @@ class Study:
     parameters: tuple[Parameter, ...]
     setup: FunctionSource | None
     setup_parameters: tuple[Parameter, ...]
+    sources: tuple[SourceFile, ...]
+    """What function and setup are made of; the identity has their digests."""
     identity: Identity
 
     def job(self, *, backend: str, n_workers: int, work_folder: Path) -> Job:
@@ -44,6 +46,7 @@ class Study:
             seed=config.workload.seed,
             sweep=config.sweep,
             naming=self.naming,
+            sources=self.sources,
             stride=spread_stride(config.sweep.n_items) if config.run.order == "spread" else 1,
             schedule=config.run.schedule,
             n_workers=n_workers,
@@ -98,7 +101,9 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
             setup_parameters = parameters_of(setup.load(), setup.written)
     _check_call(config, function, parameters, setup_parameters)
     _check_setup(config, setup_parameters)
-    return Study(config, function, parameters, setup, setup_parameters, _identity(config, function))
+    code = _code(config, function)
+    identity = _identity(config, {name: source.digest for name, source in code.items()})
+    return Study(config, function, parameters, setup, setup_parameters, tuple(code.values()), identity)
 
 
 def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
@@ -143,7 +148,7 @@ def _check_setup(config: Config, parameters: tuple[Parameter, ...]) -> None:
             )
 
 
-def _identity(config: Config, function: FunctionSource) -> Identity:
+def _identity(config: Config, code: dict[str, str]) -> Identity:
     workload = config.workload
     return Identity(
         function=workload.function,
@@ -152,25 +157,25 @@ def _identity(config: Config, function: FunctionSource) -> Identity:
         constants=workload.constants,
         seed=workload.seed,
         results=config.results.names,
-        code=_code(config, function),
+        code=code,
     )
 
 
-def _code(config: Config, function: FunctionSource) -> dict[str, str]:
-    """Return the digests of the code of the function, its neighbours, and ``setup``'s."""
+def _code(config: Config, function: FunctionSource) -> dict[str, SourceFile]:
+    """Return the files of the function, its neighbours, and ``setup``'s."""
     workload = config.workload
-    found: dict[str, str] = {}
+    found: dict[str, SourceFile] = {}
     for written, file in ((workload.function, workload.file), (workload.setup, workload.setup_file)):
         if written is None:
             continue
         if file is None:
             module = sys.modules.get(written.rpartition(":")[0])
-            source = getattr(module, "__file__", None)
-            if source is None or not source.endswith(".py"):
+            path = getattr(module, "__file__", None)
+            if path is None or not path.endswith(".py"):
                 continue
-            found |= digests(Path(source), _roots_of_module(Path(source), written, config))
+            found |= sources(Path(path), _roots_of_module(Path(path), written, config))
         else:
-            found |= digests(file, [Path(folder) for folder in function.folders])
+            found |= sources(file, [Path(folder) for folder in function.folders])
     return found
 
 
