@@ -30,7 +30,7 @@ def stopped(project: Project) -> None:
 
 
 def complete_with_all_that_can_be_left(project: Project) -> None:
-    """A result and its log, results and a working folder that were moved aside, a working folder and a partial file."""
+    """A result and its log, all that can be moved aside, a working folder and a partial file."""
     project.write(PRINTS).run("-b", "serial")
     project.run("-b", "serial", "--fresh", "--limit", 3)
     project.run("-b", "serial", "--fresh", "--limit", 4)
@@ -67,7 +67,7 @@ def test_log_of_a_complete_study_goes_and_its_result_stays(project: Project) -> 
 def test_what_was_moved_aside_goes_with_all_alone(project: Project) -> None:
     complete_with_all_that_can_be_left(project)
     moved = {name for name in names(project) if "T" in name}
-    assert len(moved) == 2
+    assert len(moved) == 3
     clean(project, "--yes")
     assert names(project) == {RESULT, *moved}
     clean(project, "--yes", "--all")

@@ -104,6 +104,24 @@ def test_a_file_of_somebody_elses_at_the_partial_name_stays(project: Project) ->
     assert (project.folder / PARTIAL).read_text() == "mine"
 
 
+def test_fresh_moves_the_sample_of_the_old_study_aside(project: Project) -> None:
+    project.write(QUICK).run("--limit", 3, "-b", "serial")
+    before = (project.folder / PARTIAL).read_bytes()
+    assert "moved aside" in project.write(QUICK.replace("7", "9")).run("--dry-run", "--fresh").stdout
+    project.run("--fresh", "-b", "serial")
+    assert not (project.folder / PARTIAL).exists()
+    (aside,) = (project.folder / "results").glob("study.partial.2*.h5")
+    assert aside.read_bytes() == before
+
+
+def test_fresh_leaves_a_file_of_somebody_elses_at_the_partial_name(project: Project) -> None:
+    project.write(QUICK)
+    (project.folder / "results").mkdir()
+    (project.folder / PARTIAL).write_text("mine")
+    project.run("--fresh", "-b", "serial")
+    assert (project.folder / PARTIAL).read_text() == "mine"
+
+
 @pytest.mark.parametrize("limit", [1, 8, 9, 50, 99, 100, 1000])
 @pytest.mark.parametrize("n_finished", [0, 1, 37, 100])
 def test_limit_counts_visiting_positions_finished_ones_among_them(limit: int, n_finished: int) -> None:

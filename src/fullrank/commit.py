@@ -228,13 +228,13 @@ def _failures(
     )
 
 
-def is_partial_of(path: Path, identity: str) -> bool:
-    """Return whether ``path`` is a partial file of this study, which a fuller one may take the place of."""
+def is_partial_of(path: Path, identity: str | None) -> bool:
+    """Return whether ``path`` is a partial file of this study, or of any; a fuller one may take the place of its own."""
     try:
         if not is_ours(path):
             return False
         with ResultFile(path) as file:
-            return not file.summary.complete and file.identity == identity
+            return not file.summary.complete and identity in (None, file.identity)
     except OutputError:  # damaged: somebody may still want to look at it
         return False
 

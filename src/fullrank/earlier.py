@@ -144,6 +144,8 @@ def _move_aside(folder: WorkFolder, console: Console, system: System) -> None:
     """Move away all that earlier runs left, for ``--fresh``."""
     if folder.output.exists():
         _tell_moved(moved_aside(folder.output, system), console)
+    if is_partial_of(folder.partial, None):
+        _tell_moved(moved_aside(folder.partial, system), console)
     if folder.journals():
         _tell_moved(folder.move_contents_aside(), console)
     folder.remove_contents()

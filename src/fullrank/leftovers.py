@@ -124,6 +124,7 @@ def _candidates(output: Path, *, aside: bool, result: bool) -> Iterator[tuple[Pa
     ]
     if aside:
         named += [(path, "result, moved aside", _judge_result) for path in _moved_results(output)]
+        named += [(path, "partial result, moved aside", _judge_partial) for path in _moved_results(folder.partial)]
         for path in _moved_folders(folder.path):
             n_finished = _n_finished(WorkFolder(output, path=path))
             named.append((path, f"working folder, moved aside, with {n_finished:,} finished items", _judge_folder))

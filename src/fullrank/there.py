@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fullrank.choices import Choices
+from fullrank.commit import is_partial_of
 from fullrank.earlier import existing
 from fullrank.errors import OutputError, UsageError
 from fullrank.growth import why_not_grown
@@ -54,8 +55,8 @@ def look(study: Study, choices: Choices) -> There:
     if ending is not None and ending.summary is not None:
         return There(ending.n_finished, ending.summary.n_failed, is_complete=True, holder=holder)
     if choices.fresh:
-        is_something_there = choices.output.exists() or bool(folder.journals())
-        return There(is_moved_aside=is_something_there, holder=holder)
+        has_parts = is_partial_of(folder.partial, None) or bool(folder.journals())
+        return There(is_moved_aside=choices.output.exists() or has_parts, holder=holder)
     known = folder.identity()
     goes_on_from_result = choices.output.exists() and not _is_under_way(folder)
     if known is None or goes_on_from_result:
