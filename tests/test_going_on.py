@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -247,6 +249,42 @@ def test_a_damaged_file_is_nothing_to_go_on_from(project: Project) -> None:
     done = project.write(RIGHT, grid=GRID).run("--retry-failed", expect=74)
     assert "damaged" in done.stderr
     assert project.read("f")[5] == 99.0
+
+
+def shorten(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def change(name: str, value: float) -> Callable[[Path], None]:
+    def change_it(path: Path) -> None:
+        with h5py.File(path, "r+") as file:
+            file[name][5] = value
+
+    return change_it
+
+
+def exchange_status(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["status"]
+        file["status"] = np.ones(3, np.uint8)
+
+
+DAMAGES = {"half of it": shorten, "a value": change("f", 99.0), "an end": change("status", 0), "shape": exchange_status}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_not_called_complete_and_its_cure_is_told(project: Project, damage: str) -> None:
+    project.write(RIGHT, grid=GRID).run("-b", "serial")
+    DAMAGES[damage](project.output)
+    before = project.output.read_bytes()
+    done = project.run("-b", "serial", expect=74)
+    assert "study.h5" in done.stderr
+    assert "--fresh" in done.stderr
+    assert "complete" not in done.stdout
+    assert project.output.read_bytes() == before
+    project.run("-b", "serial", "--fresh")
+    assert project.read("f").tolist() == EXPECTED
 
 
 @pytest.mark.parametrize("attempt", [-5, 2**62])

@@ -1,5 +1,7 @@
 """What earlier runs left at a run's output and in its work folder: kept, gone on with, refused or moved aside."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
@@ -22,6 +24,8 @@ _WITH_CONSENT = frozenset({"function", "setup", "constants", "code"})
 """Parts of a study's identity that may differ from item to item of one file, if the user says so."""
 _MENDED = frozenset({"code"})
 _OTHER_LAYOUT = "items of an earlier version have results of other names or shapes than those of most items"
+_READ_AGAIN_BYTES = 128 << 20
+"""Up to this size a result that leaves nothing to do is read and verified first, within about a second."""
 
 
 class Kinship(Enum):
@@ -35,13 +39,14 @@ class Kinship(Enum):
 def existing(study: Study, choices: Choices, folder: WorkFolder) -> Ending | None:
     """Return the ending of a run that has nothing to do, for its result is there; None if there is something to do.
 
-    Raises OutputError for a file that is in the way, StudyChanged for one of another study.
+    Raises OutputError for a file that is in the way or damaged, StudyChanged for one of another study.
     """
     output = choices.output
     if not _has_result(output, fresh=choices.fresh):
         return None
-    with ResultFile(output) as file:
+    with _or_fresh(), ResultFile(output) as file:
         old, summary, mark = Identity.from_json(file.identity), file.summary, fingerprint(file)
+        is_read_again = file.n_items * file.item_bytes <= _READ_AGAIN_BYTES
     if folder.identity() is not None and folder.continues(mark):
         return None
     if summary.n_ok == 0 and old != study.identity:
@@ -50,6 +55,9 @@ def existing(study: Study, choices: Choices, folder: WorkFolder) -> Ending | Non
     kinship = _kinship(old, study, choices, retries=retries, what=str(output))
     if kinship is not Kinship.SAME or retries or summary.n_missing:
         return None
+    if is_read_again:
+        with _or_fresh():
+            verify(output)
     n_finished = summary.n_items - summary.n_missing
     return Ending(End.ALREADY_COMPLETE, output, summary.n_items, n_finished, summary)
 
@@ -69,6 +77,15 @@ def _has_result(output: Path, *, fresh: bool) -> bool:
     if not ours:
         raise OutputError(f"{output}: is no result of fullrank and stays as it is; choose another path with -o")
     return not fresh
+
+
+@contextmanager
+def _or_fresh() -> Iterator[None]:
+    """Tell whose result cannot be read, or is damaged, that a run can do without it."""
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(f"{error}, or start anew with --fresh") from None
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -160,7 +177,8 @@ def _meet_result(folder: WorkFolder, study: Study, choices: Choices, *, console:
         if file.summary.n_ok == 0 and old != study.identity:
             _tell_moved(moved_aside(folder.output, system), console)
             return
-        verify(folder.output)  # what is made of it has to be true
+        with _or_fresh():
+            verify(folder.output)  # what is made of it has to be true
         if _has_all_of(file, folder):
             folder.keep_what_was_printed()
         elif folder.journals():
