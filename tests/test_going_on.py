@@ -5,12 +5,19 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from studies import VISITED, Project
+
+from fullrank.leftovers import find
+from fullrank.restore import fingerprint, restore
+from fullrank.standing import COMPLETE, standing
+from fullrank.store import ResultFile
+from fullrank.workfolder import WorkFolder
 
 N_ITEMS = 30
 GRID = f"x = {{ range = {N_ITEMS} }}"
@@ -306,6 +313,30 @@ def test_journals_are_kept_where_the_result_they_could_restore_is_damaged(projec
         file["f"][5] = 99.0
     assert "damaged" in project.run("--retry-failed", expect=74).stderr
     assert {path.name for path in (project.folder / "kept").glob("*.journal")} <= {path.name for path in work.iterdir()}
+
+
+@pytest.mark.parametrize("killed", ["before it was noted whose it is", "before it was noted from what", "at the end"])
+def test_what_a_kill_left_that_came_before_a_run_went_on_is_told_as_such_and_removed(
+    project: Project, killed: str
+) -> None:
+    project.write(RIGHT, grid=GRID).run("-b", "serial")
+    folder = WorkFolder(project.output)
+    folder.create()
+    with ResultFile(project.output) as file, suppress(KeyboardInterrupt), folder.restoring(fingerprint(file)):
+        restore(file, folder)
+        if killed != "before it was noted whose it is":
+            folder.begin_study(file.identity, config=file.config, config_path=project.folder / "study.toml")
+        if killed != "at the end":
+            raise KeyboardInterrupt
+    (folder.path / "restoring").touch()
+    assert standing(project.output).state == COMPLETE
+    found = find(project.output, aside=False, result=False)
+    assert [leftover.what for leftover in found.ours] == [
+        "working folder, half restored from the result, which has all that is in it"
+    ]
+    assert found.strange == ()
+    assert "already complete" in project.run("-b", "serial").stdout
+    assert not folder.path.exists()
 
 
 OTHER_LAYOUTS = {

@@ -63,7 +63,8 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system:
         finished = existing(study, choices, folder)
         if finished is None:
             finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
-        elif folder.identity() == study.identity.to_json():  # left by a run that was killed while it cleared away
+        elif folder.is_half_restored or folder.identity() == study.identity.to_json():
+            # left by a run that was killed while it cleared away, or while it began to go on from the result
             clear_away(folder, study.identity.to_json(), console=console)
     folder.remove()
     return finished

@@ -118,7 +118,7 @@ def _refuse_running(folder: Path) -> None:
 def _candidates(output: Path, *, aside: bool, result: bool) -> Iterator[tuple[Path, str, Judge]]:
     folder = WorkFolder(output)
     named: list[tuple[Path, str, Judge]] = [
-        (folder.path, f"working folder, with {_n_finished(folder):,} finished items", _judge_folder),
+        (folder.path, f"working folder, {_content(folder)}", _judge_folder),
         (folder.partial, "partial result", _judge_partial),
         (folder.printed, "what the function printed", _judge_printed),
     ]
@@ -143,6 +143,12 @@ def _moved_folders(folder: Path) -> list[Path]:
 
 def _named(folder: Path, pattern: str) -> list[Path]:
     return sorted(path for path in folder.iterdir() if re.fullmatch(pattern, path.name)) if folder.is_dir() else []
+
+
+def _content(folder: WorkFolder) -> str:
+    if folder.is_half_restored:
+        return "half restored from the result, which has all that is in it"
+    return f"with {_n_finished(folder):,} finished items"
 
 
 def _n_finished(folder: WorkFolder) -> int:
@@ -179,7 +185,7 @@ def _judge_folder(path: Path) -> str:
 
 def _is_journal(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(MAGIC)) in (MAGIC, b"")  # empty if its worker was killed at once
+        return MAGIC.startswith(file.read(len(MAGIC)))  # empty, or cut off, if who began it was killed at once
 
 
 def _judge_partial(path: Path) -> str:

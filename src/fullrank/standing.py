@@ -179,9 +179,11 @@ def _standing(study: Path, folder: WorkFolder) -> Standing:
 
 
 def _is_left_over(folder: WorkFolder, identity: str) -> bool:
-    """Return whether the complete result of what is in the work folder is there."""
+    """Return whether a result is there that has all of what is in the work folder."""
     if not folder.output.exists() or not is_ours(folder.output):
         return False
+    if folder.is_half_restored:
+        return True
     with ResultFile(folder.output) as file:
         is_whole = file.summary.complete and file.identity == identity
         return is_whole and not folder.continues(fingerprint(file))

@@ -197,7 +197,7 @@ class WorkFolder:
 
     def continues(self, fingerprint: str) -> bool:
         """Return whether the journals here go on from the result file with this fingerprint."""
-        return self._noted(_CONTINUED) == fingerprint
+        return not self.is_half_restored and self._noted(_CONTINUED) == fingerprint
 
     @property
     def is_half_restored(self) -> bool:
