@@ -106,6 +106,19 @@ def test_consent_to_a_change_lets_the_run_begin(project: Project, options: list[
     assert project.snapshot() == before
 
 
+@pytest.mark.parametrize("limit", [["--limit", 30], []], ids=["stopped", "complete"])
+def test_failed_items_that_are_evaluated_again_are_counted_and_not_called_kept(
+    project: Project, limit: list[object]
+) -> None:
+    code = f"{VISITED}\ndef f(x):\n    visited(x)\n    return 1 / (x % 10)\n"
+    project.write(code, grid="x = { range = 40 }").run("-b", "serial", *limit, expect=3)
+    failed, left = np.count_nonzero(np.array(project.visits()) % 10 == 0), 40 - len(project.visits())
+    found = preview(project, "--retry-failed")
+    assert (found["there"]["n_again"], found["n_todo"]) == (failed, failed + left)
+    said = project.run("--dry-run", "--retry-failed").stdout
+    assert f"{failed} failed are evaluated again, and the others are kept" in " ".join(said.split())
+
+
 def test_file_in_the_way_is_told(project: Project) -> None:
     project.write(QUICK, grid=GRID)
     (project.folder / "mine.txt").write_text("mine")

@@ -112,7 +112,7 @@ class Preview:
             return f"the complete result{failed}{held}"
         found = "no result to keep" if there.changes else "nothing"
         if there.n_finished:
-            found = f"{there.n_finished:,} finished items{failed}, which are kept"
+            found = f"{counted(there.n_finished, 'finished item')}{failed}{_kept(there)}"
         since = "".join(f"\n- {change}" for change in there.changes)
         return f"{found}{'; the study has changed since:' if since else ''}{since}{held}"
 
@@ -161,8 +161,17 @@ def preview(study: Study, choices: Choices) -> Preview:
 def _n_todo(n_items: int, there: There, choices: Choices) -> int:
     if there.is_complete:
         return 0
-    n_left = n_items - there.n_finished + (there.n_failed if choices.retry_failed else 0)
+    n_left = n_items - there.n_finished + there.n_again
     return n_left if choices.limit is None else min(n_left, choices.limit)
+
+
+def _kept(there: There) -> str:
+    """Return what becomes of the finished items."""
+    if not there.n_again:
+        return ", which are kept" if there.n_finished > 1 else ", which is kept"
+    are = "is" if there.n_again == 1 else "are"
+    others = ", and the others are kept" if there.n_again < there.n_finished else ""
+    return f"; {there.n_again:,} failed {are} evaluated again{others}"
 
 
 def _called_with(study: Study) -> Iterator[str]:

@@ -25,9 +25,11 @@ class There:
     """What earlier runs left."""
 
     n_finished: int = 0
-    """Items with an end that the run keeps."""
+    """Items with an end that the run keeps, but for those that it evaluates again."""
     n_failed: int = 0
     """Those of them without a result."""
+    n_again: int = 0
+    """Those of them that the run evaluates again."""
     is_complete: bool = False
     """A result is there that leaves nothing to do."""
     changes: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ def look(study: Study, choices: Choices) -> There:
     known = folder.identity()
     goes_on_from_result = choices.output.exists() and not _is_under_way(folder)
     if known is None or goes_on_from_result:
-        return _from_result(study, folder, holder) if goes_on_from_result else There(holder=holder)
+        return _from_result(study, choices, folder, holder) if goes_on_from_result else There(holder=holder)
     survey = Survey(retried=folder.retried())
     for journal in folder.journals():
         survey.add_journal(journal)
@@ -70,6 +72,7 @@ def look(study: Study, choices: Choices) -> There:
     return There(
         survey.n_finished,
         survey.n_failed,
+        survey.n_failed if choices.retry_failed else 0,
         changes=changed,
         refusal=_refusal(Identity.from_json(known), study, choices, folder),
         holder=holder,
@@ -84,12 +87,13 @@ def _is_under_way(folder: WorkFolder) -> bool:
         return folder.identity() is not None and folder.continues(fingerprint(file))
 
 
-def _from_result(study: Study, folder: WorkFolder, holder: str) -> There:
+def _from_result(study: Study, choices: Choices, folder: WorkFolder, holder: str) -> There:
     with ResultFile(folder.output) as file:
         summary, changed = file.summary, tuple(changes(Identity.from_json(file.identity), study.identity))
     if changed and not summary.n_ok:
         return There(changes=changed, holder=holder)
-    return There(summary.n_items - summary.n_missing, summary.n_failed, changes=changed, holder=holder)
+    n_again = summary.n_failed if choices.retry_failed else 0
+    return There(summary.n_items - summary.n_missing, summary.n_failed, n_again, changes=changed, holder=holder)
 
 
 def _changes_since(study: Study, folder: WorkFolder) -> tuple[str, ...]:
