@@ -1,5 +1,6 @@
 """What came of the inputs of one target, and the table of it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +28,13 @@ class Count:
     """Branches and comparisons that the samples reach, and that all inputs together do; counted if guided."""
     kinds: dict[str, int] = field(default_factory=dict)
     """How often each kind of traceback or touch occurred."""
+    begun: float = field(default_factory=time.monotonic)
+    """When the target was ready to be fed; s, of the monotonic clock."""
 
     @property
     def is_clean(self) -> bool:
-        return not (self.tracebacks or self.hangs or self.touches or self.deaths)
+        """Whether something was fed and nothing came of it."""
+        return self.inputs > 0 and not (self.tracebacks or self.hangs or self.touches or self.deaths)
 
     def add(self, more: "Count") -> None:
         """Add what came of further inputs."""
@@ -63,6 +67,7 @@ def table(counts: Sequence[Count]) -> str:
         reached = "" if count.reached is None else "{:>7,} → {:,}".format(*count.reached)
         lines.append(f"{count.target:14}{count.way:8}{_numbers([count])}{count.slowest_seconds:>8.2f} s{reached}")
         lines += [f"    {times} × {kind}" for kind, times in count.kinds.items()]
+        lines += [] if count.inputs else ["    nothing was fed, so nothing is known of it: give it more time"]
     return "\n".join([*lines, f"{'all':22}{_numbers(counts)}"])
 
 

@@ -3,7 +3,8 @@
 ``python tests/fuzz/fuzz.py [--seconds S | --inputs N | --only N] [--seed K] [--target NAME] [--way WAY] [--json]``. Two
 ways: samples that are changed blindly, and, where atheris is installed, inputs guided by the code that they reach. An
 input that is answered by anything but a FullrankError is a traceback, one that takes more than five seconds a hang, and
-a touch is whatever `Watch` notes. Inputs that do any of it are kept in ``.fuzz``. Exit code 1 if there is one.
+a touch is whatever `Watch` notes. Inputs that do any of it are kept in ``.fuzz``. Exit code 1 if there is one, or a target
+that was fed nothing.
 """
 
 import argparse
@@ -27,6 +28,7 @@ SHARES = {
     "result": {"blind": 15, "guided": 10},
 }
 """Of the inputs, in thousandths of their number: slow targets get fewer."""
+_LEAST_SECONDS = 1.0
 _LEFT_OUT = (
     "atheris is not installed, so the coverage-guided part is left out: on the package index it is ready to install "
     "for CPython 3.11 to 3.14 on x86-64 Linux with glibc alone"
@@ -34,16 +36,18 @@ _LEFT_OUT = (
 
 
 def _parts(asked: argparse.Namespace, ways: list[str], seed: int) -> Iterator[Part]:
-    """Yield the parts that are asked for; the time is divided anew before each, by what is left of it."""
+    """Yield the parts that are asked for; the time is divided anew before each, by what is left of it.
+
+    However little that is, for starts take time too, each part has its least.
+    """
     names = [name for name in SHARES if asked.target in (None, name)]
     chosen = [(name, way) for name in names for way in ways]
     total = sum(SHARES[name][way] for name in SHARES for way in ways)
     begin = time.monotonic()
     for number, (name, way) in enumerate(chosen):
         if asked.seconds:
-            now = time.monotonic()
-            left = max(0.0, begin + asked.seconds - now)
-            yield Part(name, way, seed, until=now + left / (len(chosen) - number))
+            left = begin + asked.seconds - time.monotonic()
+            yield Part(name, way, seed, seconds=max(_LEAST_SECONDS, left / (len(chosen) - number)))
         else:
             n_inputs = asked.only or -(-asked.inputs * SHARES[name][way] // total)
             yield Part(name, way, seed, n_inputs=n_inputs)

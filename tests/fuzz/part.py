@@ -38,22 +38,32 @@ class Part:
     way: str
     seed: int
     n_inputs: int | None = None
-    until: float | None = None
-    """s, of the monotonic clock, which is the same in every process."""
+    seconds: float | None = None
+    """For how long it is fed once it is ready, which takes seconds by itself; if ``n_inputs`` is None."""
 
     def go_on(self, count: Count) -> bool:
         """Whether there is something left to do."""
         if self.n_inputs is not None:
             return count.inputs < self.n_inputs
-        return self.until is not None and time.monotonic() < self.until
+        return self.seconds is not None and time.monotonic() < count.begun + self.seconds
 
     def run(self) -> Count:
         """Feed until there is nothing left to do, with a new process after each death."""
         count = Count(self.target.replace("_", " "), self.way)
-        while self.go_on(count) and count.deaths < _N_DEATHS_MAX:
-            n_left = None if self.n_inputs is None else self.n_inputs - count.inputs
-            count.add(replace(self, seed=self.seed + count.deaths, n_inputs=n_left)._run_once())
+        begin = time.monotonic()
+        part: Part | None = self
+        while part is not None and count.deaths < _N_DEATHS_MAX:
+            count.add(part._run_once())
+            part = self._rest(count, time.monotonic() - begin)
         return count
+
+    def _rest(self, count: Count, seconds: float) -> "Part | None":
+        """Return what is left to do after so many inputs and so long a time; None if nothing is."""
+        n_left = None if self.n_inputs is None else self.n_inputs - count.inputs
+        seconds_left = None if self.seconds is None else self.seconds - seconds
+        if (n_left if n_left is not None else seconds_left or 0) <= 0:
+            return None
+        return replace(self, seed=self.seed + count.deaths, n_inputs=n_left, seconds=seconds_left)
 
     def _run_once(self) -> Count:
         parent = _MEMORY if _MEMORY.is_dir() else None

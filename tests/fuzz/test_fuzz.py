@@ -101,6 +101,14 @@ def feed(part, last, leave):
 program(feed)
 """
 
+UNFED = f"""\
+import sys
+sys.path[:0] = {PATHS}
+from count import Count
+
+print(Count("result", "guided").is_clean, Count("result", "guided", inputs=1).is_clean)
+"""
+
 ACCEPTED = f"""\
 import sys
 from pathlib import Path
@@ -133,6 +141,17 @@ def test_changed_samples_are_read_or_refused_with_a_sentence(target: str) -> Non
     (count,) = json.loads(done.stdout)
     assert (count["inputs"], count["deaths"], count["kinds"]) == (n_inputs, 0, {})
     assert done.returncode == 0
+
+
+def test_target_whose_start_takes_longer_than_its_share_of_the_time_is_fed_all_the_same() -> None:
+    asked = ["--target", "result", "--way", "blind", "--seconds", "0.01", "--json"]
+    done = subprocess.run([sys.executable, FUZZ, *asked], capture_output=True, text=True, timeout=110, check=False)
+    (count,) = json.loads(done.stdout)
+    assert count["inputs"] > 0
+
+
+def test_target_that_was_fed_nothing_is_no_success() -> None:
+    assert said_by(UNFED, FUZZ.parent).split() == ["False", "True"]
 
 
 def test_samples_are_valid_so_that_what_is_changed_in_them_is_what_is_refused(tmp_path: Path) -> None:
