@@ -229,7 +229,7 @@ def _failures(
 
 
 def is_partial_of(path: Path, identity: str | None) -> bool:
-    """Return whether ``path`` is a partial file of this study, or of any; a fuller one may take the place of its own."""
+    """Return whether ``path`` is a partial file of this study, whose place a fuller one may take; None: of any."""
     try:
         if not is_ours(path):
             return False

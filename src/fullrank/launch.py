@@ -5,11 +5,11 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from tempfile import TemporaryFile
+from typing import IO, Self
 
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
@@ -19,7 +19,7 @@ from fullrank.parent import end_with
 from fullrank.system import write_all
 
 EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
-"""Names a file for root's exit code: mpiexec's own is not to be trusted."""
+"""What the file for root's exit code begins with, and its path: mpiexec's own code is not to be trusted."""
 TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
 """Set if standard error ends on a terminal although root sees a pipe."""
 
@@ -116,10 +116,7 @@ def run_under_mpiexec(
     None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
     """
     mpiexec, vendor = find_mpiexec()
-    handle, name = tempfile.mkstemp(prefix="fullrank-exit-")
-    os.close(handle)
-    told = Path(name)
-    environment = mpi_environment(vendor) | {EXIT_CODE_VARIABLE: name}
+    environment = mpi_environment(vendor)
     if stop_at is not None:
         environment[STOP_AT_VARIABLE] = repr(stop_at)
     if sys.stderr.isatty():
@@ -127,10 +124,10 @@ def run_under_mpiexec(
         if n_columns := os.get_terminal_size(2).columns:  # a serial console knows of none
             environment["COLUMNS"] = str(n_columns)
     command = [str(mpiexec), "-n", str(n_ranks), sys.executable, "-m", "fullrank", *arguments]
-    try:
+    with _ToldCode() as told:
         with subprocess.Popen(
             command,
-            env=environment,
+            env=environment | {EXIT_CODE_VARIABLE: told.name},
             stdin=subprocess.DEVNULL,
             stderr=None if hear is None else subprocess.STDOUT,
             stdout=subprocess.PIPE,  # which can always be written: an mpiexec that cannot write ends its ranks
@@ -147,14 +144,37 @@ def run_under_mpiexec(
                 passing.join(_LAST_OUTPUT_SECONDS)
                 for number, handler in before.items():
                     signal.signal(number, handler)
-        text = told.read_text()
-        if asked_to_stop and not text:  # before the ranks listened, the signal ended them
-            raise Stopped("stopped before root could tell how far it was; run the same command to go on")
-        if passing.error is not None:
-            raise passing.error
-        return int(text) if text else None
-    finally:
-        told.unlink()
+        code = told.code()
+    if asked_to_stop and code is None:  # before the ranks listened, the signal ended them
+        raise Stopped("stopped before root could tell how far it was; run the same command to go on")
+    if passing.error is not None:
+        raise passing.error
+    return code
+
+
+class _ToldCode:
+    """A file for root's exit code. It has no name, so that no kill leaves it behind: root opens it as this process's.
+
+    What it begins with tells it from a file that a process of the same number on another host has open.
+    """
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile(buffering=0)  # noqa: SIM115  # lives as long as this object
+        mark = os.urandom(8).hex()
+        self._file.write(mark.encode())
+        self.name = f"{mark}:/proc/{os.getpid()}/fd/{self._file.fileno()}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def code(self) -> int | None:
+        """Return what root has told; None if nothing."""
+        self._file.seek(self.name.index(":"))
+        line = self._file.readline()
+        return int(line) if line else None
 
 
 class _Passing(Helper):
@@ -201,10 +221,13 @@ def exit_code_teller() -> Callable[[int], None]:
 
     To be called before user code can change the environment.
     """
-    name = os.environ.get(EXIT_CODE_VARIABLE)
+    mark, _, path = os.environ.get(EXIT_CODE_VARIABLE, "").partition(":")
 
     def tell(code: int) -> None:
-        if name and Path(name).exists():
-            Path(name).write_text(str(code))
+        with suppress(OSError):  # it is on another host, or gone
+            if Path(path).is_file():
+                with Path(path).open("r+b", buffering=0) as file:
+                    if file.read(len(mark)) == mark.encode():
+                        file.write(b"%d\n" % code)
 
     return tell

@@ -3,8 +3,8 @@
 ``python tests/fuzz/fuzz.py [--seconds S | --inputs N | --only N] [--seed K] [--target NAME] [--way WAY] [--json]``. Two
 ways: samples that are changed blindly, and, where atheris is installed, inputs guided by the code that they reach. An
 input that is answered by anything but a FullrankError is a traceback, one that takes more than five seconds a hang, and
-a touch is whatever `Watch` notes. Inputs that do any of it are kept in ``.fuzz``. Exit code 1 if there is one, or a target
-that was fed nothing.
+a touch is whatever `Watch` notes. Inputs that do any of it are kept in ``.fuzz``. Exit code 1 if there is one, or
+a target that was fed nothing.
 """
 
 import argparse
