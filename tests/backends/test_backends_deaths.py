@@ -6,6 +6,9 @@ import signal
 import pytest
 from backend_studies import Make, only_processes
 
+from fullrank.backends.cells import create_cells
+from fullrank.backends.processes import _Child
+
 
 @only_processes
 @pytest.mark.parametrize(
@@ -94,3 +97,20 @@ def test_an_item_that_asks_for_input_fails(study_of: Make) -> None:
     study = study_of("return float(input())", n_items=1)
     study.run()
     assert study.failures()[0][1]["exception"].startswith("EOFError")
+
+
+@only_processes
+@pytest.mark.parametrize("was_sent_its_job", [True, False])
+def test_a_worker_whose_parent_was_killed_before_the_start_leaves_without_a_traceback(
+    study_of: Make, was_sent_its_job: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cells = create_cells()
+    worker = _Child(study_of("return i").job, 0, cells=cells, finished=None)
+    os.close(cells)
+    os.close(worker.answers.readable)
+    if was_sent_its_job:
+        worker.send_job()
+    assert worker.process.stdin is not None
+    worker.process.stdin.close()
+    worker.process.wait(30)
+    assert "".join(capfd.readouterr()) == ""

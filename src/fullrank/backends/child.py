@@ -39,13 +39,18 @@ def _be_worker() -> int:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_PARENT)
     counter, answers = ProcessCounter(int(sys.argv[1])), int(sys.argv[2])
-    job, number, finished = pickle.load(sys.stdin.buffer)
+    try:
+        job, number, finished = pickle.load(sys.stdin.buffer)
+    except (EOFError, pickle.UnpicklingError):  # the parent was killed before it had sent it
+        return os.EX_OK
     try:
         _work(job, number, counter=counter, finished=finished, answers=answers)
     except BaseException as error:
         try:
             counter.stop()
             tell_error(answers, error)
+        except BrokenPipeError:  # the parent was killed, and nobody else wants to know
+            return os.EX_OK
         except OSError:  # user code has closed what leads to the others: its log has to do
             traceback.print_exc()
         return error.exit_code if isinstance(error, FullrankError) else 70
