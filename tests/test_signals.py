@@ -222,6 +222,16 @@ def f(x):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("then", ["raise", "raise ValueError('late')"])
+def test_traceback_of_an_item_over_its_time_limit_ends_in_the_users_code(project: Project, then: str) -> None:
+    code = f"def f(x):\n    try:\n        while x == 3: pass\n    except BaseException:\n        {then}\n    return x\n"
+    project.write(code, tail="[run]\nitem_time_limit_seconds = 0.2").run("-b", "serial", expect=3)
+    (text,) = project.read("failures/traceback")
+    frames = [line for line in text.splitlines() if line.startswith('  File "')]
+    assert {frame.split('"')[1] for frame in frames} == {str(project.folder / "sim.py")}
+    assert "while x == 3: pass" in text
+
+
 @pytest.mark.parametrize("backend", LOCAL)
 def test_item_in_c_code_is_timed_out_when_it_returns(project: Project, backend: str) -> None:
     project.write(IN_C_CODE, tail="[run]\nitem_time_limit_seconds = 0.2")

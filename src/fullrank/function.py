@@ -19,6 +19,8 @@ from fullrank.errors import FunctionError, beginning, without_middle
 
 MAX_TRACEBACK_LINES = 100
 MAX_LINE_CHARACTERS = 500
+_INTERRUPTING = str(Path(__file__).with_name("interrupt.py"))
+"""Where an item is interrupted that is over its time limit: no place in what the user called."""
 Function = Callable[..., Any]
 POSITIONAL, KEYWORD, ANY_KEYWORD = "positional", "keyword", "any keyword"
 
@@ -282,7 +284,12 @@ def users_traceback(error: BaseException) -> str:
 
     trace = from_users_code(error.__traceback__)
     try:
-        lines = "".join(traceback.format_exception(type(error), error, trace)).splitlines()
+        told: traceback.TracebackException | None
+        told = first = traceback.TracebackException(type(error), error, trace)
+        while told is not None:
+            told.stack[:] = [frame for frame in told.stack if frame.filename != _INTERRUPTING]
+            told = told.__cause__ or told.__context__
+        lines = "".join(first.format()).splitlines()
     except BaseException:  # the user's own __str__ may raise anything
         return f"{type(error).__name__} (its text cannot be shown)\n"
     lines = without_middle(lines, MAX_TRACEBACK_LINES)
