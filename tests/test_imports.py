@@ -29,6 +29,7 @@ LAYERS = [
     "store",
     "syntax codebase identity owner lock provenance metrics",
     "silence progress monitor workfolder room",
+    "versions",
     "report outside slow_import study example",
     "implied skeleton asking named",
     "compare",

@@ -26,14 +26,20 @@ _BOOLS = np.array(["false", "true"])
 def column_names(file: ResultFile) -> list[str]:
     """Return the table's columns: replicate and parameters, results, ``status``, ``item_seconds`` and ``item``.
 
+    Before ``item`` stands ``code_version`` if there was more than one version of the code.
+
     Raises:
         UsageError: they are too many, or two would have one name.
     """
     before = [*(name for name in file.dims if name == "replicate"), *file.axis_names]
-    after = ["status", "item_seconds", "item"]
+    after = ["status", "item_seconds", *["code_version"] * _has_versions(file), "item"]
     check_columns(file.path, {entry.name: entry.shape for entry in file.fields}, others=[*before, *after])
     results = [name for entry in file.fields for name in element_names(entry.name, entry.shape)]
     return [*before, *results, *after]
+
+
+def _has_versions(file: ResultFile) -> bool:
+    return len(file.versions) > 1
 
 
 def csv_blocks(file: ResultFile, *, with_missing: bool) -> Iterator[list[str]]:
@@ -48,7 +54,7 @@ def csv_blocks(file: ResultFile, *, with_missing: bool) -> Iterator[list[str]]:
     for block in file.blocks(max(1, min(block_size(file), N_CELLS // len(names)))):
         kept = np.ones(len(block.status), bool) if with_missing else block.status != Status.MISSING
         if kept.any():
-            rows = zip(*_columns(file, block), strict=True)
+            rows = zip(*_columns(file, block, with_version="code_version" in names), strict=True)
             yield [_line(row) for row in compress(rows, kept.tolist())]
 
 
@@ -63,7 +69,7 @@ def _quoted(text: str) -> str:
     return written.getvalue().removesuffix(",\r\n")
 
 
-def _columns(file: ResultFile, block: Block) -> Iterator[list[str]]:
+def _columns(file: ResultFile, block: Block, *, with_version: bool) -> Iterator[list[str]]:
     indices = np.arange(block.start, block.start + len(block.status))
     places = dict(zip(file.dims, np.unravel_index(indices, file.shape), strict=True))
     if "replicate" in places:
@@ -73,7 +79,10 @@ def _columns(file: ResultFile, block: Block) -> Iterator[list[str]]:
     for entry in file.fields:
         yield from _result_columns(block, entry)
     yield [_ENDS.get(code, str(code)) for code in block.status.tolist()]
-    yield _with_gaps(_spelled(block.seconds), block.status != Status.MISSING)
+    has_end = block.status != Status.MISSING
+    yield _with_gaps(_spelled(block.seconds), has_end)
+    if with_version:
+        yield _with_gaps(_spelled(block.code_version), has_end & (block.code_version >= 0))
     yield _spelled(indices)
 
 

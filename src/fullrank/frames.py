@@ -45,7 +45,8 @@ def to_pandas(result: "Result") -> "pandas.DataFrame":
         raise _not_installed("pandas", "pandas") from error
     places = _places(result)
     shapes = {name: result.item_shape(name) for name in result.names}
-    check_columns(result.path, shapes, others=[*places, "status", "item_seconds"])
+    after = ["status", "item_seconds", *["code_version"] * bool(result.code_versions)]
+    check_columns(result.path, shapes, others=[*places, *after])
     status = result.status.ravel()
     columns: dict[str, Any] = dict(places)
     for name in result.names:
@@ -56,6 +57,9 @@ def to_pandas(result: "Result") -> "pandas.DataFrame":
     words = [word.name.lower() for word in Status]
     columns["status"] = pandas.Categorical.from_codes(status, words)
     columns["item_seconds"] = result.item_seconds.ravel()
+    if "code_version" in after:
+        versions = result.code_version.ravel()
+        columns["code_version"] = _with_gaps(versions, versions >= 0)
     return pandas.DataFrame(columns, index=pandas.RangeIndex(result.n_items, name="item"))
 
 

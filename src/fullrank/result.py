@@ -15,6 +15,7 @@ from fullrank.files import nearest
 from fullrank.schema import Failure, Field
 from fullrank.status import Status
 from fullrank.store import FileAxis, ResultFile
+from fullrank.versions import CodeVersion, versions_of
 
 if TYPE_CHECKING:
     import pandas
@@ -192,6 +193,16 @@ class Result:
     def item_seconds(self) -> NDArray[np.float32]:
         """Duration of each item in s, shape S; NaN where missing."""
         return self._open.array("item_seconds")
+
+    @property
+    def code_version(self) -> NDArray[np.int16]:
+        """Version of the code that made each item, shape S: 0 is the first; -1 where missing."""
+        return self._open.array("code_version")
+
+    @property
+    def code_versions(self) -> tuple[CodeVersion, ...]:
+        """What each version of the code made, and in what it differs from the one before; () if there is one alone."""
+        return versions_of(self._open)
 
     def parameters(self, index: int) -> dict[str, Value]:
         """Return an item's parameters by name; IndexError outside 0 … n_items - 1."""

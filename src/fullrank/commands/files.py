@@ -82,24 +82,30 @@ def verify(arguments: Namespace, _crew: Any) -> int:
     from dataclasses import asdict
 
     from fullrank.report.layout import counted
-    from fullrank.store import examine
+    from fullrank.report.words_of_versions import versions_in_a_line
+    from fullrank.store import ResultFile, examine
+    from fullrank.versions import versions_of
 
     code, shown = 0, []
     for path in arguments.files:
         try:
             summary, contents = examine(path)
+            with ResultFile(path) as file:
+                versions = versions_of(file)
         except OutputError as error:
             code = error.exit_code
             shown.append({"file": str(path), "error": str(error)})
             if not arguments.json:
                 tell(f"fullrank: error: {error}\n")
             continue
-        shown.append({"file": str(path)} | asdict(summary) | asdict(contents))
+        made = {"versions": [asdict(version) for version in versions]}
+        shown.append({"file": str(path)} | asdict(summary) | asdict(contents) | made)
         if not arguments.json:
+            by = f"  {line}\n" if (line := versions_in_a_line(versions)) else ""
             whole = "complete" if summary.complete else f"partial: {counted(summary.n_missing, 'item')} missing"
             sys.stdout.write(
                 f"{path}: {whole}, true to its digests; {summary.n_ok:,} of {summary.n_items:,} items ok\n"
-                f"  results_sha256 {summary.results_sha256}\n  {_in_words(contents)}\n"
+                f"  results_sha256 {summary.results_sha256}\n{by}  {_in_words(contents)}\n"
             )
     if arguments.json:
         sys.stdout.write(json.dumps(shown) + "\n")

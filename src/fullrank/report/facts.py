@@ -7,6 +7,7 @@ from typing import Any
 
 from fullrank.metrics import Account, Work
 from fullrank.schema import AttemptRow, WorkerRow
+from fullrank.versions import CodeVersion
 
 Value = int | float | str | bool
 
@@ -142,6 +143,8 @@ class Report:
     """How often each type of exception, or other reason, occurs among those the file describes."""
     settings: tuple[str, ...] = ()
     """``KEY=VALUE`` that the command line had set of the config."""
+    versions: tuple[CodeVersion, ...] = ()
+    """What each version of the code made; none if there was one alone."""
 
     @property
     def n_without_result(self) -> int:

@@ -27,6 +27,7 @@ from fullrank.report.figures import Tally
 from fullrank.schema import AttemptRow, Block, Failure, WorkerRow
 from fullrank.status import Status
 from fullrank.store import FileAxis, ResultFile, block_size
+from fullrank.versions import VersionScan
 
 N_SLOWEST = 5
 N_FAILURES = 10
@@ -82,6 +83,7 @@ def report(path: Path) -> Report:
             slowest=scan.slowest(file),
             failures=tuple(_failed(failure, config_path, settings) for failure in failures[:N_FAILURES]),
             settings=settings,
+            versions=scan.versions.found(),
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )
 
@@ -165,12 +167,14 @@ class _Scan:
         self._shortest = inf
         self._slowest: list[tuple[float, int, int]] = []
         self._tallies = [Tally(field) for field in file.fields]
+        self.versions = VersionScan(file.versions)
         self.longest_of_attempt = 0.0
 
     def add(self, block: Block) -> None:
         for status in Status:
             self._counts[status] += int(np.count_nonzero(block.status == status))
         self._add_durations(block)
+        self.versions.add(block.start, block.status, block.code_version)
         for tally in self._tallies:
             tally.add(block)
 

@@ -29,6 +29,7 @@ from fullrank.report.layout import (
 )
 from fullrank.report.words_of_account import account_section
 from fullrank.report.words_of_time import time_section, workers_section
+from fullrank.report.words_of_versions import versions_section
 
 N_HOSTS_LISTED = 4
 SHORT_SECONDS = 1.0
@@ -52,13 +53,14 @@ def text(found: Report, *, width: int = 100) -> str:
 def sections(found: Report, *, width: int = 100) -> Iterator[Iterator[str]]:
     """Yield the parts of the text, each as its lines; control characters are still in them."""
     times = (time_section, account_section, workers_section)
-    for section in (_heading, _facts, _results, _attempts, *times, _slowest, _failures):
+    for section in (_heading, _facts, _results, versions_section, _attempts, *times, _slowest, _failures):
         yield section(found, width)
 
 
 def brief(found: Report, *, width: int = 100) -> str:
     """Spell what came out and in what time: the end of a run. It ends with a line feed."""
-    parts = ["\n".join(map(printable, section(found, width))) for section in (_heading, _results, _in_time, _failures)]
+    told = (_heading, _results, versions_section, _in_time, _failures)
+    parts = ["\n".join(map(printable, section(found, width))) for section in told]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
