@@ -39,7 +39,7 @@ LAYERS = [
     "result frames export",
     "choices console",
     "ending growth",
-    "restore",
+    "restore since",
     "standing leftovers earlier there",
     "driver partial launch",
     "preview single selftest",

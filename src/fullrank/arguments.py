@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="look again and again until the run ends (every %(const)g s)",
     )
-    status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 3 or 75")
+    status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 2, 3 or 75")
     report = _command(
         subparsers,
         "report",

@@ -2,12 +2,14 @@
 
 import shlex
 import time
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fullrank.config import load
-from fullrank.errors import OutputError
+from fullrank.config import Config, load
+from fullrank.errors import ConfigError, OutputError, StorageError, StudyChanged
+from fullrank.identity import Identity
 from fullrank.lock import holder_of
 from fullrank.metrics import spelled_range, spelled_seconds
 from fullrank.outside import Pace, RunningItem, pace, running_items, size_bytes
@@ -16,9 +18,11 @@ from fullrank.report.layout import counted, table
 from fullrank.restore import fingerprint
 from fullrank.room import spelled_bytes
 from fullrank.silence import silent_workers
+from fullrank.since import Since, since
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
 from fullrank.survey import Survey
+from fullrank.versions import versions_of
 from fullrank.workfolder import (
     REASON_ALL_FAILED,
     REASON_COMPLETE,
@@ -30,7 +34,8 @@ from fullrank.workfolder import (
 )
 
 COMPLETE, RUNNING, STOPPED, NOT_STARTED = "complete", "running", "stopped", "not started"
-_EXIT_CODES = {COMPLETE: 0, RUNNING: 75, STOPPED: 75, NOT_STARTED: 75}
+GROWN, CHANGED = "grown", "changed"
+_EXIT_CODES = {COMPLETE: 0, RUNNING: 75, STOPPED: 75, NOT_STARTED: 75, GROWN: 75, CHANGED: 75}
 N_RUNNING_LISTED = 8
 _GOES_ON = "the same command goes on"
 _ENDS = {
@@ -54,7 +59,7 @@ class Standing:
     output: str
     """Absolute path of the result, whether it is there or not."""
     state: str
-    """complete, running, stopped or not started."""
+    """complete, running, stopped or not started; grown or changed if that has become of a study with a result."""
     n_items: int | None
     """None if nothing tells."""
     n_ok: int
@@ -75,6 +80,10 @@ class Standing:
     """Items that ended in the last minute, as somebody saw who watches; None if nobody does."""
     size_bytes: int = 0
     """What the study takes on the disk: result, partial result and work folder."""
+    since: Since = field(default_factory=Since)
+    """What became of the study since; nothing where no config tells, or it is running."""
+    items_by_version: dict[int, int] = field(default_factory=dict)
+    """How many finished items each version of the code made, if there was more than one."""
 
     @property
     def n_finished(self) -> int:
@@ -82,13 +91,21 @@ class Standing:
         return self.n_ok + self.n_failed
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the same run command would be, for the study has changed and results of the old one are there."""
+        return self.since.is_refused and self.n_ok > 0
+
+    @property
     def exit_code(self) -> int:
-        """0 every item done; 3 complete with failed items; 75 the same run command goes on."""
+        """0 every item done; 2 the run command is refused; 3 complete with failed items; 75 it goes on."""
+        if self.is_refused:
+            return StudyChanged.exit_code
         return 3 if self.state == COMPLETE and self.n_failed else _EXIT_CODES[self.state]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data."""
         known = asdict(self)
+        known["since"]["is_refused"] = self.is_refused
         if self.pace is not None:
             known["pace"]["items_per_second"] = self.pace.items_per_second
         return known
@@ -99,7 +116,9 @@ class Standing:
         silent = "".join(f"\n{sentence}" for sentence in self.silent)
         death = f"\nthe last attempt ended early: {self.death}" if self.death else ""
         end = self._end_in_words() if self.reason and not death else ""
-        return f"{self.state}{by}: {self._counted()}\n{self.output}{self._size()}{self._running()}{end}{death}{silent}"
+        head = f"{self.state}{by}: {self._counted()}{self._versions()}\n{self.output}{self._size()}"
+        new = f"\n{self.since.text(n_ok=self.n_ok, n_failed=self.n_failed)}" if self.since.changes else ""
+        return f"{head}{self._running()}{end}{death}{silent}{new}"
 
     def line(self) -> str:
         """Return one line for a batch log."""
@@ -109,6 +128,10 @@ class Standing:
         total = "?" if self.n_items is None else f"{self.n_items:,}"
         share = f" ({self.n_finished / self.n_items:.0%})" if self.n_items else ""
         return f"{self.n_finished:,} of {total} items are finished{share}, {self.n_failed:,} of them failed"
+
+    def _versions(self) -> str:
+        each = [f"{counted(n, 'item')} by version {version}" for version, n in self.items_by_version.items()]
+        return f"\nmade by {len(each)} versions of the code: {', '.join(each)}" if each else ""
 
     def _size(self) -> str:
         return f"\n{spelled_bytes(self.size_bytes)} on the disk" if self.size_bytes else ""
@@ -136,6 +159,8 @@ class Standing:
 
     def _end_in_words(self) -> str:
         words = _ENDS.get(self.reason, _ANOTHER_END).replace("STUDY", shlex.quote(self.output))
+        if self.since.changes:  # which says what to do next
+            words = words.partition(";")[0]
         return f"\nthe last attempt {words}"
 
 
@@ -169,12 +194,14 @@ def standing(study: Path, output: Path | None = None) -> Standing:
 
 def _standing(study: Path, folder: WorkFolder) -> Standing:
     result = folder.output
-    n_items = load(study, folder.settings()).sweep.n_items if study.suffix == ".toml" else None
+    config = load(study, folder.settings()) if study.suffix == ".toml" else None
+    n_items = config.sweep.n_items if config is not None else None
     identity = folder.identity()
     if identity is not None and not _is_left_over(folder, identity):
-        return _from_journals(folder, n_items)
+        found = _from_journals(folder, n_items)
+        return found if found.holder else replace(found, since=_became(config, identity))
     if result.exists():
-        return _from_file(result)
+        return _from_file(result, study if config is not None else None)
     return Standing(str(result), NOT_STARTED, n_items, 0, 0)
 
 
@@ -189,13 +216,35 @@ def _is_left_over(folder: WorkFolder, identity: str) -> bool:
         return is_whole and not folder.continues(fingerprint(file))
 
 
-def _from_file(result: Path) -> Standing:
+def _became(config: Config | None, identity: str) -> Since:
+    """Return what became of a study; nothing where no config tells, or nothing of ours tells what it was."""
+    with suppress(StorageError):
+        if config is not None:
+            return since(config, Identity.from_json(identity))
+    return Since()
+
+
+def _from_file(result: Path, study: Path | None) -> Standing:
+    """Return what a result tells, and what the config says that it is of, if there is one."""
     if not is_ours(result):
         raise OutputError(f"{result}: is no result of fullrank")
     with ResultFile(result) as file:
-        summary = file.summary
+        summary, identity, made = file.summary, file.identity, versions_of(file)
+        settings = str(file.provenance().get("settings", ""))
+    config = None
+    with suppress(ConfigError, ValueError):  # keys of its command line that the config does not have any more
+        config = load(study, shlex.split(settings)) if study is not None else None
+    found, n_items = _became(config, identity), summary.n_items
     state = COMPLETE if summary.complete else STOPPED
-    return Standing(str(result), state, summary.n_items, summary.n_ok, summary.n_failed)
+    if config is not None and found.is_grown:
+        n_items = config.sweep.n_items
+    if summary.complete and found.changes:
+        state = GROWN if found.is_grown else CHANGED
+    by_version = {version.version: version.n_items for version in made if version.n_items}
+    by_version = by_version if len(by_version) > 1 else {}
+    return Standing(
+        str(result), state, n_items, summary.n_ok, summary.n_failed, since=found, items_by_version=by_version
+    )
 
 
 def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
@@ -207,8 +256,11 @@ def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
         n_items = max(told, default=None)  # it may have grown
     holder = holder_of(folder.path)
     known = str(folder.output), RUNNING if holder else STOPPED, n_items, survey.n_ok, survey.n_failed
+    made = survey.items_by_version()
+    by_version = made if len(made) > 1 else {}
     if not holder:
-        return Standing(*known, death=folder.last_death(), reason=folder.last_reason())
+        death, reason = folder.last_death(), folder.last_reason()
+        return Standing(*known, death=death, reason=reason, items_by_version=by_version)
     now = time.time()
     return Standing(
         *known,
@@ -216,4 +268,5 @@ def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
         silent=tuple(silent_workers(folder.path, folder.next_attempt() - 1, now=now)),
         running=running_items(folder, survey, now=now),
         pace=pace(folder, survey, n_items, now=now),
+        items_by_version=by_version,
     )

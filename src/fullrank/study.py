@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,19 +101,25 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
             setup_parameters = parameters_of(setup.load(), setup.written)
     _check_call(config, function, parameters, setup_parameters)
     _check_setup(config, setup_parameters)
-    code = _code(config, function)
-    identity = _identity(config, {name: source.digest for name, source in code.items()})
+    code = code_of(config, _loaded_from)
+    identity = identity_of(config, code)
     return Study(config, function, parameters, setup, setup_parameters, tuple(code.values()), identity)
 
 
 def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
+    workload, folders = config.workload, folders_of(config)
+    function = FunctionSource(workload.function, folders)
+    return function, FunctionSource(workload.setup, folders) if workload.setup is not None else None
+
+
+def folders_of(config: Config) -> tuple[str, ...]:
+    """Return the folders that come first on the search path of the user's modules."""
     workload = config.workload
     folders = [str(workload.folder)]
     for file in (workload.file, workload.setup_file):
         if file is not None and str(file.parent) not in folders:
             folders.append(str(file.parent))
-    function = FunctionSource(workload.function, tuple(folders))
-    return function, FunctionSource(workload.setup, tuple(folders)) if workload.setup is not None else None
+    return tuple(folders)
 
 
 def _check_call(
@@ -148,7 +154,11 @@ def _check_setup(config: Config, parameters: tuple[Parameter, ...]) -> None:
             )
 
 
-def _identity(config: Config, code: dict[str, str]) -> Identity:
+def identity_of(config: Config, code: Mapping[str, SourceFile]) -> Identity:
+    """Return what makes a study this study: its config, and the code that :func:`code_of` returns.
+
+    Raises ConfigError for a file of constants that cannot be read.
+    """
     workload = config.workload
     return Identity(
         function=workload.function,
@@ -157,25 +167,32 @@ def _identity(config: Config, code: dict[str, str]) -> Identity:
         constants=workload.constants,
         seed=workload.seed,
         results=config.results.names,
-        code=code,
+        code={name: source.digest for name, source in code.items()},
     )
 
 
-def _code(config: Config, function: FunctionSource) -> dict[str, SourceFile]:
-    """Return the files of the function, its neighbours, and ``setup``'s."""
+def _loaded_from(module: str) -> str | None:
+    return getattr(sys.modules.get(module), "__file__", None)
+
+
+def code_of(config: Config, file_of: Callable[[str], str | None]) -> dict[str, SourceFile]:
+    """Return the files of the function, its neighbours, and ``setup``'s, by name.
+
+    ``file_of`` tells the file of a module that is called by its name. Raises FunctionError for a file that cannot be
+    read.
+    """
     workload = config.workload
     found: dict[str, SourceFile] = {}
     for written, file in ((workload.function, workload.file), (workload.setup, workload.setup_file)):
         if written is None:
             continue
         if file is None:
-            module = sys.modules.get(written.rpartition(":")[0])
-            path = getattr(module, "__file__", None)
+            path = file_of(written.rpartition(":")[0])
             if path is None or not path.endswith(".py"):
                 continue
             found |= sources(Path(path), _roots_of_module(Path(path), written, config))
         else:
-            found |= sources(file, [Path(folder) for folder in function.folders])
+            found |= sources(file, [Path(folder) for folder in folders_of(config)])
     return found
 
 

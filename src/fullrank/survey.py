@@ -64,6 +64,8 @@ class JournalInfo:
     header: dict[str, Any] = field(default_factory=dict)
     account: dict[str, Any] | None = None
     n_items: int = 0
+    n_done_again: int = 0
+    """Those of them that do not count: failures whose items are done again."""
 
     def share_texts(self) -> None:
         """Keep equal texts once: a hundred thousand workers name the same things, on few hosts."""
@@ -133,6 +135,15 @@ class Survey:
         """Number of records of items that ended, with or without a result."""
         return self.n_ok + self.n_failed
 
+    def items_by_version(self) -> dict[int, int]:
+        """Return how many of the finished items each version of the code made; -1 where a journal does not tell."""
+        found: dict[int, int] = {}
+        for info in self.journals:
+            n_items, version = info.n_items - info.n_done_again, int(info.header["code_version"])
+            if n_items:
+                found[version] = found.get(version, 0) + n_items
+        return dict(sorted(found.items()))
+
     def add_journal(self, path: Path, *, finished: bytearray | None = None, order: Order | None = None) -> None:
         """Count the items of one journal, and mark them in the bitmap ``finished`` of visiting positions.
 
@@ -151,6 +162,7 @@ class Survey:
                 continue
             if frame.kind == Kind.FAILURES and info.header["attempt"] <= self.retried:
                 info.n_items += frame.n_rows
+                info.n_done_again += frame.n_rows
                 continue
             self._add_frame(frame, info)
             if finished is not None and order is not None and frame.kind in (Kind.VALUES, Kind.FAILURES):

@@ -1,0 +1,127 @@
+"""Status of a study that has grown or changed since its results: what the run command would say, said before."""
+
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+from studies import Project
+
+from fullrank.cli import main
+
+CODE = "def f(x): return x / 7\n"
+OTHER = "def f(x): return x / 8\n"
+FAILS = "def f(x): return 1 / (x - 3)\n"
+
+
+@pytest.fixture(autouse=True)
+def _in_the_folder(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+
+
+def status(*options: str) -> tuple[int, str]:
+    """Exit code and standard output of ``fullrank status study.toml --exit-code``."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(["status", "study.toml", "--exit-code", *options])
+    assert not err.getvalue()
+    return code, out.getvalue()
+
+
+def test_a_study_that_grew_since_its_result_is_not_complete(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    project.write(CODE, grid="x = { range = 10 }")
+    code, said = status()
+    assert code == 75
+    assert said.startswith("grown: 4 of 10 items are finished (40%)")
+    assert "the same command keeps what is there and computes the new items:" in said
+    assert "sweep.grid.x: 0 … 3 in steps of 1 → 0 … 9 in steps of 1" in said
+    project.run("-b", "serial")
+    assert status()[0] == 0
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", 2)], ids=["complete", "half-way"])
+def test_a_study_whose_code_changed_is_told_what_the_run_would_say(project: Project, limit: tuple[object, ...]) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial", *limit)
+    project.write(OTHER, grid="x = { range = 4 }")
+    code, said = status()
+    refused = project.run("-b", "serial", expect=2).stderr
+    assert code == 2
+    assert "the same command is refused:\n  code of sim.py changed" in said
+    assert "goes on" not in said
+    for option in ("--accept-change", "--fresh"):
+        assert option in said
+        assert option in refused
+    project.run("-b", "serial", "--accept-change")
+    assert status()[0] == 0
+
+
+def test_a_change_that_moves_items_has_one_way_out(project: Project) -> None:
+    project.write(CODE, grid="x = [1, 2, 3]").run("-b", "serial")
+    project.write(CODE, grid="x = [3, 2, 1]")
+    code, said = status()
+    assert code == 2
+    assert "cannot be kept: the values that axis x had are no longer its first ones" in said
+    assert "--accept-change" not in said
+    assert "--fresh" in said
+
+
+def test_a_mended_function_is_offered_its_failed_items(project: Project) -> None:
+    project.write(FAILS, grid="x = { range = 6 }").run("-b", "serial", expect=3)
+    assert status()[0] == 3
+    project.write(CODE, grid="x = { range = 6 }")
+    assert "--retry-failed does failed items again" in status()[1]
+
+
+def test_a_changed_study_without_any_result_starts_anew_as_it_is(project: Project) -> None:
+    project.write("def f(x): return 1 / 0\n", grid="x = { range = 3 }").run("-b", "serial", expect=3)
+    project.write(CODE, grid="x = { range = 3 }")
+    code, said = status()
+    assert code == 75
+    assert "the same command starts anew" in said
+    project.run("-b", "serial")
+
+
+def test_status_as_json_says_whether_the_run_is_refused_and_why(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    assert json.loads(status("--json")[1])["since"]["changes"] == []
+    project.write(OTHER, grid="x = { range = 4 }")
+    found = json.loads(status("--json")[1])
+    assert found["state"] == "changed"
+    assert found["since"]["is_refused"]
+    assert found["since"]["changes"][0].startswith("code of sim.py changed")
+
+
+def test_comments_and_options_of_the_run_are_no_change(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    project.write(CODE + "# a comment\n", grid="x = { range = 4 }", tail='[run]\nschedule = "static"')
+    assert status()[0] == 0
+
+
+def test_what_the_command_line_had_set_still_holds(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial", "--set", "sweep.grid.x.range=3")
+    assert status()[0] == 0
+
+
+def test_a_function_that_is_called_by_its_modules_name_is_not_imported(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 3 }", function="sim:f").run("-b", "serial")
+    assert status()[0] == 0
+    project.write(f"open('imported', 'w')\n{OTHER}", grid="x = { range = 3 }", function="sim:f")
+    code, said = status()
+    assert code == 2
+    assert "code of sim.py changed" in said
+    assert not (project.folder / "imported").exists()
+
+
+def test_of_code_that_is_gone_nothing_is_said(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 3 }").run("-b", "serial")
+    (project.folder / "sim.py").write_text("def f(x:\n")
+    assert status()[0] == 0
+
+
+def test_status_tells_how_many_items_each_version_made(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 10 }").run("-b", "serial", "--limit", 4)
+    project.write(OTHER, grid="x = { range = 10 }").run("-b", "serial", "--accept-change", "--limit", 7)
+    assert "made by 2 versions of the code: 4 items by version 0, 3 items by version 1" in status()[1]
+    project.run("-b", "serial")
+    assert json.loads(status("--json")[1])["items_by_version"] == {"0": 4, "1": 6}
