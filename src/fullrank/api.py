@@ -11,8 +11,8 @@ from fullrank.errors import BackendError, FunctionError, UsageError
 from fullrank.launcher import Launched, launcher_from
 
 if TYPE_CHECKING:
-    from fullrank.calling import Call
     from fullrank.crew import Crew
+    from fullrank.request import Request
     from fullrank.result import Result
 
 Axes = Mapping[str, Any]
@@ -94,12 +94,13 @@ def run(
 
     def conduct(crew: "Crew | None") -> Path:
         from fullrank import calling
+        from fullrank.commands.here import ask_for_here
 
-        call = _call(study, asked, options, output=output, is_rank=crew is not None)
-        _ask_for_here(call, crew)
-        if call.backend == "mpi" and crew is None:
-            return calling.conduct_on_ranks(call)
-        return calling.conduct(call, crew)
+        request, words = _request(study, asked, options, output=output, crew=crew)
+        ask_for_here(request.arguments, n_workers=request.n_workers, consent="here=True")
+        if request.backend == "mpi" and crew is None:
+            return calling.run_on_ranks(request, words)
+        return calling.run(request)
 
     if launched is None or backend not in (None, "mpi"):
         path: Path | None = conduct(None)
@@ -157,10 +158,13 @@ def _on_ranks(conduct: "Callable[[Crew], Path]", launched: Launched) -> Path | N
     return together(conduct)
 
 
-def _call(study: Any, asked: Mapping[str, Any], options: Mapping[str, Any], *, output: Any, is_rank: bool) -> "Call":
-    """Return the run that is asked for, in the words of the command line, which judges them."""
+def _request(
+    study: Any, asked: Mapping[str, Any], options: Mapping[str, Any], *, output: Any, crew: "Crew | None"
+) -> "tuple[Request, list[str]]":
+    """Return the run that is asked for, and the words of the command line, which judges them."""
+    from fullrank.account import system_seconds
     from fullrank.arguments import parser
-    from fullrank.calling import Call
+    from fullrank.request import Request
 
     goes_to = None if output is None else Path(output)
     config = _config(study, asked, goes_to)
@@ -172,9 +176,7 @@ def _call(study: Any, asked: Mapping[str, Any], options: Mapping[str, Any], *, o
             words += [option, str(value)]
     if goes_to is not None:
         words.append(f"--output={goes_to.absolute()}")
-    arguments = parser().parse_args(words)
-    backend = arguments.backend or ("mpi" if is_rank else "processes")
-    return Call(config, words, arguments, backend)
+    return Request(config, parser().parse_args(words), crew, begun=system_seconds()), words
 
 
 def _config(study: Any, asked: Mapping[str, Any], output: Path | None) -> Any:
@@ -198,9 +200,3 @@ def _config(study: Any, asked: Mapping[str, Any], output: Path | None) -> Any:
             f"expected the path of a config or a function, got an object of type {type(study).__name__}"
         ) from None
     return load(path)
-
-
-def _ask_for_here(call: "Call", crew: "Crew | None") -> None:
-    from fullrank.commands.here import ask_for_here
-
-    ask_for_here(call.arguments, n_workers=call.n_workers(crew), consent="here=True")

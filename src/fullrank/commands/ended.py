@@ -1,0 +1,83 @@
+"""What came of ``fullrank run``: told on the terminal or as JSON, and the exit code."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from fullrank.console import tell
+from fullrank.errors import FailedItems, Stopped
+from fullrank.request import Request
+
+
+def ended(ending: Any, request: Request) -> int:
+    """Tell what came of the run, and return the exit code."""
+    arguments = request.arguments
+    code = _exit_code(ending, arguments.allow_failures)
+    if arguments.json:
+        sys.stdout.write(json.dumps(ending.to_dict() | {"exit_code": code}) + "\n")
+    _tell_ending(ending, request, as_json=arguments.json)
+    return code
+
+
+def _exit_code(ending: Any, n_allowed: int) -> int:
+    from fullrank.ending import End
+
+    if ending.end in (End.STOPPED, End.DIED):
+        return Stopped.exit_code
+    if ending.end is End.FAILURES or ending.summary.n_failed > n_allowed:
+        return FailedItems.exit_code
+    return 0
+
+
+def _tell_ending(ending: Any, request: Request, *, as_json: bool) -> None:
+    """Tell what came of the run: what is amiss on standard error, the rest where a person reads standard output."""
+    from fullrank.ending import End
+
+    if ending.end is End.STOPPED:
+        left = f"{ending.n_finished:,} of {ending.n_items:,} items are finished"
+        tell(f"fullrank: stopped; {left}, none is lost. Run the same command to go on\n")
+    elif ending.end is End.DIED:
+        from fullrank.conduct import died
+
+        tell(f"fullrank: error: {died(request, again='the same command goes on')}\n")
+    elif ending.end is End.FAILURES:
+        why = (
+            "stopped at the first failed item, as run.on_error asks; the same command goes on with the others:"
+            if request.config.run.on_error == "stop"
+            else "stopped, because too many items failed; mend the function or the study and run the same command "
+            "again. The first of them:"
+        )
+        tell(f"fullrank: error: {why}\n{ending.first_failure}\n")
+    elif as_json:
+        return
+    elif ending.end is End.ALREADY_COMPLETE:
+        failed = f", {ending.summary.n_failed:,} of them failed" if ending.summary.n_failed else ""
+        retry = "those alone with --retry-failed, all " if failed else ""
+        sys.stdout.write(
+            f"already complete: {ending.n_items:,} items{failed}; nothing to do. "
+            f"Compute again {retry}with --fresh, or into another file with -o\nResult: {ending.output}\n"
+        )
+    else:
+        _print_summary(ending)
+    if ending.end is End.LIMIT and not as_json:
+        sys.stdout.write(
+            f"{ending.n_finished:,} of {ending.n_items:,} items are finished; "
+            f"the same command without --limit keeps them and goes on\n"
+        )
+
+
+def _print_summary(ending: Any) -> None:
+    from fullrank.report import brief, report
+
+    sys.stdout.write(brief(report(ending.output)))
+    if ending.printed is not None:
+        sys.stdout.write(f"\nWhat the function printed: {ending.printed}")
+    sys.stdout.write(f"\nWhat ran where, and how well: fullrank report {shlex.quote(str(_shown(ending.output)))}")
+    sys.stdout.write(f"\nResult: {ending.output}\n")
+
+
+def _shown(path: Path) -> Path:
+    """Return ``path`` as short as it can be written here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

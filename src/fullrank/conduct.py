@@ -1,0 +1,89 @@
+"""A run that is asked for carried out: in and from this process, or by ranks that are started for it."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from fullrank import driver
+from fullrank.choices import Console
+from fullrank.crew import LocalCrew, LocalTeam
+from fullrank.ending import Ending
+from fullrank.errors import BackendError
+from fullrank.interrupt import interruptible
+from fullrank.launch import run_under_mpiexec
+from fullrank.provenance import collect, origin
+from fullrank.request import Request
+from fullrank.standing import standing
+from fullrank.study import Study
+
+_ONCE = ("--fresh", "--accept-change", "--retry-failed")
+"""What the first start of the ranks has done."""
+
+Say = Callable[[str], object]
+
+
+def conduct(
+    request: Request, study: Study, *, console: Console, warn: Say, command: Sequence[str], seed_cure: str
+) -> Ending:
+    """Run a study that is open; ``warn`` is told what makes its results doubtful.
+
+    ``command`` goes into the file; ``seed_cure`` says how the caller gives a seed.
+    """
+    if request.backend == "interpreters":
+        with interruptible():
+            check_interpreters(study)
+    crew = request.crew
+    if crew is None:
+        crew = LocalCrew(LocalTeam(importlib.import_module(f"fullrank.backends.{request.backend}").run))
+    mpi_library = importlib.import_module("fullrank.backends.mpi").library() if request.backend == "mpi" else ""
+    config = request.config
+    provenance = collect(argv=command, config_folder=config.path.parent, mpi_library=mpi_library)
+    choices = request.choices(provenance | origin(config))
+    if config.sweep.replicates is not None and config.workload.seed is None:
+        warn(f"replicates without a seed cannot be repeated; {seed_cure}")
+    if study.shares_global_generators(choices.backend, choices.n_workers):
+        warn(
+            "threads share the global random generators, so results depend on timing; "
+            "let the function take 'seed', or use another backend"
+        )
+    if choices.stop_at is not None:
+        console.say(f"no item is begun after {datetime.fromtimestamp(choices.stop_at):%Y-%m-%d %H:%M:%S}")
+    return driver.run(study, choices, crew=crew, console=console)
+
+
+def check_interpreters(study: Study) -> None:
+    """Refuse a function that cannot be loaded in a sub-interpreter, before anything of the user's is touched."""
+    from fullrank.backends.interpreters import impossible
+
+    reason = impossible(study.job(backend="interpreters", n_workers=1, work_folder=Path()))
+    if reason is not None:
+        raise BackendError(reason)
+
+
+def conduct_on_ranks(
+    request: Request, words: Sequence[str], *, warn: Say, hear: Callable[[bytes], object] | None = None
+) -> int | None:
+    """Start ``fullrank WORDS`` on ranks, again while they die and items are left, and return root's exit code.
+
+    None: they died too often, as :func:`died` says. What they write is for ``hear`` to take; without it, it goes where
+    this process writes.
+    """
+    output, n_ranks, stop_at = request.output, request.n_workers, request.stop_at
+    left, n_finished, n_fruitless = list(words), 0, 0
+    while (code := run_under_mpiexec(left, n_ranks, stop_at=stop_at, hear=hear)) is None:
+        n_before, n_finished = n_finished, standing(output).n_finished
+        n_fruitless = n_fruitless + 1 if n_finished == n_before else 0
+        if n_fruitless > driver.MAX_FRUITLESS_RESTARTS:
+            return None
+        warn("the ranks died; they are started again")
+        left = [word for word in left if word not in _ONCE]
+    return code
+
+
+def died(request: Request, *, again: str) -> str:
+    """Return what is told of workers that always died; ``again`` says how the run goes on."""
+    return (
+        f"the workers died {driver.MAX_FRUITLESS_RESTARTS + 1} times in a row before an item was finished; "
+        f"{again}, and this tells more: fullrank status {request.config.path}"
+    )
