@@ -27,11 +27,12 @@ from fullrank.claim import IDLE, ItemInterrupted
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
-from fullrank.function import FunctionSource, parameters_of
+from fullrank.function import FunctionSource
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import ArrayConstant, Job
 from fullrank.journal import Frame, Kind, read_stream
 from fullrank.seeds import item_seed
+from fullrank.signature import parameters_of
 from fullrank.status import Status
 from fullrank.sweep import Sweep
 

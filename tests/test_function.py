@@ -21,9 +21,9 @@ from fullrank.function import (
     FunctionSource,
     Parameter,
     memory_mapped,
-    parameters_of,
     plan_call,
 )
+from fullrank.signature import parameters_of
 
 Write = Callable[..., Path]
 

@@ -1,6 +1,6 @@
 """The user's function: found by name, imported in each worker, called with one item's parameters.
 
-The standard library alone; :mod:`inspect`, which opens two dozen files, is imported at root only.
+The standard library alone; its signature is read by :mod:`fullrank.signature`, at root only.
 """
 
 import importlib
@@ -59,7 +59,8 @@ class FunctionSource:
             found = getattr(found, part, None)
         if found is None:
             raise FunctionError(
-                f"{self.written}: there is no '{self.name}' in {self.place}{_nearest(self.name, module)}"
+                f"{self.written}: there is no '{self.name}' in {self.place}"
+                f"{_nearest_of(self.name, [other for other in vars(module) if not other.startswith('_')])}"
             )
         if not callable(found):
             raise FunctionError(f"{self.written}: '{self.name}' is of type {type(found).__name__}, not a function")
@@ -116,13 +117,6 @@ def _no_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = before
 
 
-def _nearest(name: str, module: ModuleType) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [other for other in vars(module) if not other.startswith("_")], n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
-
-
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of the function's signature."""
@@ -131,33 +125,6 @@ class Parameter:
     kind: str
     """POSITIONAL (may be given by position), KEYWORD (by keyword alone) or ANY_KEYWORD (``**name``)."""
     required: bool
-
-
-def parameters_of(function: Function, written: str) -> tuple[Parameter, ...]:
-    """Return the parameters of ``function``; at root, which imports :mod:`inspect` for it.
-
-    Raises FunctionError for a function without a readable signature or with ``*args``.
-    """
-    import inspect
-
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        raise FunctionError(f"{written}: its parameters cannot be read; wrap it in a 'def' that names them") from None
-    found = []
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            raise FunctionError(
-                f"{written}: '*{parameter.name}' takes values without names; wrap it in a 'def' that names them"
-            )
-        kind = POSITIONAL
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            kind = KEYWORD
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            kind = ANY_KEYWORD
-        required = parameter.default is parameter.empty and kind != ANY_KEYWORD
-        found.append(Parameter(parameter.name, kind, required))
-    return tuple(found)
 
 
 @dataclass(frozen=True)

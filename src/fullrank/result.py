@@ -1,7 +1,7 @@
 """A result file as numpy arrays: ``fullrank.open_result(path)``."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.errors import OutputError
-from fullrank.files import nearest
-from fullrank.schema import Failure, Field
+from fullrank.parts import ByName, parts_by_result, unknown
+from fullrank.schema import Failure
 from fullrank.status import Status
 from fullrank.store import FileAxis, ResultFile
 from fullrank.versions import CodeVersion, versions_of
@@ -87,15 +87,15 @@ class Result:
         """Number of items that have no end yet: the file is partial."""
         self.complete: bool = summary.complete
         self._fields = {entry.name: entry for entry in file.fields}
-        self._parts = _parts_by_result(file.fields)
+        self._parts = parts_by_result(file.fields)
         """Datasets of each result by its name: one, or the real and the imaginary part."""
-        self.axes: Mapping[str, NDArray[Any]] = _ByName("axis", file.axis_names, self._axis)
+        self.axes: Mapping[str, NDArray[Any]] = ByName("axis", file.axis_names, self._axis)
         """Values of each parameter: along its own dimension in a grid, else along ``item``.
 
         float64, int64, bool, or texts as an object array of str.
         """
         varying = [name for name, parts in self._parts.items() if self._fields[parts[0]].varying]
-        self.lengths: Mapping[str, NDArray[np.int64]] = _ByName("result of varying length", varying, self._lengths)
+        self.lengths: Mapping[str, NDArray[np.int64]] = ByName("result of varying length", varying, self._lengths)
         """Length of each item's array, shape S, for results of varying length; 0 without a value."""
         self.units: Mapping[str, str] = {axis.name: axis.units for axis in file.axes} | {
             name: file.variables[parts[0]].units for name, parts in self._parts.items()
@@ -160,7 +160,7 @@ class Result:
 
     def _datasets(self, name: str) -> tuple[str, ...]:
         if name not in self._parts:
-            raise _unknown("result", name, self.names)
+            raise unknown("result", name, self.names)
         return self._parts[name]
 
     def dtype_of(self, name: str) -> np.dtype[Any]:
@@ -268,51 +268,6 @@ class Result:
         return FailedItem(row.index, parameters, status, row.exception, row.traceback, row.output)
 
 
-class _ByName(Mapping[str, NDArray[Any]]):
-    """Arrays that are read when they are asked for."""
-
-    def __init__(self, what: str, names: Sequence[str], read: Callable[[str], NDArray[Any]]) -> None:
-        self._what, self._names, self._read = what, tuple(names), read
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        if name not in self._names:
-            raise _unknown(self._what, name, self._names)
-        return self._read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __repr__(self) -> str:
-        return f"<{self._what}: {', '.join(self._names) or 'none'}>"
-
-
-def _parts_by_result(fields: Sequence[Field]) -> dict[str, tuple[str, ...]]:
-    """Return the names of each result's datasets; the two of a complex one if the file says that they are its parts."""
-    by_name = {entry.name: entry for entry in fields}
-    parts: dict[str, tuple[str, ...]] = {}
-    for entry in fields:
-        whole = entry.part_of
-        pair = (f"{whole}_re", f"{whole}_im")
-        if whole and whole not in by_name and _are_alike([by_name.get(name) for name in pair], whole):
-            parts[whole] = pair
-        else:
-            parts[entry.name] = (entry.name,)
-    return parts
-
-
-def _are_alike(pair: Sequence[Field | None], whole: str) -> bool:
-    kinds = {(part.part_of, part.dtype, part.shape, part.varying) for part in pair if part is not None}
-    return None not in pair and len(kinds) == 1 and kinds.pop()[0] == whole
-
-
 def _values(axis: FileAxis) -> NDArray[Any]:
     values = axis.column(range(len(axis)))
     return np.array(values, object if isinstance(values[0], str) else None)
-
-
-def _unknown(what: str, name: object, names: Sequence[str]) -> KeyError:
-    near = nearest(name, names) if isinstance(name, str) else ""
-    return KeyError(f"there is no {what} {name!r}{near or '; there are: ' + (', '.join(names) or 'none')}")

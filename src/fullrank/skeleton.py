@@ -6,7 +6,7 @@ from typing import Any
 from fullrank.config.compose import Outline
 from fullrank.config.toml_text import why_not_toml
 from fullrank.errors import FunctionError
-from fullrank.function import parameters_of
+from fullrank.signature import parameters_of
 from fullrank.sweep import name_problem
 
 DEFAULT_SEED = 1

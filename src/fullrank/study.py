@@ -11,10 +11,11 @@ from fullrank.codebase import roots_of, sources
 from fullrank.config import ArrayFile, Config
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
-from fullrank.function import FunctionSource, Parameter, constants_of_function, parameters_of, plan_call, users_errors
+from fullrank.function import FunctionSource, Parameter, constants_of_function, plan_call, users_errors
 from fullrank.identity import Identity
 from fullrank.job import ArrayConstant, Job, SourceFile
 from fullrank.schedule import spread_stride
+from fullrank.signature import parameters_of
 from fullrank.slow_import import told_if_slow
 from fullrank.sweep import RESERVED_NAMES
 

@@ -19,12 +19,10 @@ from fullrank.store.axis import FileAxis, Value, VariableText
 from fullrank.store.h5 import damaged, open_old, read_items, reading, scales
 from fullrank.store.layout import is_storable, length_name, ranges
 from fullrank.store.safety import check_file, is_marked
+from fullrank.store.sizes import check_sizes
 from fullrank.store.tables import is_bool, read_provenance, read_rows, read_text, read_versions
 from fullrank.store.tally import FileSummary
 from fullrank.store.texts import TEXTS_DIGEST, texts_sha256
-
-ITEM_BYTES_MAX = 1 << 30
-"""A block has at least one item; a few bytes, compressed, could stand for an item of any size."""
 
 
 class ResultFile:
@@ -77,23 +75,7 @@ class ResultFile:
         self.axis_names = self._names("parameters")
         self.axes = tuple(map(self.scale, self.axis_names))
         self.fields = tuple(self._field(name) for name in self._names("results"))
-        self._check_sizes()
-
-    def _check_sizes(self) -> None:
-        if self.item_bytes > ITEM_BYTES_MAX:
-            raise damaged(self.path, f"an item of {self.item_bytes} bytes, more than {ITEM_BYTES_MAX}")
-        if math.prod(self.shape) != self.n_items:
-            raise damaged(self.path, f"n_items is {self.n_items} and status has shape {self.shape}")
-        inner = {entry.name: entry.shape for entry in self.fields}
-        for name in self.item_dataset_names:
-            shape, whole = self._dataset(name).shape, self.shape + inner.get(name, ())
-            if shape != whole:
-                raise damaged(self.path, f"/{name} has shape {shape}, expected {whole}")
-        sizes = dict(zip(self.dims, self.shape, strict=True))
-        for axis in self.axes:
-            expected = sizes.get(axis.name, self.shape[-1])
-            if len(axis) != expected:
-                raise damaged(self.path, f"/{axis.name} has {len(axis)} values, expected {expected}")
+        check_sizes(self)
 
     def _dataset(self, name: str) -> h5py.Dataset:
         full_name = f"/{name}"
@@ -239,6 +221,10 @@ class ResultFile:
                 values={entry.name: arrays[entry.name] for entry in self.fields},
                 lengths={f.name: arrays[length_name(f.name)] for f in self.fields if f.varying},
             )
+
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a dataset."""
+        return tuple(map(int, self._dataset(name).shape))
 
     @property
     def item_bytes(self) -> int:
