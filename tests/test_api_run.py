@@ -207,12 +207,15 @@ def f(x: float) -> float:
         ({"grid": {"x": [None]}}, "the value of 'x' is of type NoneType, which a config cannot hold"),
         ({"grid": {"x": [1]}, "constants": {"y": (1, 2)}}, "is of type tuple; write a list"),
         ({"grid": {"x": [1]}, "seed": 0.5}, "seed: expected an integer, got 0.5"),
-        ({"grid": {"x": [1]}, "seed": -1}, "workload.seed: expected an integer >= 0"),
-        ({"grid": {"x": []}}, "sweep.grid.x: expected at least one value"),
-        ({"grid": {"x": [1]}, "workers": 0}, "expected an integer >= 1, got 0"),
-        ({"grid": {"x": [1]}, "backend": "thread"}, "invalid choice: 'thread'"),
+        ({"grid": {"x": [1]}, "seed": -1}, "sim.py:f: seed: expected an integer >= 0"),
+        ({"grid": {"x": []}}, "sim.py:f: grid['x']: expected at least one value"),
+        ({"grid": {"x": [1]}, "workers": 0}, "workers: expected an integer >= 1, got 0"),
+        ({"grid": {"x": [1]}, "backend": "thread"}, "backend: invalid choice: 'thread'"),
         ({"grid": {"x": [1]}, "stop_after": "1:30"}, "expected a duration > 0"),
-        ({"grid": {"z": [1]}}, "the axis 'z' is no parameter of"),
+        ({"grid": {"z": [1]}}, "the axis 'z' is no parameter of sim.py:f, which takes x"),
+        ({"grid": {"x": [1]}, "fresh": True, "accept_change": True}, "accept_change=True: not allowed with fresh=True"),
+        ({"grid": {"x": [1]}, "workers": 2, "backend": "serial"}, "workers=2 needs another one: backend='processes'"),
+        ({"zip": {"x": [1], "y": [1, 2]}}, "sim.py:f: zip: "),
     ],
 )
 def test_wrong_call_is_refused_in_a_sentence(
@@ -223,7 +226,34 @@ def test_wrong_call_is_refused_in_a_sentence(
     with pytest.raises(UsageError) as raised:
         fullrank.run("sim.py:f", **options)
     assert sentence in str(raised.value)
+    assert ".toml" not in str(raised.value)
+    assert "../" not in str(raised.value)
     assert not (tmp_path / "results/f.h5").exists()
+
+
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    (tmp_path / "sim.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_other_study_is_refused_with_the_arguments_that_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_folder(tmp_path, monkeypatch, "def f(x):\n    return x\n")
+    fullrank.run("sim.py:f", grid={"x": [1, 2]}, backend="serial")
+    with pytest.raises(UsageError, match="Start anew with fresh=True, which moves the old results aside"):
+        fullrank.run("sim.py:f", grid={"x": [3]}, backend="serial")
+    (tmp_path / "sim.py").write_text("def f(x):\n    return -x\n")
+    with pytest.raises(UsageError, match="with accept_change=True, and retry_failed=True does failed items again"):
+        fullrank.run("sim.py:f", grid={"x": [1, 2]}, backend="serial")
+
+
+def test_missing_seed_is_asked_for_as_an_argument(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_folder(tmp_path, monkeypatch, "def f(x):\n    return x\ndef g(x, seed):\n    return x\n")
+    with pytest.raises(UsageError, match=r"^sim\.py:g: nothing gives its parameter 'seed'; add seed=1 \(or another"):
+        fullrank.run("sim.py:g", grid={"x": [1]}, backend="serial")
+    fullrank.run("sim.py:f", grid={"x": [1]}, replicates=2, backend="serial")
+    assert "replicates without a seed cannot be repeated; add seed=1 (or another one)" in caplog.messages
 
 
 @pytest.mark.parametrize("option", [{"grid": {"x": [1]}}, {"seed": 1}])

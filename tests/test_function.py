@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullrank.config import load
 from fullrank.errors import FunctionError
 from fullrank.function import (
     ANY_KEYWORD,
@@ -24,6 +25,7 @@ from fullrank.function import (
     plan_call,
 )
 from fullrank.signature import parameters_of
+from fullrank.study import open_study
 
 Write = Callable[..., Path]
 
@@ -179,7 +181,7 @@ def planned(function: Any, *, axes: list[str], constants: list[str], has_setup: 
         (["rr"], [], r"^the axis 'rr' is no parameter of m:f, which takes r, steps; did you mean 'r'\?$"),
         (["r"], ["step"], r"^the constant 'step' is no parameter of m:f, .*; did you mean 'steps'\?$"),
         (["r", "q"], [], r"^the axis 'q' is no parameter of m:f, which takes r, steps$"),
-        (["steps"], [], r"^m:f: nothing gives its parameter 'r'; make it an axis under \[sweep.grid\] or a constant"),
+        (["steps"], [], r"^m:f: nothing gives its parameter 'r'; give it a value$"),
     ],
 )
 def test_what_does_not_fit_the_signature_gets_a_sentence(axes: list[str], constants: list[str], sentence: str) -> None:
@@ -187,6 +189,17 @@ def test_what_does_not_fit_the_signature_gets_a_sentence(axes: list[str], consta
 
     with pytest.raises(FunctionError, match=sentence):
         planned(f, axes=axes, constants=constants)
+
+
+def test_missing_parameter_of_a_study_is_asked_for_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "sim.py").write_text("def f(x, y, seed):\n    return x\n")
+    (tmp_path / "study.toml").write_text('[workload]\nfunction = "sim.py:f"\n[sweep.grid]\nx = [1]\n')
+    with pytest.raises(
+        FunctionError, match=r"study\.toml: sim\.py:f: .* add seed = 1 \(or another one\) under \[workload"
+    ):
+        open_study(load(tmp_path / "study.toml"))
+    with pytest.raises(FunctionError, match=r"make it an axis under \[sweep\.grid\] or a constant under \[workload\."):
+        open_study(load(tmp_path / "study.toml", ["workload.seed=1"]))
 
 
 def test_setup_may_still_give_what_is_missing() -> None:

@@ -46,7 +46,7 @@ LAYERS = [
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
     "request",
     "abilities apart commands",
-    "conduct",
+    "conduct in_python",
     "calling",
     "arguments",
     "api",

@@ -113,9 +113,14 @@ def test_item_alone_writes_nothing(project: Project) -> None:
         (["sim.py:f", "--grid", "x=1:2"], "--grid x=1:2: expected START:STOP:NUM"),
         (["sim.py:f", "--grid", "x"], "--grid x: expected NAME=AXIS"),
         (["sim.py:f", "--grid", "x=1", "--grid", "x=2"], "'x' is given twice"),
-        (["sim.py:f", "--grid", "x=0:1:0"], "sweep.grid.x.num: expected an integer >= 1"),
+        (["sim.py:f", "--grid", "x=0:1:0"], "sim.py:f: --grid x: num: expected an integer >= 1"),
         (["sim.py:f", "--grid", "x=1", "--const", "n=[1"], "expected a value as TOML writes it"),
-        (["sim.py:f", "--grid", "x=1"], "nothing gives its parameter 'n'"),
+        (
+            ["sim.py:f", "--grid", "x=1"],
+            "sim.py:f: nothing gives its parameter 'n'; make it an axis with --grid or a constant",
+        ),
+        (["sim.py:g", "--grid", "x=1"], "error: sim.py:g: there is no 'g' in sim.py\n"),
+        (["sim.py:f", "--grid", "z=1", "--grid", "n=1"], "error: the axis 'z' is no parameter of sim.py:f, which"),
         (["sim.py:f", "--grid", "x=1", "-o", "x.toml"], "expected a name for the result, such as x.h5"),
         (["sin.py:f", "--grid", "x=1"], "there is no file sin.py; did you mean 'sim.py'?"),
         (["sim.py"], "Without one: fullrank run sim.py:FUNCTION --grid"),
@@ -124,7 +129,18 @@ def test_item_alone_writes_nothing(project: Project) -> None:
     ],
 )
 def test_wrong_command_is_refused_in_a_sentence(project: Project, args: list[str], sentence: str) -> None:
-    assert sentence in done(project.write(CODE), "run", *args, expect=2)
+    told = done(project.write(CODE), "run", *args, expect=2)
+    assert sentence in told
+    assert "f.toml" not in told  # which is not there
+    assert "../" not in told
+
+
+def test_missing_seed_is_asked_for_as_an_option(project: Project) -> None:
+    project.write("def f(x):\n    return x\ndef g(x, seed):\n    return x\n")
+    told = done(project, "run", "sim.py:g", "--grid", "x=1", expect=2)
+    assert "sim.py:g: nothing gives its parameter 'seed'; add --seed 1 (or another one)\n" in told
+    told = done(project, "run", "sim.py:f", "--grid", "x=1", "--replicates", 2, "-b", "serial")
+    assert "replicates without a seed cannot be repeated; add --seed 1 (or another one)\n" in told
 
 
 @pytest.mark.parametrize("n_ranks", [None, 2])

@@ -95,12 +95,14 @@ def run(
     def conduct(crew: "Crew | None") -> Path:
         from fullrank import calling
         from fullrank.commands.here import ask_for_here
+        from fullrank.in_python import worded_in_python
 
-        request, words = _request(study, asked, options, output=output, crew=crew)
-        ask_for_here(request.arguments, n_workers=request.n_workers, consent="here=True")
-        if request.backend == "mpi" and crew is None:
-            return calling.run_on_ranks(request, words)
-        return calling.run(request)
+        with worded_in_python():
+            request, words = _request(study, asked, options, output=output, crew=crew)
+            ask_for_here(request.arguments, n_workers=request.n_workers)
+            if request.backend == "mpi" and crew is None:
+                return calling.run_on_ranks(request, words)
+            return calling.run(request)
 
     if launched is None or backend not in (None, "mpi"):
         path: Path | None = conduct(None)

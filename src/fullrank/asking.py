@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fullrank.axes import LinearAxis, SweepError
+from fullrank.config import ARGUMENTS
 from fullrank.errors import UsageError
 from fullrank.implied import Asked
 
@@ -34,6 +35,7 @@ def asked_for(
         constants={name: _plain(value) for name, value in (constants or {}).items()},
         seed=None if seed is None else _integer(seed, "seed"),
         replicates=None if replicates is None else _integer(replicates, "replicates"),
+        wording=ARGUMENTS,
     )
 
 

@@ -11,6 +11,7 @@ from fullrank.conduct import conduct, conduct_on_ranks, died
 from fullrank.ending import End, Ending
 from fullrank.errors import FailedItems, FullrankError, Stopped, StorageError, UsageError
 from fullrank.implied import write_config
+from fullrank.in_python import in_python
 from fullrank.interrupt import interruptible
 from fullrank.named import as_it_stands
 from fullrank.progress import Silent
@@ -30,7 +31,7 @@ class _LoggingConsole:
 
     def say(self, sentence: str) -> None:
         """Log one sentence."""
-        logger.info(sentence)
+        logger.info(in_python(sentence))
 
     def display(self) -> "_LoggingDisplay":
         """Return what logs what a display would say."""
@@ -52,14 +53,7 @@ def run(request: Request) -> Path:
     with as_it_stands(request.config.workload.file):
         with interruptible():
             study = open_study(request.config)
-        ending = conduct(
-            request,
-            study,
-            console=_LoggingConsole(),
-            warn=logger.warning,
-            command=sys.orig_argv,
-            seed_cure="give a seed",
-        )
+        ending = conduct(request, study, console=_LoggingConsole(), warn=logger.warning, command=sys.orig_argv)
     return _file_of(ending, request)
 
 
@@ -116,4 +110,4 @@ class _Output:
         self.text += text
         *lines, self._rest = (self._rest + text).split("\n")
         for line in filter(None, lines):
-            logger.info(line.removeprefix("fullrank: "))
+            logger.info(in_python(line.removeprefix("fullrank: ")))

@@ -23,13 +23,8 @@ _ONCE = ("--fresh", "--accept-change", "--retry-failed")
 Say = Callable[[str], object]
 
 
-def conduct(
-    request: Request, study: Study, *, console: Console, warn: Say, command: Sequence[str], seed_cure: str
-) -> Ending:
-    """Run a study that is open; ``warn`` is told what makes its results doubtful.
-
-    ``command`` goes into the file; ``seed_cure`` says how the caller gives a seed.
-    """
+def conduct(request: Request, study: Study, *, console: Console, warn: Say, command: Sequence[str]) -> Ending:
+    """Run a study that is open; ``warn`` is told what makes its results doubtful, ``command`` goes into the file."""
     if request.backend == "interpreters":
         with interruptible():
             check_interpreters(study)
@@ -41,7 +36,7 @@ def conduct(
     provenance = collect(argv=command, config_folder=config.path.parent, mpi_library=mpi_library)
     choices = request.choices(provenance | origin(config))
     if config.sweep.replicates is not None and config.workload.seed is None:
-        warn(f"replicates without a seed cannot be repeated; {seed_cure}")
+        warn(f"replicates without a seed cannot be repeated; {config.wording.seed_cure}")
     if study.shares_global_generators(choices.backend, choices.n_workers):
         warn(
             "threads share the global random generators, so results depend on timing; "

@@ -32,6 +32,8 @@ class FunctionSource:
     written: str
     folders: tuple[str, ...]
     """Absolute folders that come first on ``sys.path``."""
+    called: str = ""
+    """What the user calls it, where that is something else."""
 
     @property
     def name(self) -> str:
@@ -42,6 +44,11 @@ class FunctionSource:
     def place(self) -> str:
         """What precedes the colon."""
         return self.written.rpartition(":")[0]
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.called or self.written
 
     def load(self) -> Function:
         """Import the module and return the function.
@@ -59,11 +66,11 @@ class FunctionSource:
             found = getattr(found, part, None)
         if found is None:
             raise FunctionError(
-                f"{self.written}: there is no '{self.name}' in {self.place}"
+                f"{self.shown}: there is no '{self.name}' in {self.shown.rpartition(':')[0]}"
                 f"{_nearest_of(self.name, [other for other in vars(module) if not other.startswith('_')])}"
             )
         if not callable(found):
-            raise FunctionError(f"{self.written}: '{self.name}' is of type {type(found).__name__}, not a function")
+            raise FunctionError(f"{self.shown}: '{self.name}' is of type {type(found).__name__}, not a function")
         return found  # type: ignore[no-any-return]  # callable() narrows Any to Any
 
     def _module(self) -> ModuleType:
@@ -74,7 +81,7 @@ class FunctionSource:
                 return importlib.import_module(self.place)
         except ModuleNotFoundError as error:
             if error.name is not None and (self.place + ".").startswith(error.name + "."):
-                raise FunctionError(f"{self.written}: there is no module '{error.name}' on sys.path") from None
+                raise FunctionError(f"{self.shown}: there is no module '{error.name}' on sys.path") from None
             raise
 
 
@@ -136,7 +143,14 @@ class CallPlan:
 
 
 def plan_call(
-    parameters: Sequence[Parameter], *, axes: Sequence[str], constants: Sequence[str], written: str, has_setup: bool
+    parameters: Sequence[Parameter],
+    *,
+    axes: Sequence[str],
+    constants: Sequence[str],
+    written: str,
+    has_setup: bool,
+    seed_cure: str = "give the study a seed",
+    parameter_cure: str = "give it a value",
 ) -> CallPlan:
     """Return how to call a function with ``parameters``; ``seed`` is among ``axes`` if items are seeded.
 
@@ -155,14 +169,9 @@ def plan_call(
             )
     missing = [parameter.name for parameter in parameters if parameter.required and parameter.name not in given]
     if "seed" in missing:
-        raise FunctionError(
-            f"{written}: nothing gives its parameter 'seed'; add seed = 1 (or another one) under [workload]"
-        )
+        raise FunctionError(f"{written}: nothing gives its parameter 'seed'; {seed_cure}")
     if missing and not has_setup:
-        raise FunctionError(
-            f"{written}: nothing gives its parameter '{missing[0]}'; make it an axis under [sweep.grid] "
-            f"or a constant under [workload.constants]"
-        )
+        raise FunctionError(f"{written}: nothing gives its parameter '{missing[0]}'; {parameter_cure}")
     positional: list[str] = []
     for parameter in parameters:
         if parameter.kind != POSITIONAL or parameter.name not in given:

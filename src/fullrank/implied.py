@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from fullrank.config import Config, parse
+from fullrank.config import OPTIONS, Config, Wording, parse
 from fullrank.config.compose import Outline, compose
 from fullrank.config.toml_text import why_not_toml
 from fullrank.errors import FunctionError, OutputError, StorageError, UsageError
@@ -31,11 +31,19 @@ class Asked:
     constants: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     replicates: int | None = None
+    wording: Wording = OPTIONS
+    """Of the way in which it is asked."""
 
     @property
     def name(self) -> str:
         """What the function is called, and so the result."""
         return self.function.rpartition(":")[2].rpartition(".")[2]
+
+    @property
+    def called(self) -> str:
+        """What messages call it."""
+        place, _, name = self.function.rpartition(":")
+        return f"{shown(Path(place))}:{name}" if _is_file(self.function) else self.function
 
 
 def config_of(
@@ -55,7 +63,7 @@ def config_of(
         except OSError as error:
             raise StorageError.of(error, f"{path.parent}: cannot be made") from None
     text = _marked(compose(_outline(asked, path, result=result)))
-    config = parse(text, path, settings)
+    config = parse(text, path, settings, wording=replace(asked.wording, function=asked.called))
     return replace(config, is_unwritten=writes and _is_to_be_written(path, text))
 
 

@@ -93,9 +93,10 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
     raises while it is imported becomes a FunctionError that carries its traceback.
     """
     function, setup = _sources(config)
-    with users_errors(function.written, f"importing {function.place} failed"), told_if_slow(function.written, notify):
+    called = function.shown
+    with users_errors(called, f"importing {called.rpartition(':')[0]} failed"), told_if_slow(called, notify):
         loaded = function.load()
-    parameters = parameters_of(loaded, function.written)
+    parameters = parameters_of(loaded, called)
     setup_parameters: tuple[Parameter, ...] = ()
     if setup is not None:
         with users_errors(setup.written, f"importing {setup.place} failed"), told_if_slow(setup.written, notify):
@@ -109,7 +110,7 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
 
 def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
     workload, folders = config.workload, folders_of(config)
-    function = FunctionSource(workload.function, folders)
+    function = FunctionSource(workload.function, folders, called=config.wording.function)
     return function, FunctionSource(workload.setup, folders) if workload.setup is not None else None
 
 
@@ -138,11 +139,14 @@ def _check_call(
             parameters,
             axes=axes,
             constants=constants_of_function(workload.constants, parameters, setup_parameters),
-            written=function.written,
+            written=function.shown,
             has_setup=workload.setup is not None,
+            seed_cure=config.wording.seed_cure,
+            parameter_cure=config.wording.parameter_cure,
         )
     except FunctionError as error:
-        raise FunctionError(f"{config.path}: {error}") from None
+        place = "" if config.wording.function else f"{config.path}: "
+        raise FunctionError(f"{place}{error}") from None
 
 
 def _check_setup(config: Config, parameters: tuple[Parameter, ...]) -> None:

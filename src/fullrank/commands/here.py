@@ -10,10 +10,8 @@ MOST_WORKERS_ON_LOGIN_NODE = 4
 """Of a run that needs no leave."""
 
 
-def ask_for_here(arguments: Namespace, *, n_workers: int | None = None, consent: str = "--here") -> None:
+def ask_for_here(arguments: Namespace, *, n_workers: int | None = None) -> None:
     """Refuse a comparison, or many workers, where a batch system is and no job, unless the user says ``--here``.
-
-    ``consent`` is what that is called where it is said.
 
     Raises UsageError, with the cure.
     """
@@ -23,5 +21,5 @@ def ask_for_here(arguments: Namespace, *, n_workers: int | None = None, consent:
     if command:
         raise UsageError(
             f"this looks like the login node of a cluster ({command} is on the PATH, and there is no job), "
-            f"which others work on too. Start it in a job, or add {consent} if it may run here"
+            f"which others work on too. Start it in a job, or add --here if it may run here"
         )

@@ -99,12 +99,5 @@ def _run_here(request: Request) -> int:
     from fullrank.conduct import conduct
 
     console = TerminalConsole(quiet=request.arguments.quiet)
-    ending = conduct(
-        request,
-        study,
-        console=console,
-        warn=console.say,
-        command=["fullrank", *sys.argv[1:]],
-        seed_cure="add seed = 1 (or another one) under [workload]",
-    )
+    ending = conduct(request, study, console=console, warn=console.say, command=["fullrank", *sys.argv[1:]])
     return ended(ending, request)

@@ -25,10 +25,23 @@ from fullrank.config.validate import (
     choice,
     convert,
 )
+from fullrank.config.wording import ARGUMENTS, OF_FILE, OPTIONS, Wording
 from fullrank.config.workload import ArrayFile, Workload, read_workload
 from fullrank.sweep import Sweep
 
-__all__ = ["ArrayFile", "Config", "ResultInfo", "Results", "RunOptions", "Workload", "load", "parse"]
+__all__ = [
+    "ARGUMENTS",
+    "OPTIONS",
+    "ArrayFile",
+    "Config",
+    "ResultInfo",
+    "Results",
+    "RunOptions",
+    "Wording",
+    "Workload",
+    "load",
+    "parse",
+]
 
 Seconds = Annotated[float, Meta(gt=0, le=float_info.max, description="a number of seconds > 0")]
 
@@ -74,6 +87,8 @@ class Config:
     """``KEY=VALUE`` of keys that the command line has set: they hold instead of the text's."""
     is_unwritten: bool = False
     """Whether the text is to be written to ``path`` once a run of it has begun."""
+    wording: Wording = OF_FILE
+    """How messages name what is in it."""
 
 
 class FileSection(Section):
@@ -113,17 +128,17 @@ def load(path: Path, settings: Sequence[str] = ()) -> Config:
     """
     told = [read_setting(setting) for setting in settings]
     text, raw = read_toml(path)
-    return _checked(path, text, raw, told)
+    return _checked(path, text, raw, told, wording=OF_FILE)
 
 
-def parse(text: str, path: Path, settings: Sequence[str] = ()) -> Config:
+def parse(text: str, path: Path, settings: Sequence[str] = (), *, wording: Wording = OF_FILE) -> Config:
     """Check the text of a study as :func:`load` does, as if it stood in ``path``, whose folder is there."""
     told = [read_setting(setting) for setting in settings]
-    return _checked(path, text, parse_toml(text, path), told)
+    return _checked(path, text, parse_toml(text, path), told, wording=wording)
 
 
-def _checked(path: Path, text: str, raw: dict[str, Any], told: Sequence[Setting]) -> Config:
-    place = Place(path, settings=tuple(setting.keys for setting in told))
+def _checked(path: Path, text: str, raw: dict[str, Any], told: Sequence[Setting], *, wording: Wording) -> Config:
+    place = Place(path, settings=tuple(setting.keys for setting in told), wording=wording)
     apply(told, raw, place)
     check_values(raw, place)
     file = convert(raw, FileSection, place)
@@ -138,6 +153,7 @@ def _checked(path: Path, text: str, raw: dict[str, Any], told: Sequence[Setting]
         run=_run(file.run, place.at("run")),
         output=_output(file.output, place.at("output")),
         settings=tuple(setting.written for setting in told),
+        wording=wording,
     )
 
 

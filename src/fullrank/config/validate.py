@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from fullrank.config.wording import OF_FILE, Wording
 from fullrank.errors import ConfigError
 from fullrank.files import nearest
 
@@ -40,11 +41,13 @@ class Place:
     keys: tuple[str, ...] = ()
     settings: tuple[tuple[str, ...], ...] = ()
     """Keys whose values are from the command line."""
+    wording: Wording = OF_FILE
 
     @property
     def key(self) -> str:
-        """The key as TOML writes it; "" for the whole file."""
-        return ".".join(map(_spelt, self.keys))
+        """The key as TOML writes it, or as what stands in place of the file; "" for the whole file."""
+        told = self.wording.of(self.keys)
+        return ".".join(map(_spelt, self.keys)) if told is None else told
 
     def at(self, *keys: str) -> "Place":
         """Return the place of a key below this one."""
@@ -54,7 +57,8 @@ class Place:
         """Return the error to raise for this key."""
         is_set = any(self.keys[: len(keys)] == keys for keys in self.settings)
         key = f"{self.key} (--set)" if is_set else self.key
-        return ConfigError(": ".join(filter(None, [str(self.file), key, problem])))
+        study = self.wording.function or str(self.file)
+        return ConfigError(": ".join(filter(None, [study, key, problem])))
 
 
 def _spelt(key: str) -> str:
