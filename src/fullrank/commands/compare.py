@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.commands.here import ask_for_here
-from fullrank.commands.pictures import write_pictures
+from fullrank.commands.pictures import refuse_own_files, write_pictures
 from fullrank.errors import Stopped, UsageError
 from fullrank.launcher import launcher_from
 
@@ -61,6 +61,7 @@ def is_report_of_comparison(arguments: Namespace) -> bool:
     if any(are_comparisons) and len(arguments.files) > 1:
         raise UsageError("report: expected one comparison, or results; ask for the report of each comparison by itself")
     if are_comparisons == [True]:
+        refuse_own_files(arguments, arguments.files[0], arguments.files[0])
         comparison = read_comparison(arguments.files[0])
         written = write_pictures(arguments, comparison)
         _show(comparison, as_json=arguments.json)

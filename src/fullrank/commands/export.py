@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fullrank.commands.files import result_of
+from fullrank.commands.targets import refuse_own
 from fullrank.console import tell
 from fullrank.errors import OutputError, UsageError
 
@@ -54,7 +55,8 @@ def export(arguments: Namespace, _crew: Any) -> int:
         raise UsageError("--json: standard output is where --csv - goes; name a file, or leave --json out")
     result = result_of(arguments.file)
     if target != STANDARD_OUTPUT:
-        _check_target(target, result, may_replace=arguments.force)
+        refuse_own("--csv", target, study=arguments.file, result=result)
+        _check_target(target, may_replace=arguments.force)
     with ResultFile(result) as file:
         columns = tuple(column_names(file))  # before anything is written
         blocks = csv_blocks(file, with_missing=arguments.all)
@@ -77,7 +79,7 @@ def _write(stream: TextIO, lines: list[str]) -> int:
     return len(lines)
 
 
-def _check_target(target: Path, result: Path, *, may_replace: bool) -> None:
+def _check_target(target: Path, *, may_replace: bool) -> None:
     """Refuse a name that cannot be written before a large file is read for nothing."""
     from fullrank.store import is_comparison, is_ours
 
@@ -87,7 +89,7 @@ def _check_target(target: Path, result: Path, *, may_replace: bool) -> None:
         raise UsageError(f"--csv {target}: expected a file, got a folder; name a file in it")
     if not target.exists():
         return
-    if target.samefile(result) or is_ours(target) or is_comparison(target):
+    if is_ours(target) or is_comparison(target):
         raise UsageError(f"--csv {target}: that is a result of fullrank, which is never overwritten; name another file")
     if not may_replace:
         raise UsageError(_taken(target))

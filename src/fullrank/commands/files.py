@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.commands.compare import is_report_of_comparison
-from fullrank.commands.pictures import check_pictures, write_pictures
+from fullrank.commands.pictures import check_pictures, refuse_own_files, write_pictures
 from fullrank.console import tell
 from fullrank.errors import OutputError
 
@@ -40,7 +40,9 @@ def report(arguments: Namespace, _crew: Any) -> int:
     check_pictures(arguments)
     if is_report_of_comparison(arguments):
         return 0
-    reports = [make_report(result_of(path)) for path in arguments.files]
+    results = [result_of(path) for path in arguments.files]
+    refuse_own_files(arguments, arguments.files[0], results[0])
+    reports = [make_report(result) for result in results]
     written = write_pictures(arguments, reports[0])
     if arguments.json:
         shown = [made.to_dict() for made in reports]

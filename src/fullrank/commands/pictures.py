@@ -1,8 +1,10 @@
 """``--plot`` and ``--html`` of ``fullrank report``, for result files and comparisons."""
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
+from fullrank.commands.targets import refuse_own
 from fullrank.errors import UsageError
 
 
@@ -18,6 +20,13 @@ def check_pictures(arguments: Namespace) -> None:
             plots.check_figure_path(arguments.plot)
         if arguments.html is not None:
             plots.check_page_path(arguments.html)
+
+
+def refuse_own_files(arguments: Namespace, study: Path, result: Path) -> None:
+    """Refuse to draw over what the study consists of."""
+    for option, path in (("--plot", arguments.plot), ("--html", arguments.html)):
+        if path is not None:
+            refuse_own(option, path, study=study, result=result)
 
 
 def write_pictures(arguments: Namespace, found: Any) -> str:
