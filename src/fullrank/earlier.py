@@ -9,9 +9,9 @@ from fullrank.choices import Choices, Console
 from fullrank.commit import is_partial_of
 from fullrank.ending import End, Ending
 from fullrank.errors import OutputError, StorageError, StudyChanged, UsageError
-from fullrank.growth import why_not_grown
-from fullrank.identity import Identity, changes, differing
+from fullrank.identity import Identity
 from fullrank.restore import fingerprint, restore
+from fullrank.since import between
 from fullrank.status import Status
 from fullrank.store import ResultFile, is_ours, verify
 from fullrank.study import Study
@@ -20,9 +20,6 @@ from fullrank.system import System
 from fullrank.worker import attempt_stem
 from fullrank.workfolder import REASON_ALL_FAILED, WorkFolder, moved_aside
 
-_WITH_CONSENT = frozenset({"function", "setup", "constants", "code"})
-"""Parts of a study's identity that may differ from item to item of one file, if the user says so."""
-_MENDED = frozenset({"code"})
 _OTHER_LAYOUT = "items of an earlier version have results of other names or shapes than those of most items"
 _READ_AGAIN_BYTES = 128 << 20
 """Up to this size a result that leaves nothing to do is read and verified first, within about a second."""
@@ -52,8 +49,8 @@ def existing(study: Study, choices: Choices, folder: WorkFolder) -> Ending | Non
     if summary.n_ok == 0 and old != study.identity:
         return None  # nothing of value: it will be moved aside
     retries = choices.retry_failed and summary.n_failed > 0
-    kinship = _kinship(old, study, choices, retries=retries, what=str(output))
-    if kinship is not Kinship.SAME or retries or summary.n_missing:
+    found = kinship(old, study, choices, retries=retries, what=str(output))
+    if found is not Kinship.SAME or retries or summary.n_missing:
         return None
     if is_read_again:
         with _or_fresh():
@@ -93,32 +90,29 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
-def _kinship(old: Identity, study: Study, choices: Choices, *, retries: bool, what: str) -> Kinship:
+def kinship(old: Identity, study: Study, choices: Choices, *, retries: bool, what: str) -> Kinship:
     """Return what the study is to the one of which there are results; StudyChanged if it is another.
 
     ``retries`` says whether failed items are done again: who asks for that has mended the code.
     """
-    parts = differing(old, study.identity)
-    if not parts:
+    found = between(old, study.identity, study.config.sweep)
+    if not found.changes:
         if choices.accept_change:
             raise UsageError(f"{what}: nothing has changed since; leave out --accept-change")
         return Kinship.SAME
-    problem = why_not_grown(old.sweep, study.config.sweep) if "sweep" in parts else ""
-    if not problem and parts == {"sweep"}:
+    if found.is_grown:
         return Kinship.GROWN
-    changed = parts - {"sweep"}
-    may_stay = not problem and changed <= _WITH_CONSENT
-    if may_stay and (choices.accept_change or (retries and changed <= _MENDED)):
+    if found.may_stay and (choices.accept_change or (retries and found.is_mended)):
         return Kinship.ACCEPTED
     cures = "Start anew with --fresh, which moves the old results aside"
-    if may_stay:
-        more = ", and --retry-failed does failed items again" if changed <= _MENDED else ""
+    if found.may_stay:
+        more = ", and --retry-failed does failed items again" if found.is_mended else ""
         cures += (
             f". Or keep what is finished with --accept-change{more}; the file then tells which version made which item"
         )
-    elif problem:
-        cures = f"They cannot be kept: {problem}. {cures}"
-    listed = "\n".join(f"  {difference}" for difference in changes(old, study.identity))
+    elif found.problem:
+        cures = f"They cannot be kept: {found.problem}. {cures}"
+    listed = "\n".join(f"  {difference}" for difference in found.changes)
     raise StudyChanged(f"{what}: the results there are of another study; since then changed:\n{listed}\n{cures}.")
 
 
@@ -207,15 +201,15 @@ def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, con
         console.say("the study has changed, and no item of the old one has a result; this one starts anew")
         return None
     retries = choices.retry_failed and survey.n_failed > 0
-    kinship = _kinship(known, study, choices, retries=retries, what=str(folder.path))
+    found = kinship(known, study, choices, retries=retries, what=str(folder.path))
     present, versions = study.identity.to_json(), folder.versions()
     if versions[-1:] != (present,):  # else a run was killed between the two notes
-        kept = versions if kinship is Kinship.ACCEPTED else versions[:-1]
+        kept = versions if found is Kinship.ACCEPTED else versions[:-1]
         folder.note_versions((*kept, present))
     if is_partial_of(folder.partial, known.to_json()):  # the journals have all that is in it
         folder.remove_partial()
     _begin(folder, study)
-    console.say(f"{kinship.value}: finished items are kept")
+    console.say(f"{found.value}: finished items are kept")
     return present
 
 

@@ -12,8 +12,9 @@ from fullrank.errors import FullrankError
 from fullrank.growth import why_not_grown
 from fullrank.identity import Identity, changes, differing
 from fullrank.study import code_of, folders_of, identity_of
+from fullrank.sweep import Sweep
 
-CONSENT = frozenset({"function", "setup", "constants", "code"})
+_WITH_CONSENT = frozenset({"function", "setup", "constants", "code"})
 """Parts of an identity that --accept-change lets differ from item to item."""
 _MENDED = frozenset({"code"})
 
@@ -61,21 +62,26 @@ class Since:
 
 
 def since(config: Config, old: Identity) -> Since:
-    """Return in what a study differs from that of the identity ``old``.
+    """Return in what a study differs from that of the identity ``old``, by its files.
 
     Code that cannot be read without importing it is taken to be the same.
     """
     new = _present(config, old)
-    parts = differing(old, new) if new is not None else frozenset()
-    if new is None or not parts:
+    return Since() if new is None else between(old, new, config.sweep)
+
+
+def between(old: Identity, new: Identity, sweep: Sweep) -> Since:
+    """Return in what ``new``, the identity of a study with this sweep, differs from ``old``."""
+    parts = differing(old, new)
+    if not parts:
         return Since()
-    problem = why_not_grown(old.sweep, config.sweep) if "sweep" in parts else ""
+    problem = why_not_grown(old.sweep, sweep) if "sweep" in parts else ""
     others = parts - {"sweep"}
     return Since(
         tuple(changes(old, new)),
         is_grown=not problem and not others,
         problem=problem,
-        may_stay=not problem and others <= CONSENT,
+        may_stay=not problem and others <= _WITH_CONSENT,
         is_mended=others <= _MENDED,
     )
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from fullrank.choices import Choices
 from fullrank.commit import is_partial_of
-from fullrank.earlier import existing
+from fullrank.earlier import existing, kinship
 from fullrank.errors import OutputError, UsageError
-from fullrank.growth import why_not_grown
-from fullrank.identity import Identity, changes, differing
+from fullrank.identity import Identity, changes
 from fullrank.lock import holder_of
 from fullrank.restore import fingerprint
 from fullrank.room import ONE_FLOAT, record_bytes
@@ -16,7 +15,6 @@ from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.workfolder import WorkFolder
 
-_WITH_CONSENT, _MENDED = frozenset({"function", "setup", "constants", "code"}), frozenset({"code"})
 _FRESH = "--fresh, which moves the old results aside"
 
 
@@ -74,7 +72,7 @@ def look(study: Study, choices: Choices) -> There:
         survey.n_failed,
         survey.n_failed if choices.retry_failed else 0,
         changes=changed,
-        refusal=_refusal(Identity.from_json(known), study, choices, folder),
+        refusal=_refusal(Identity.from_json(known), study, choices, survey, folder),
         holder=holder,
         item_bytes=record_bytes(survey),
         is_measured=survey.n_finished > 0,
@@ -104,18 +102,9 @@ def _changes_since(study: Study, folder: WorkFolder) -> tuple[str, ...]:
         return ()
 
 
-def _refusal(old: Identity, study: Study, choices: Choices, folder: WorkFolder) -> str:
-    parts = differing(old, study.identity)
-    problem = why_not_grown(old.sweep, study.config.sweep) if "sweep" in parts else ""
-    if not parts and choices.accept_change:
-        return f"{folder.path}: nothing has changed since; leave out --accept-change"
-    if not problem and parts <= {"sweep"}:
-        return ""
-    listed = "\n".join(f"  {change}" for change in changes(old, study.identity))
-    told = f"{folder.path}: the results there are of another study; since then changed:\n{listed}"
-    if not problem and parts - {"sweep"} <= _WITH_CONSENT:
-        if choices.accept_change or (choices.retry_failed and parts - {"sweep"} <= _MENDED):
-            return ""
-        return f"{told}\nStart anew with {_FRESH}. Or keep what is finished with --accept-change"
-    kept = f"They cannot be kept: {problem}. " if problem else ""
-    return f"{told}\n{kept}Start anew with {_FRESH}"
+def _refusal(old: Identity, study: Study, choices: Choices, survey: Survey, folder: WorkFolder) -> str:
+    try:
+        kinship(old, study, choices, retries=choices.retry_failed and survey.n_failed > 0, what=str(folder.path))
+    except UsageError as error:
+        return str(error)
+    return ""
