@@ -104,6 +104,18 @@ def test_a_file_of_somebody_elses_at_the_partial_name_stays(project: Project) ->
     assert (project.folder / PARTIAL).read_text() == "mine"
 
 
+def test_items_that_an_earlier_run_did_beyond_the_sample_are_told_beside_it(project: Project) -> None:
+    (project.folder / "fast").touch()
+    code = SLOW.replace("    dawdle(0.04)", "    if x == 13: raise ValueError(x)")
+    tail = '[run]\norder = "index"\non_error = "stop"'
+    project.write(code, grid="x = { range = 60 }", tail=tail).run("-b", "serial", expect=3)
+    before, sample = set(project.visits()), first_of_the_spread_order(60, 16)
+    done = project.run("--limit", 16, "-b", "serial", expect=3)
+    assert finished(project) == before | sample
+    n_beyond = len(before - sample)
+    assert f"{16 + n_beyond} of 60 items are finished: the 16 of the sample, and {n_beyond} that" in done.stdout
+
+
 def test_fresh_moves_the_sample_of_the_old_study_aside(project: Project) -> None:
     project.write(QUICK).run("--limit", 3, "-b", "serial")
     before = (project.folder / PARTIAL).read_bytes()

@@ -49,6 +49,23 @@ def test_default_that_toml_cannot_hold_is_left_out_and_told(project: Project) ->
     assert "\n# shape = (1, 2): its default stays, for TOML cannot hold it\n" in text
 
 
+@pytest.mark.parametrize(
+    ("code", "instead"),
+    [
+        ("async def f(x): return x", "sweep a 'def' that returns asyncio.run(f(...))"),
+        ("def f(x): yield x", "put what it yields into a list and 'return' that"),
+        ("async def f(x): yield x", "put what it yields into a list and 'return' that"),
+    ],
+)
+def test_function_whose_calls_give_no_result_is_refused_with_what_to_write_instead(
+    project: Project, code: str, instead: str
+) -> None:
+    project.write(f"{code}\n")
+    assert instead in refusal(project, "--function", "sim.py:f")
+    assert instead in project.run("-b", "serial", expect=2).stderr
+    assert not project.output.parent.exists()
+
+
 def test_config_of_a_function_runs_at_once(project: Project) -> None:
     written(project.write(SIM), "--function", "sim.py:simulate")
     done = project.fullrank("run", "simulate.toml", "-b", "serial")

@@ -1,4 +1,4 @@
-"""The parameters that the user's function has. For root: :mod:`inspect` opens two dozen files."""
+"""The parameters that the user's function has, and whether its calls give results. For root: :mod:`inspect` opens two dozen files."""
 
 import inspect
 from collections.abc import Callable
@@ -11,8 +11,11 @@ from fullrank.function import ANY_KEYWORD, KEYWORD, POSITIONAL, Parameter
 def parameters_of(function: Callable[..., Any], written: str) -> tuple[Parameter, ...]:
     """Return the parameters of ``function``.
 
-    Raises FunctionError for a function without a readable signature or with ``*args``.
+    Raises FunctionError for a function without a readable signature or with ``*args``, and for one whose calls give no
+    results.
     """
+    if problem := why_deferred(function, written.rpartition(":")[2]):
+        raise FunctionError(f"{written}: {problem}")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -31,3 +34,23 @@ def parameters_of(function: Callable[..., Any], written: str) -> tuple[Parameter
         required = parameter.default is parameter.empty and kind != ANY_KEYWORD
         found.append(Parameter(parameter.name, kind, required))
     return tuple(found)
+
+
+def why_deferred(function: Callable[..., Any], name: str) -> str:
+    """Return why a call of ``function`` gives no result, and what to write instead; "" if it may give one.
+
+    >>> async def f(x): ...
+    >>> print(why_deferred(f, "f"))
+    is an 'async def', of which a call gives a coroutine and no result; sweep a 'def' that returns asyncio.run(f(...))
+    """
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        return (
+            "has a 'yield', so that a call gives a generator and no result; put what it yields into a list and "
+            "'return' that"
+        )
+    if inspect.iscoroutinefunction(function):
+        return (
+            "is an 'async def', of which a call gives a coroutine and no result; sweep a 'def' that returns "
+            f"asyncio.run({name}(...))"
+        )
+    return ""

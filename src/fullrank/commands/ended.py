@@ -62,10 +62,17 @@ def _tell_ending(ending: Any, request: Request, *, as_json: bool) -> None:
     else:
         _print_summary(ending)
     if ending.end is End.LIMIT and not as_json:
+        beyond = _beyond(ending.n_finished, request.arguments.limit)
         sys.stdout.write(
-            f"{ending.n_finished:,} of {ending.n_items:,} items are finished; "
+            f"{ending.n_finished:,} of {ending.n_items:,} items are finished{beyond}; "
             f"the same command without --limit keeps them and goes on\n"
         )
+
+
+def _beyond(n_finished: int, limit: int) -> str:
+    """Return of what the finished items are made up, if they are more than those of the sample."""
+    n_beyond = n_finished - limit
+    return f": the {limit:,} of the sample, and {n_beyond:,} that earlier runs did beyond it" if n_beyond else ""
 
 
 def _print_summary(ending: Any) -> None:
