@@ -247,6 +247,14 @@ def test_kinds_of_failures_are_counted(path: Path) -> None:
     assert "2 × ValueError, 1 × lib.Error, 1 × crashed" in text(report(path))
 
 
+def test_kinds_of_failures_that_begin_alike_are_told_apart(path: Path) -> None:
+    reasons = [f"the result 'velocity' is of a type that no file can hold: {kind}" for kind in ("set", "object")]
+    failures = [failure(0, reasons[0]), failure(1, reasons[0]), failure(2, reasons[1])]
+    write(path, {"e": np.ones(3)}, status=[FAILED] * 3, failures=failures)
+    said = " ".join(text(report(path)).split())
+    assert f"2 × {reasons[0]}, 1 × {reasons[1]}" in said
+
+
 @pytest.mark.parametrize(
     ("provenance", "command"),
     [

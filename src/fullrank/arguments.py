@@ -91,8 +91,8 @@ def parser() -> argparse.ArgumentParser:
         "--limit",
         type=_positive,
         metavar="N",
-        help="only N items, the same fair sample every time (those of it that are finished count), into NAME.partial.h5; "
-        "a run without it keeps them and goes on",
+        help="only N items, the same fair sample every time (those of it that are finished count), into "
+        "NAME.partial.h5; a run without it keeps them and goes on",
     )
     run.add_argument(
         "--item",

@@ -12,6 +12,7 @@ LEAST_COLUMNS = 20
 """Of words beside something; a line of fewer is no line."""
 PROSE_COLUMNS = 100
 """Sentences on wider lines are hard to read, however wide the terminal is."""
+_LENGTHENED_BY = 20
 _GLUED = re.compile(r" (?=×\d|%|[mµn]?s\b)")
 """Between what belongs on one line: processes ×2, 95 %, 1.5 s."""
 
@@ -134,6 +135,20 @@ def _line(shown: str, head: str, words: str, *, number: int, cells: Sequence[str
 def shortened(line: str, width: int) -> str:
     """Cut a line that is too long."""
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def shortened_apart(lines: Sequence[str], width: int) -> list[str]:
+    """Cut lines that are too long, but none so far that two that differ look alike.
+
+    >>> shortened_apart(["expected numbers, got a text", "expected numbers, got None"], 12)
+    ['expected numbers, got a text', 'expected numbers, got None']
+    """
+    needed = width
+    while len({shortened(line, needed) for line in lines}) < len(set(lines)):
+        needed += _LENGTHENED_BY
+    if needed > width:  # of what differs more than its first letter is to be seen
+        needed += _LENGTHENED_BY
+    return [shortened(line, needed) for line in lines]
 
 
 def printable(line: str) -> str:

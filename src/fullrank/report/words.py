@@ -21,6 +21,7 @@ from fullrank.report.layout import (
     counted,
     printable,
     shortened,
+    shortened_apart,
     spelled_number,
     spelled_parameters,
     table,
@@ -36,6 +37,7 @@ SHORT_SECONDS = 1.0
 """A run that was shorter says little about efficiency."""
 N_KINDS_LISTED = 10
 """Of failures."""
+N_KIND_CHARACTERS = 40
 N_EXCEPTION_CHARACTERS = 300
 N_FRAME_LINES = 16
 _TRACEBACK_HEADING = "Traceback (most recent call last):\n"
@@ -272,8 +274,9 @@ def _failures(found: Report, width: int) -> Iterator[str]:
     n = found.n_without_result
     yield f"Failures: {counted(n, 'item')} without a result; the commands below repeat them, with traceback"
     if 1 < len(found.failure_kinds) < n:
-        kinds_counted = [f"{n:,} × {shortened(kind, 40)}" for kind, n in found.failure_kinds.items()]
-        kinds = ", ".join(kinds_counted[:N_KINDS_LISTED])
+        numbers = list(found.failure_kinds.items())[:N_KINDS_LISTED]
+        names = shortened_apart([kind for kind, _ in numbers], N_KIND_CHARACTERS)
+        kinds = ", ".join(f"{n:,} × {name}" for name, (_, n) in zip(names, numbers, strict=True))
         yield from wrapped("  ", kinds, width)
     for item in found.failures:
         status = "" if item.status == "failed" else f" {item.status}"
