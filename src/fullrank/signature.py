@@ -1,4 +1,4 @@
-"""The parameters that the user's function has, and whether its calls give results. For root: :mod:`inspect` opens two dozen files."""
+"""The user's function's parameters, and whether calls give results. For root: :mod:`inspect` opens two dozen files."""
 
 import inspect
 from collections.abc import Callable

@@ -3,7 +3,6 @@
 It evaluates claims until its worker is gone.
 """
 
-import fcntl
 import mmap
 import os
 import pickle
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fullrank.beside import out_of_reach
 from fullrank.claim import IDLE, Batch, Cell
 from fullrank.errors import FullrankError
 from fullrank.evaluate import Evaluator, Interrupts
@@ -33,9 +33,6 @@ _UNTOLD_SECONDS = 0.001
 """An item that took this long is told as soon as it has ended; shorter ones together, once in so long."""
 _TELLING_SHARE = 0.1
 """Of the time of short items with bulky results, that may be spent on telling them."""
-
-_HIGH_NUMBERS = (4000, 900)
-"""Where items that close descriptors which they did not open seldom come; the usual limit is 1,024."""
 
 
 class _Telling:
@@ -125,7 +122,9 @@ def main() -> int:
     answers, cell, stack_file = (int(argument) for argument in sys.argv[1:4])
     running: Cell = memoryview(mmap.mmap(cell, 8)).cast("q")
     os.close(cell)
-    answers, stack_file = _out_of_reach(answers), _out_of_reach(stack_file)
+    os.set_inheritable(answers, False)
+    os.set_inheritable(stack_file, False)
+    answers, stack_file = out_of_reach(answers), out_of_reach(stack_file)
     tell_fatal_signals(stack_file)
     messages = received(_own_standard_input())
     job, log_path = pickle.loads(next(messages)[1])
@@ -164,18 +163,7 @@ def _own_standard_input() -> int:
     own, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    return _out_of_reach(own)
-
-
-def _out_of_reach(descriptor: int) -> int:
-    """Move a descriptor to a high number, which what an item starts does not inherit; return that number."""
-    for number in _HIGH_NUMBERS:
-        with suppress(OSError):  # so many are not allowed here
-            moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, number)
-            os.close(descriptor)
-            return moved
-    os.set_inheritable(descriptor, False)
-    return descriptor
+    return out_of_reach(own)
 
 
 if __name__ == "__main__":
