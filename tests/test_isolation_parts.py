@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 from signal import SIGKILL
 
@@ -33,6 +35,22 @@ def test_messages_are_whole_however_the_bytes_arrive() -> None:
             inbox.add(part)
             found += list(inbox.messages())
         assert found == sent
+
+
+def test_child_whose_worker_was_killed_before_it_sent_the_job_leaves_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "cell").write_bytes(bytes(8))
+    with (tmp_path / "cell").open("r+b") as cell, (tmp_path / "others").open("wb") as others:
+        files = [others.fileno(), cell.fileno(), os.dup(others.fileno())]
+        done = subprocess.run(
+            [sys.executable, "-m", "fullrank.isolation.child", *map(str, files)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            pass_fds=files,
+            timeout=60,
+            check=False,
+        )
+        os.close(files[2])
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 # --- early frames

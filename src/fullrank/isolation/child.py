@@ -127,7 +127,10 @@ def main() -> int:
     answers, stack_file = out_of_reach(answers), out_of_reach(stack_file)
     tell_fatal_signals(stack_file)
     messages = received(_own_standard_input())
-    job, log_path = pickle.loads(next(messages)[1])
+    first = next(messages, None)
+    if first is None:  # the worker was killed before it had sent it
+        return os.EX_OK
+    job, log_path = pickle.loads(first[1])
     signals = MainThreadInterrupts(
         running=running,
         item_time_limit_seconds=job.item_time_limit_seconds,
