@@ -9,6 +9,7 @@ from studies import Project
 
 from fullrank.cli import main
 
+PARTIAL = "results/study.partial.h5"
 CODE = "def f(x): return x / 7\n"
 OTHER = "def f(x): return x / 8\n"
 FAILS = "def f(x): return 1 / (x - 3)\n"
@@ -125,3 +126,68 @@ def test_status_tells_how_many_items_each_version_made(project: Project) -> None
     assert "made by 2 versions of the code: 4 items by version 0, 3 items by version 1" in status()[1]
     project.run("-b", "serial")
     assert json.loads(status("--json")[1])["items_by_version"] == {"0": 4, "1": 6}
+
+
+# --- a file of what is finished, of a study that has changed meanwhile
+
+
+def gather_partial() -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(["gather", "study.toml", "--partial"])
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("change", ["x = { range = 30 }", "x = [3, 2, 1]"])
+def test_what_is_finished_is_gathered_as_it_was_after_the_sweep_changed(project: Project, change: str) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    project.write(CODE, grid="x = { range = 10 }").run("-b", "serial", "--limit", 7)
+    (project.folder / PARTIAL).unlink()
+    project.write(CODE, grid=change)
+    code, said, wrong = gather_partial()
+    assert code == 0, wrong
+    assert "of 10 items ok" in said
+    assert "it has changed since" in said
+    assert project.read("f", PARTIAL)[:4].tolist() == [x / 7 for x in range(4)]
+    assert "range = 10" in str(project.read("config/text", PARTIAL))
+
+
+def test_a_table_that_changed_under_what_is_finished_is_told_with_the_way_out(project: Project) -> None:
+    table = project.folder / "points.csv"
+    table.write_text("x\n1\n2\n3\n")
+    project.write(CODE, sweep='[sweep.table]\npath = "points.csv"').run("-b", "serial", "--limit", 2)
+    table.write_text("x\n1\n2\n3\n4\n")
+    code, _, wrong = gather_partial()
+    assert code == 2
+    assert wrong.rstrip().endswith("put that back, or go on with it: fullrank run study.toml")
+    project.run("-b", "serial")
+
+
+# --- an older result beside a newer attempt
+
+
+@pytest.fixture
+def half_way(project: Project) -> Project:
+    """A complete result of 4 items, and an attempt at 10 that was stopped after some."""
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    project.write(CODE, grid="x = { range = 10 }").run("-b", "serial", "--limit", 7)
+    return project
+
+
+@pytest.mark.parametrize("command", ["report study.toml --json", "export study.toml --csv -"])
+def test_whoever_reads_the_older_result_is_told_of_the_newer_attempt(half_way: Project, command: str) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        assert main(command.split()) == 0
+    n_finished = json.loads(status("--json")[1])["n_ok"]
+    assert err.getvalue().startswith(f"fullrank: this is {half_way.output}, the last complete result; a newer attempt")
+    assert f"was stopped at {n_finished} of 10 items: fullrank status study.toml" in err.getvalue()
+    assert err.getvalue().count("\n") == 1
+
+
+def test_nothing_is_said_where_the_result_is_the_newest(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    err = io.StringIO()
+    with redirect_stdout(io.StringIO()), redirect_stderr(err):
+        main(["report", "study.toml"])
+    assert not err.getvalue()

@@ -1,18 +1,20 @@
 """``fullrank gather``: the finished items of a study as a file, while it runs or after it was stopped."""
 
 import os
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fullrank.backends import serial
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
-from fullrank.config import load
+from fullrank.config import Config, load, parse
 from fullrank.crew import LocalCrew, LocalTeam
 from fullrank.errors import Stopped, StorageError, StudyChanged, UsageError
 from fullrank.identity import Identity
 from fullrank.provenance import collect, origin
 from fullrank.room import needed_bytes, record_bytes, with_need
+from fullrank.since import since
 from fullrank.standing import output_of
 from fullrank.system import System
 from fullrank.workfolder import PARTIAL_STEM, WorkFolder
@@ -27,17 +29,18 @@ class Gathered:
     n_ok: int
     n_failed: int
     n_missing: int
+    has_changed_since: bool = False
+    """Whether the study is another one by now, and the file is of the study as it was."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as plain data."""
         return asdict(self)
 
     def text(self) -> str:
-        """Return a line for a person."""
-        return (
-            f"{self.path}\n{self.n_ok:,} of {self.n_items:,} items ok, {self.n_failed:,} failed, "
-            f"{self.n_missing:,} missing"
-        )
+        """Return two lines for a person, or three."""
+        counts = f"{self.n_ok:,} of {self.n_items:,} items ok, {self.n_failed:,} failed, {self.n_missing:,} missing"
+        since = "\nof the study as it was when they were computed; it has changed since" * self.has_changed_since
+        return f"{self.path}\n{counts}{since}"
 
 
 def gather(study: Path, output: Path | None, *, partial: bool, system: System = os) -> Gathered:
@@ -52,9 +55,7 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
     if identity is None:
         there = f"the result is complete: {result}" if result.exists() else f"it was not started: fullrank run {study}"
         raise UsageError(f"{study}: there is nothing to gather; {there}")
-    config = load(study if study.suffix == ".toml" else folder.config_path(), folder.settings())
-    if config.sweep.describe() != Identity.from_json(identity).sweep:
-        raise StudyChanged(f"{config.path}: the sweep is not the one whose journals are in {folder.path}")
+    config, has_changed = _config_of(study, folder, Identity.from_json(identity))
     crew = LocalCrew(LocalTeam(serial.run))
     (survey,) = crew.call("survey", [str(path) for path in folder.journals()], folder.retried())
     n_missing = config.sweep.n_items - survey.n_finished
@@ -84,4 +85,25 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
             raise
         needed = needed_bytes(config.sweep.n_items, 0, record_bytes=record_bytes(survey))
         raise with_need(error, folder.path, needed=needed) from error
-    return Gathered(str(folder.partial), summary.n_items, summary.n_ok, summary.n_failed, summary.n_missing)
+    counts = summary.n_items, summary.n_ok, summary.n_failed, summary.n_missing
+    return Gathered(str(folder.partial), *counts, has_changed_since=has_changed)
+
+
+def _config_of(study: Path, folder: WorkFolder, identity: Identity) -> tuple[Config, bool]:
+    """Return the config by which the journals were made, and whether it is the kept one, for the study has changed.
+
+    Raises StudyChanged if a file of the sweep has changed too, so that nothing tells which items they are of.
+    """
+    present = load(study if study.suffix == ".toml" else folder.config_path(), folder.settings())
+    found = since(present, identity)
+    if not found.changes and present.sweep.describe() == identity.sweep:
+        return present, False
+    kept = parse(folder.config(), present.path, folder.settings())
+    if kept.sweep.describe() == identity.sweep:
+        return kept, True
+    ways = "go on with it" if found.is_grown else "see what becomes of them"
+    command = shlex.join(["fullrank", "run" if found.is_grown else "status", str(study)])
+    raise StudyChanged(
+        f"{present.path}: expected the table of the sweep as it was when the items in {folder.path} were computed, "
+        f"got another one; put that back, or {ways}: {command}"
+    )

@@ -96,6 +96,11 @@ class Standing:
         return self.since.is_refused and self.n_ok > 0
 
     @property
+    def goes_beyond_result(self) -> bool:
+        """Whether this is of an attempt that has not written its result: an older one may be there."""
+        return bool(self.holder or self.reason or self.death)
+
+    @property
     def exit_code(self) -> int:
         """0 every item done; 2 the run command is refused; 3 complete with failed items; 75 it goes on."""
         if self.is_refused:

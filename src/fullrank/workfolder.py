@@ -227,6 +227,10 @@ class WorkFolder:
         except FileNotFoundError:
             return ""
 
+    def config(self) -> str:
+        """Return the text of the study's config when it began."""
+        return self._noted(_CONFIG)
+
     def config_path(self) -> Path:
         """Return where the study's config stood when it began."""
         return Path((self.path / _CONFIG_PATH).read_text("utf-8", _PATHS))

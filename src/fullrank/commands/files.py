@@ -1,15 +1,17 @@
 """The commands that read what runs left: status, report, gather, verify, diff."""
 
 import json
+import shlex
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fullrank.commands.compare import is_report_of_comparison
 from fullrank.commands.pictures import check_pictures, refuse_own_files, write_pictures
 from fullrank.console import tell
-from fullrank.errors import OutputError
+from fullrank.errors import OutputError, StorageError
 
 N_UNKNOWN_LISTED = 10
 
@@ -54,17 +56,37 @@ def report(arguments: Namespace, _crew: Any) -> int:
 
 
 def result_of(path: Path) -> Path:
-    """Return the result file that is meant: a config's, if a config is named; say so if it is not finished."""
+    """Return the result file that is meant: a config's, if a config is named; say so if it is not finished.
+
+    If it is, and a newer attempt of that config is half-way, tell so on standard error.
+    """
     from fullrank.standing import output_of
     from fullrank.workfolder import WorkFolder
 
     result = output_of(path, None)
-    if not result.exists() and WorkFolder(result).identity() is not None:
+    is_begun = WorkFolder(result).identity() is not None
+    if is_begun and result.exists() and path.suffix == ".toml":
+        _tell_newer(path, result)
+    if is_begun and not result.exists():
         raise OutputError(
             f"{result}: not finished yet; see how far it is with: fullrank status {path}, "
             f"or write what is there with: fullrank gather {path} --partial"
         )
     return result
+
+
+def _tell_newer(study: Path, result: Path) -> None:
+    """Tell which file is read, and how far a newer attempt is, if there is one."""
+    from fullrank.standing import standing
+
+    with suppress(StorageError):  # what is read is the result
+        found = standing(study)
+        if found.goes_beyond_result:
+            newer = (
+                f"{'is running' if found.holder else 'was stopped'} at {found.n_finished:,} of {found.n_items:,} items"
+            )
+            status = shlex.join(["fullrank", "status", str(study)])
+            tell(f"fullrank: this is {result}, the last complete result; a newer attempt {newer}: {status}\n")
 
 
 def gather(arguments: Namespace, _crew: Any) -> int:
