@@ -42,7 +42,7 @@ LAYERS = [
     "restore since",
     "standing leftovers earlier there",
     "driver partial launch",
-    "preview single selftest",
+    "preview single stored selftest",
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
     "request",
     "abilities apart commands",

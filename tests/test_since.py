@@ -191,3 +191,38 @@ def test_nothing_is_said_where_the_result_is_the_newest(project: Project) -> Non
     with redirect_stdout(io.StringIO()), redirect_stderr(err):
         main(["report", "study.toml"])
     assert not err.getvalue()
+
+
+# --- an item computed alone, beside the one that is stored
+
+
+def item(index: int, *options: str) -> str:
+    """Standard output of ``fullrank run study.toml --item K``."""
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(io.StringIO()):
+        assert main(["run", "study.toml", "--item", str(index), *options]) == 0
+    return out.getvalue()
+
+
+def test_an_item_alone_says_which_version_made_the_stored_one(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 10 }").run("-b", "serial", "--limit", 4)
+    project.write(OTHER, grid="x = { range = 10 }").run("-b", "serial", "--accept-change")
+    by_version = {version: index for index, version in enumerate(project.read("code_version").tolist())}
+    assert "was made by version 0 of 2 of the code; since then: code of sim.py changed" in item(by_version[0])
+    assert "was made by version 1 of 2 of the code, which is the present one" in item(by_version[1])
+    stored = json.loads(item(by_version[0], "--json"))["stored"]
+    assert (stored["version"], stored["path"]) == (0, str(project.output))
+
+
+def test_an_item_alone_says_that_the_stored_one_is_of_other_code(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial")
+    assert "the item in" not in item(1)
+    project.write(OTHER, grid="x = { range = 4 }")
+    assert f"the item in {project.output} was made by version 0 of the code; since then: code of sim.py" in item(1)
+
+
+def test_an_item_that_another_study_has_stored_is_not_compared(project: Project) -> None:
+    project.write(CODE, grid="x = [1, 2, 3]").run("-b", "serial")
+    project.write(OTHER, grid="x = [3, 2, 1]")
+    assert "the item in" not in item(0)
+    assert json.loads(item(0, "--json"))["stored"] is None

@@ -11,14 +11,25 @@ from fullrank.errors import FailedItems, UsageError
 
 def run_item(arguments: Namespace, config: Any) -> int:
     """Evaluate one item; nothing is written. 0 if it has a result, else 3."""
+    from dataclasses import asdict
+
     from fullrank.single import evaluate_item
+    from fullrank.stored import stored_item
+    from fullrank.study import output_path
+    from fullrank.workfolder import WorkFolder
 
     if arguments.pdb:
         _check_terminal(as_json=arguments.json)
     study = opened(config, as_json=arguments.json)
     with users_prints(as_json=arguments.json):
         single = evaluate_item(study, arguments.item)
-    sys.stdout.write(json.dumps(single.to_dict()) + "\n" if arguments.json else single.text())
+    folder = WorkFolder(output_path(config, arguments.output))
+    stored = stored_item(study, arguments.item, (folder.output, folder.partial))
+    if arguments.json:
+        told = single.to_dict() | {"stored": asdict(stored) if stored is not None else None}
+        sys.stdout.write(json.dumps(told) + "\n")
+    else:
+        sys.stdout.write(single.text() + (stored.text() if stored is not None else ""))
     if arguments.pdb and single.failure:
         _debug(single)
     return 0 if single.is_ok else FailedItems.exit_code
