@@ -8,7 +8,11 @@ import pytest
 from studies import Project
 
 from fullrank.cli import main
+from fullrank.config import load
+from fullrank.identity import Identity
+from fullrank.since import since
 
+SWEEP = {"kind": "grid", "axes": [], "replicates": None}
 PARTIAL = "results/study.partial.h5"
 CODE = "def f(x): return x / 7\n"
 OTHER = "def f(x): return x / 8\n"
@@ -114,10 +118,19 @@ def test_a_function_that_is_called_by_its_modules_name_is_not_imported(project: 
     assert not (project.folder / "imported").exists()
 
 
-def test_of_code_that_is_gone_nothing_is_said(project: Project) -> None:
+def test_of_code_that_cannot_be_read_nothing_is_said_but_of_all_else(project: Project) -> None:
     project.write(CODE, grid="x = { range = 3 }").run("-b", "serial")
     (project.folder / "sim.py").write_text("def f(x:\n")
     assert status()[0] == 0
+    project.write("def f(x:\n", grid="x = { range = 4 }")
+    assert status()[1].startswith("grown: 3 of 4 items")
+
+
+def test_names_in_a_file_do_not_steer_the_terminal(project: Project) -> None:
+    old = Identity(function="sim.py:f", sweep=SWEEP, constants={"\x1b[2J": 1}, code={})
+    project.write(CODE, workload='[workload.constants]\n"b" = 2')
+    said = since(load(project.folder / "study.toml"), old).text(n_ok=1, n_failed=0)
+    assert "constant '\\x1b[2J' was removed" in said
 
 
 def test_status_tells_how_many_items_each_version_made(project: Project) -> None:

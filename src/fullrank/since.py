@@ -4,13 +4,15 @@ Read from files: no user code is imported.
 """
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 
 from fullrank.config import Config
-from fullrank.errors import FullrankError
+from fullrank.errors import ConfigError, FunctionError
 from fullrank.growth import why_not_grown
 from fullrank.identity import Identity, changes, differing
+from fullrank.report.layout import printable
 from fullrank.study import code_of, folders_of, identity_of
 from fullrank.sweep import Sweep
 
@@ -41,7 +43,8 @@ class Since:
 
     def text(self, *, n_ok: int, n_failed: int) -> str:
         """Return some lines on what is new, where something is, and on what the run command makes of it."""
-        return "\n".join([self._head(n_ok), *(f"  {change}" for change in self.changes), *self._cure(n_ok, n_failed)])
+        lines = [self._head(n_ok), *(f"  {change}" for change in self.changes), *self._cure(n_ok, n_failed)]
+        return "\n".join(map(printable, lines))  # names in a file may be a stranger's
 
     def _head(self, n_ok: int) -> str:
         if self.is_grown:
@@ -64,7 +67,7 @@ class Since:
 def since(config: Config, old: Identity) -> Since:
     """Return in what a study differs from that of the identity ``old``, by its files.
 
-    Code that cannot be read without importing it is taken to be the same.
+    Code that cannot be read, or not without importing it, is taken to be the same.
     """
     new = _present(config, old)
     return Since() if new is None else between(old, new, config.sweep)
@@ -87,18 +90,20 @@ def between(old: Identity, new: Identity, sweep: Sweep) -> Since:
 
 
 def _present(config: Config, old: Identity) -> Identity | None:
-    """Return the identity that a study has by its files; None if a file that it is made of cannot be read."""
+    """Return the identity that a study has by its files; None if one of its constants cannot be read."""
     seen: list[str | None] = []
 
     def file_of(module: str) -> str | None:
         seen.append(_found(module, folders_of(config)))
         return seen[-1]
 
-    try:
-        new = identity_of(config, code_of(config, file_of))
-    except FullrankError:
-        return None
-    return replace(new, code=old.code) if None in seen else new
+    code = old.code
+    with suppress(FunctionError):  # the run will say so
+        read = code_of(config, file_of)
+        code = old.code if None in seen else {name: source.digest for name, source in read.items()}
+    with suppress(ConfigError):
+        return replace(identity_of(config, {}), code=code)
+    return None
 
 
 def _found(module: str, folders: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from fullrank.errors import StorageError
 from fullrank.growth import why_not_grown
 from fullrank.identity import Identity, changes, differing
+from fullrank.report.layout import printable
 from fullrank.since import CONSENT
 from fullrank.status import Status
 from fullrank.store import ResultFile, is_ours
@@ -30,7 +31,7 @@ class StoredItem:
             return ""
         now = f"; since then: {'; '.join(self.changes)}" if self.changes else ", which is the present one"
         of = f" of {self.n_versions}" if self.n_versions > 1 else ""
-        return f"the item in {self.path} was made by version {self.version}{of} of the code{now}\n"
+        return f"the item in {self.path} was made by version {self.version}{of} of the code{printable(now)}\n"
 
 
 def stored_item(study: Study, index: int, files: tuple[Path, ...]) -> StoredItem | None:
