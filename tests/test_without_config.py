@@ -1,11 +1,15 @@
 """`fullrank run FILE.py:FUNCTION`: the config it stands for, written beside the result."""
 
+import io
 import tomllib
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 from studies import Project
+
+from fullrank.cli import main
 
 COMMAND = ("run", "sim.py:f", "--grid", "x=0:1:5", "--grid", "n=range:3", "--const", "scale=0.5")
 CODE = "def f(x, n, scale=1.0):\n    return x * scale + n\n"
@@ -149,3 +153,52 @@ def test_function_runs_on_ranks(mpi_project: Project, n_ranks: int | None) -> No
     done(mpi_project.write(CODE), *COMMAND, *backend, n_ranks=n_ranks)
     np.testing.assert_array_equal(mpi_project.read("f", OUTPUT), EXPECTED)
     assert mpi_project.read("attempts/n_workers", OUTPUT).tolist() == [2]
+
+
+def told_of(*words: str, expect: int = 0) -> str:
+    """Run a command in this process and return what it wrote."""
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        assert main(words) == expect, out.getvalue()
+    return out.getvalue()
+
+
+def test_commands_know_the_study_by_its_function(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(project.write(CODE), *COMMAND, "--limit", 4)
+    monkeypatch.chdir(project.folder)
+    assert "stopped: 4 of 15 items" in told_of("status", "sim.py:f")
+    assert "4 of 15 items ok" in told_of("gather", "sim.py:f", "--partial")
+    assert told_of("clean", "sim.py:f", "--yes").endswith("deleted\n")
+    done(project, *COMMAND, "-b", "serial")
+    assert "15 items" in told_of("report", "sim.py:f")
+    assert told_of("export", "sim.py:f", "--csv", "-").count("\n") == 16
+
+
+def test_study_elsewhere_is_known_by_its_output(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(project.write(CODE), *COMMAND, "-o", "deep/my.h5", "-b", "serial")
+    monkeypatch.chdir(project.folder)
+    assert "complete: 15 of 15" in told_of("status", "sim.py:f", "-o", "deep/my.h5")
+    said = told_of("status", "sim.py:f", expect=2)
+    assert "sim.py:f: expected the config that a run of this function has written" in said
+    assert "there is no results/f.toml; name the config, or with -o the output, if it is another\n" in said
+
+
+def test_command_to_copy_is_quoted_for_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "my sim.py:f"]) == 2
+    assert capsys.readouterr().err.endswith("fullrank new --function 'my sim.py:f'\n")
+
+
+def test_function_is_compared_without_a_config(project: Project) -> None:
+    words = ("--backends", "threads", "-n", 1, "--rounds", 1)
+    told = done(project.write(CODE), "compare", *COMMAND[1:], *words)
+    assert "15 of 15 items, 1 round of 2 ways" in told
+    assert tomllib.loads((project.folder / CONFIG).read_text())["sweep"]["grid"]["n"] == {"range": [3]}
+
+
+def test_comparison_leaves_the_config_of_another_study_alone(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(project.write(CODE), *COMMAND, "-b", "serial")
+    monkeypatch.chdir(project.folder)
+    before = (project.folder / CONFIG).read_bytes()
+    said = told_of("compare", "sim.py:f", "--grid", "x=1", "--grid", "n=1", "--here", expect=74)
+    assert "results/f.toml: is of the same function with other axes or constants" in said
+    assert (project.folder / CONFIG).read_bytes() == before

@@ -19,6 +19,7 @@ exit codes: 0 every item done; 3 finished, but more items failed than allowed, o
 compared gave different results; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
 
+_STUDY = "the study's config, its output, or the FILE.py:FUNCTION of a run without a config"
 DEFAULT_WATCH_SECONDS = 2.0
 _LIKE_DURATION = re.compile(r"[\d.:]+[a-z]?")
 
@@ -166,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     export = _command(
         subparsers, "export", "write a result as CSV, one row an item", "export", example="export study.toml --csv -"
     )
-    export.add_argument("file", type=Path, metavar="FILE", help="a result, complete or partial, or its study's config")
+    export.add_argument("file", type=Path, metavar="STUDY", help=_STUDY)
     export.add_argument("--csv", type=Path, required=True, metavar="TABLE", help="where it goes; - is standard output")
     export.add_argument("--all", action="store_true", help="also the items that have no end yet, with empty cells")
     export.add_argument("--force", action="store_true", help="overwrite TABLE if it is there")
@@ -222,12 +223,14 @@ def _command(  # type: ignore[no-untyped-def]  # argparse keeps the type of its 
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("study", type=Path, metavar="CONFIG|FILE", help="the study's config, or its output")
+    parser.add_argument("study", type=Path, metavar="STUDY", help=_STUDY)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the output, if it was chosen with -o")
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG", help="the study: a TOML file")
+    parser.add_argument(
+        "config", type=Path, nargs="+", metavar="CONFIG|FUNCTION", help="the study: a TOML file; or FILE.py:FUNCTION"
+    )
     parser.add_argument(
         "--backends",
         default=",".join(BACKENDS),
@@ -250,6 +253,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     )
     _add_settings(parser)
     _add_here(parser)
+    add_options(parser, natural=_natural, positive=_positive)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

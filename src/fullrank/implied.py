@@ -98,6 +98,35 @@ def write_config(config: Config, system: System = os) -> None:
         raise StorageError.of(error, f"{path}: cannot be written") from None
 
 
+def named_study(study: Path, output: Path | None) -> Path:
+    """Return the config of a function that was run without one; what else is named as it is.
+
+    Raises UsageError if there is none.
+    """
+    if study.exists() or not names_function(str(study)):
+        return study
+    name = Asked(str(study), {}).name
+    config = (output or DEFAULT_FOLDER / f"{name}.h5").with_suffix(".toml")
+    if not config.is_file():
+        raise UsageError(
+            f"{study}: expected the config that a run of this function has written, and there is no {config}; "
+            f"name the config, or with -o the output, if it is another"
+        )
+    return config
+
+
+def write_new_config(config: Config) -> None:
+    """Write a config where none is yet; OutputError if the one of another study is there."""
+    if config.is_unwritten and config.path.exists():
+        place = shown(config.path)
+        raise OutputError(
+            f"{place}: is of the same function with other axes or constants; move it and its result away, "
+            f"or name it instead of {config.wording.function}"
+        )
+    if config.is_unwritten:
+        write_config(config)
+
+
 def is_as_written(data: bytes) -> bool:
     """Return whether a file is one of ours that nobody has edited."""
     first, _, rest = data.partition(b"\n")

@@ -11,10 +11,11 @@ from fullrank.errors import UsageError
 
 def clean(arguments: Namespace, _crew: Any) -> int:
     """``fullrank clean``: 0 if nothing is left of what was to go, 2 if it stays because nobody agreed."""
+    from fullrank.implied import named_study
     from fullrank.leftovers import delete, find
     from fullrank.standing import output_of
 
-    output = output_of(arguments.study, arguments.output)
+    output = output_of(named_study(arguments.study, arguments.output), arguments.output)
     found = find(output, aside=arguments.all, result=arguments.result)
     if not arguments.json:
         sys.stdout.write(_in_words(found))

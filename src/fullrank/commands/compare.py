@@ -10,6 +10,7 @@ from typing import Any
 
 from fullrank.commands.here import ask_for_here
 from fullrank.commands.pictures import refuse_own_files, write_pictures
+from fullrank.commands.without_config import study_config
 from fullrank.errors import Stopped, UsageError
 from fullrank.launcher import launcher_from
 
@@ -18,8 +19,8 @@ def compare(arguments: Namespace, _crew: Any) -> int:
     """``fullrank compare``."""
     from fullrank.compare import conduct
     from fullrank.compare.variants import parse_backends, parse_counts
-    from fullrank.config import load
     from fullrank.console import TerminalConsole
+    from fullrank.implied import write_new_config
 
     _refuse_results(arguments.config)
     choices = conduct.Choices(
@@ -29,10 +30,12 @@ def compare(arguments: Namespace, _crew: Any) -> int:
         n_rounds=arguments.rounds,
         budget_seconds=arguments.budget,
     )
-    config = load(arguments.config[0], arguments.settings)
+    arguments.config = arguments.config[0]
+    config = study_config(arguments, output=None, writes=True)
     if (launched := launcher_from(os.environ)) is not None:
         raise UsageError(f"compare starts the ranks that it needs; start it once, without {launched.name}")
     ask_for_here(arguments)
+    write_new_config(config)  # by which the runs find it
     comparison = conduct.compare(config, choices, say=TerminalConsole(quiet=False).say)
     _show(comparison, as_json=arguments.json)
     if not arguments.json:

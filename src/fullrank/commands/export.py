@@ -48,14 +48,16 @@ class Exported:
 def export(arguments: Namespace, _crew: Any) -> int:
     """``fullrank export``."""
     from fullrank.export import column_names, csv_blocks
+    from fullrank.implied import named_study
     from fullrank.store import ResultFile
 
     target: Path = arguments.csv
     if target == STANDARD_OUTPUT and arguments.json:
         raise UsageError("--json: standard output is where --csv - goes; name a file, or leave --json out")
-    result = result_of(arguments.file)
+    study = named_study(arguments.file, None)
+    result = result_of(study)
     if target != STANDARD_OUTPUT:
-        refuse_own("--csv", target, study=arguments.file, result=result)
+        refuse_own("--csv", target, study=study, result=result)
         _check_target(target, may_replace=arguments.force)
     with ResultFile(result) as file:
         columns = tuple(column_names(file))  # before anything is written

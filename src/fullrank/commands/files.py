@@ -18,8 +18,10 @@ N_UNKNOWN_LISTED = 10
 
 def status(arguments: Namespace, _crew: Any) -> int:
     """``fullrank status``."""
+    from fullrank.implied import named_study
     from fullrank.standing import standing
 
+    arguments.study = named_study(arguments.study, arguments.output)
     if arguments.watch is not None:
         from fullrank.commands.watch import watch
 
@@ -36,9 +38,11 @@ def status(arguments: Namespace, _crew: Any) -> int:
 def report(arguments: Namespace, _crew: Any) -> int:
     """``fullrank report``."""
     from fullrank.console import output_columns
+    from fullrank.implied import named_study
     from fullrank.report import report as make_report
     from fullrank.report import text
 
+    arguments.files = [named_study(path, None) for path in arguments.files]
     check_pictures(arguments)
     if is_report_of_comparison(arguments):
         return 0
@@ -91,9 +95,11 @@ def _tell_newer(study: Path, result: Path) -> None:
 
 def gather(arguments: Namespace, _crew: Any) -> int:
     """``fullrank gather``."""
+    from fullrank.implied import named_study
     from fullrank.partial import gather as gather_finished
 
-    written = gather_finished(arguments.study, arguments.output, partial=arguments.partial)
+    study = named_study(arguments.study, arguments.output)
+    written = gather_finished(study, arguments.output, partial=arguments.partial)
     if arguments.json:
         sys.stdout.write(json.dumps(written.to_dict()) + "\n")
     else:

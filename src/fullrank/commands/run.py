@@ -28,7 +28,8 @@ _IN_THIS_PROCESS = ("serial", "threads", "interpreters")
 def run(arguments: Namespace, crew: Any) -> int:
     """``fullrank run``."""
     check_pdb(arguments)
-    config = study_config(arguments)
+    writes = arguments.item is None and not arguments.dry_run
+    config = study_config(arguments, output=arguments.output, writes=writes)
     tell_fatal_signals()
     if arguments.item is not None:
         return run_item(arguments, config)
