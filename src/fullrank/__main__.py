@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _READING = ("status", "report", "verify", "diff", "export")
 """The commands that read files of others too, and run none of the user's code."""
+_TELLING = ("status", "report", "verify", "diff")
+"""The commands that change nothing, and tell by their exit code too."""
 _WAIT_FOR_ROOT_SECONDS = 1.0
 
 
@@ -23,7 +25,7 @@ def main() -> int:
     if launched is not None and is_rank:
         code, who = _be_rank(launched), f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
     else:
-        code, who = _command_line(), "this process"
+        code, who = _command_line() if launched is None else _once(launched), "this process"
     if sys.argv[1:2] == ["run"]:  # no other command runs user code in this process
         from fullrank.leaving import see_off
 
@@ -39,6 +41,22 @@ def _command_line() -> int:
 
         return apart(command_line, sys.argv[1:])
     return command_line(sys.argv[1:])
+
+
+def _once(launched: Launched) -> int:
+    """Carry out, on one of several ranks, a command that needs none: root alone is heard, and changes anything."""
+    command = sys.argv[1] if sys.argv[1:2] else "--help"
+    if launched.rank == 0:
+        if launched.size > 1:
+            hint = f"rank 0 of {launched.size} alone carries out {command}; {launched.name} is for fullrank run"
+            os.write(2, f"fullrank: {hint}\n".encode(errors="surrogateescape"))
+    elif command not in _TELLING:
+        return 0
+    else:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+    return _command_line()
 
 
 def _be_rank(launched: Launched) -> int:
