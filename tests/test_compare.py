@@ -196,7 +196,7 @@ def test_budget_too_short_names_one_that_would_do(project: Project) -> None:
     project.write("import time\n\ndef f(x):\n    time.sleep(0.5)\n    return x\n", grid="x = { range = 8 }")
     done = compare(project, "--budget", "2s", "--backends", "threads", expect=2)
     assert "--budget 2.00 s is too short" in done.stderr
-    assert "Try --budget " in done.stderr
+    assert "Try at least --budget " in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -205,7 +205,7 @@ def test_budget_below_any_start_is_refused_before_anything_is_started(project: P
     before = project.files()
     done = compare(project, "--budget", "0.5s", "--backends", "threads,processes", "-o", "new/compare.h5", expect=2)
     assert "--budget 500 ms is too short: trying out and 7 rounds of 3 ways with 1 item take at least" in done.stderr
-    assert "Try --budget " in done.stderr
+    assert "Try at least --budget " in done.stderr
     assert project.files() == before
 
 

@@ -550,3 +550,19 @@ def test_config_with_blanks_is_quoted_in_the_command() -> None:
 def test_serial_is_the_simplest_and_mpi_the_least_simple() -> None:
     ordered = sorted((MPI, INTERPRETERS, PROCESSES, THREADS, SERIAL), key=simplicity)
     assert [variant.backend for variant in ordered] == list(BACKENDS)
+
+
+def test_recommended_command_sets_what_the_comparison_was_told_to_set() -> None:
+    told = "run.order=index 'sweep.grid.x0=[0.1, 0.2]'"
+    found = comparison(PURE_PYTHON)
+    found = replace(found, machine={**found.machine, "settings": told})
+    words = "--set run.order=index --set 'sweep.grid.x0=[0.1, 0.2]'"
+    assert judge(found).recommendation.command == f"fullrank run study.toml {words} -b processes -n 2"
+    again = judge(replace(found, measurements=found.measurements[: 2 * len(found.variants)])).recommendation.command
+    assert again.startswith(f"fullrank compare study.toml {words} --backends ")
+
+
+def test_settings_of_a_strangers_file_that_cannot_be_read_are_left_out() -> None:
+    found = comparison(PURE_PYTHON)
+    command = judge(replace(found, machine={**found.machine, "settings": "'open"})).recommendation.command
+    assert command == "fullrank run study.toml -b processes -n 2"

@@ -222,6 +222,7 @@ class _Conduct:
             "mpi": facts.get("mpi_library", ""),
             "budget_seconds": self._choices.budget_seconds,
             "order_seed": self._seed,
+            "settings": shlex.join(self._config.settings),
             **{name: facts[name] for name in _KEPT_FACTS if name in facts},
         }
         return {name: fact for name, fact in machine.items() if fact != ""}

@@ -20,6 +20,7 @@ from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewe
 from fullrank.compare.summary import Summary, ratios, study_seconds
 from fullrank.durations import duration_seconds, rounded_up
 from fullrank.metrics import spelled_seconds
+from fullrank.repeat import set_options
 
 MUCH_FASTER = 1.1
 """A median gain that is told although the rounds do not show it."""
@@ -64,14 +65,18 @@ def recommend(
     return _baseline(setting, found, unresolved)
 
 
-def command_line(variant: Variant, config_path: str) -> str:
-    """Return the command that runs the study this way.
+def command_line(variant: Variant, config_path: str, settings: Sequence[str] = ()) -> str:
+    """Return the command that runs the study this way, with its ``--set KEY=VALUE``.
 
-    >>> command_line(Variant("processes", 4), "my study.toml")
-    "fullrank run 'my study.toml' -b processes -n 4"
+    >>> command_line(Variant("processes", 4), "my study.toml", ["run.order=index"])
+    "fullrank run 'my study.toml' --set run.order=index -b processes -n 4"
     """
-    workers = "" if variant.backend == "serial" else f" -n {variant.n_workers}"
-    return f"fullrank run {shlex.quote(config_path)} -b {variant.backend}{workers}"
+    workers = [] if variant.backend == "serial" else ["-n", str(variant.n_workers)]
+    return shlex.join(["fullrank", "run", config_path, *set_options(settings), "-b", variant.backend, *workers])
+
+
+def _command_of(variant: Variant, comparison: Comparison) -> str:
+    return command_line(variant, comparison.config_path, comparison.settings)
 
 
 def simplicity(variant: Variant) -> tuple[int, int]:
@@ -94,7 +99,7 @@ def _among_paying(setting: Setting, paying: Sequence[Summary]) -> Recommendation
     at = break_even_of(chosen, setting)
     if at is not None and at.n_items > 1:
         reasons.append(_below(at, setting))
-    command = command_line(chosen.variant, setting.comparison.config_path)
+    command = _command_of(chosen.variant, setting.comparison)
     return Recommendation(chosen.variant, command, tuple(reasons), at, slower)
 
 
@@ -151,6 +156,7 @@ def _no_verdict(setting: Setting, found: Sequence[Summary]) -> Recommendation:
 def _same_comparison(comparison: Comparison) -> str:
     """Return the command of a comparison of the same ways; the records tell all options but those of its output."""
     words = ["fullrank", "compare", shlex.quote(comparison.config_path)]
+    words += map(shlex.quote, set_options(comparison.settings))
     others = comparison.variants[1:]
     words += ["--backends", shlex.quote(",".join(dict.fromkeys(variant.backend for variant in others)))]
     counts: dict[str, set[int]] = {}
@@ -172,7 +178,7 @@ def _alone(setting: Setting) -> Recommendation:
     if comparison.not_possible:
         heading = "No recommendation: no other way could run here"
         reason = f"The table says why, and this is the command for {variant}: it says nothing of how fast others are."
-    return Recommendation(None, command_line(variant, comparison.config_path), (reason,), None, (), heading)
+    return Recommendation(None, _command_of(variant, comparison), (reason,), None, (), heading)
 
 
 def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[Variant]) -> Recommendation:
@@ -186,7 +192,7 @@ def _baseline(setting: Setting, found: Sequence[Summary], unresolved: Sequence[V
             f"Not resolved is not slow: whether {ways} would pay is unknown. To know it, repeat the comparison on a "
             "quiet machine, or with more rounds and a larger budget (--rounds, --budget)."
         )
-    command = command_line(baseline.variant, setting.comparison.config_path)
+    command = _command_of(baseline.variant, setting.comparison)
     return Recommendation(baseline.variant, command, tuple(reasons), at, ())
 
 

@@ -3,6 +3,7 @@
 Statistics and verdicts are made from these records alone, whenever they are asked for.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import nan
@@ -68,3 +69,11 @@ class Comparison:
     """The comparison was stopped before the last round."""
     notes: tuple[str, ...] = field(default=())
     """What was noticed while measuring, in sentences."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What the command line had set of the config, as ``KEY=VALUE``."""
+        try:
+            return tuple(shlex.split(str(self.machine.get("settings", ""))))
+        except ValueError:  # a stranger's file
+            return ()

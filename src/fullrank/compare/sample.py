@@ -18,8 +18,9 @@ from fullrank.schedule import Order
 
 N_SPREADS = 20
 """No measurement is shorter than so many times the spread of start and end: a command without its makespan."""
-_ROOM = 1.25
-"""Of the budget that is suggested, over what would have done: the next time the machine may be busier."""
+_ROOM = 2.0
+"""Of the budget that is suggested, over what would have done: the next time the machine may be busier, and who was
+refused once is not to be refused again."""
 N_SIGMAS = 2
 """Room that is left for a sample that takes longer than the pilot's items let expect."""
 
@@ -130,7 +131,7 @@ def too_short(budget_seconds: float, what: str, *, needed_seconds: float, others
         )
     return (
         f"--budget {spelled_seconds(budget_seconds)} is too short: {what}. "
-        f"Try --budget {rounded_up(needed_seconds)}, fewer ways (--backends, -n) or fewer rounds (--rounds)"
+        f"Try at least --budget {rounded_up(needed_seconds)}, fewer ways (--backends, -n) or fewer rounds (--rounds)"
         f"{'.' if beside else ''}{beside}"
     )
 

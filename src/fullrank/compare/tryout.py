@@ -26,8 +26,9 @@ _BUDGETS_PER_TRIED = 50
 _LEAST_SHARE, _LIKELY_SHARE = 0.5, 2.0
 """Of the CPU time after which this command, which loads what each run loads, knows its study: no run takes less than
 the first, even if this one had to compile its modules; most take about the second."""
-_ROOM = 1.5
-"""Of the budget that is suggested, over what rounds of one item took."""
+_ROOM = 3.0
+"""Of the budget that is suggested, over what rounds of one item took: a sample may need more of them, and the machine
+may be busier."""
 _MOST_GROWTH = 1000
 """Of the number of items from one serial run to the next: the first item says little."""
 
