@@ -25,6 +25,8 @@ def note(event, arguments):
         if isinstance(path, int) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             return
         line = "write " + os.path.abspath(os.fsdecode(path))
+    elif event in ("os.remove", "os.rmdir"):
+        line = "delete " + os.path.abspath(os.fsdecode(arguments[0]))
     elif event == "subprocess.Popen":
         line = "start " + os.fsdecode(arguments[0])
     elif event.startswith(("socket.", "os.system", "pty.", "urllib.")):
@@ -36,16 +38,24 @@ sys.addaudithook(note)
 """
 
 
-def noted_of_run(project: Project, backend: str) -> set[tuple[str, str]]:
-    """Return what all processes of a run did: kind and name."""
+def noted_of(project: Project, *words: object) -> set[tuple[str, str]]:
+    """Return what all processes of a command, which has to end well, did: kind and name."""
     beside = project.folder.with_name("noting")
-    beside.mkdir()
+    beside.mkdir(exist_ok=True)
     (beside / "sitecustomize.py").write_text(NOTING)
-    project.write("def f(x):\n    print(x)\n    return x / 7")
+    (beside / "noted").write_bytes(b"")
     path = os.pathsep.join([str(beside), *filter(None, [os.environ.get("PYTHONPATH")])])
-    project.run("-b", backend, env={"PYTHONPATH": path, "NOTED": str(beside / "noted")})
-    assert project.read("f").tolist() == [x / 7 for x in range(12)]
+    done = project.fullrank(*words, env={"PYTHONPATH": path, "NOTED": str(beside / "noted")})
+    assert done.returncode == 0, done.stderr
     return {(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in (beside / "noted").read_text().splitlines()}
+
+
+def noted_of_run(project: Project, backend: str) -> set[tuple[str, str]]:
+    """Return what all processes of a run did."""
+    project.write("def f(x):\n    print(x)\n    return x / 7")
+    noted = noted_of(project, "run", "study.toml", "-b", backend)
+    assert project.read("f").tolist() == [x / 7 for x in range(12)]
+    return noted
 
 
 @pytest.mark.parametrize("backend", ["serial", "threads", "processes"])
@@ -77,7 +87,51 @@ def test_commands_on_files_run_no_code_of_the_study(project: Project) -> None:
         assert project.fullrank(*words).returncode == 0
     for words in (["verify", partial], ["diff", partial, partial]):
         assert project.fullrank(*words).returncode == 0
+    for words in (["export", partial, "--csv", "table.csv"], ["clean", "study.toml", "--yes"]):
+        assert project.fullrank(*words).returncode == 0
     assert not (project.folder / "ran").exists()
+
+
+def test_new_config_is_made_without_a_call_of_the_function(project: Project) -> None:
+    project.write("def f(x):\n    open('ran', 'a').close()")
+    assert project.fullrank("new", "--function", "sim.py:f").returncode == 0
+    assert (project.folder / "f.toml").exists()
+    assert not (project.folder / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (["export", "study.toml", "--csv", "table.csv"], {"table.csv"}),
+        (["report", "study.toml", "--plot", "figure.svg"], {"figure.svg"}),
+        (["new", "mine"], {"mine.py", "mine.toml"}),
+        (["new", "--function", "sim.py:f"], {"f.toml"}),
+    ],
+)
+def test_command_writes_what_it_names_alone(project: Project, words: list[str], written: set[str]) -> None:
+    project.write("def f(x):\n    return x").run("-b", "serial")
+    before = project.files()
+    noted = noted_of(project, *words)
+    assert project.files() - before == written
+    names = {Path(name) for kind, name in noted if kind in ("write", "delete") and name != os.devnull}
+    beside = {name for name in names if name.parent == project.folder}
+    assert beside
+    assert all(any(name.name.lstrip(".").startswith(whole) for whole in written) for name in beside)
+    caches = {"matplotlib", "fontconfig", "__pycache__"}
+    assert [name for name in names - beside if not caches & set(name.parts)] == []
+
+
+def test_clean_deletes_what_it_lists_alone(project: Project) -> None:
+    project.write("def f(x):\n    print(x)\n    return x").run("-b", "serial", "--limit", 5)
+    (project.output.parent / "mine.h5.work").mkdir()
+    listed = project.fullrank("clean", "study.toml").stdout
+    noted = noted_of(project, "clean", "study.toml", "--yes")
+    deleted = {Path(name) for kind, name in noted if kind == "delete"}
+    tops = {project.output.with_name(name) for name in ("study.h5.work", "study.partial.h5")}
+    assert all(str(top) in listed for top in tops)
+    assert tops <= deleted
+    assert {name for name in deleted if not tops & {name, *name.parents}} == set()
+    assert project.files() == {"sim.py", "study.toml", "results", "results/mine.h5.work"}
 
 
 class _Touch:

@@ -1,6 +1,7 @@
 """A run that is asked for carried out: in and from this process, or by ranks that are started for it."""
 
 import importlib
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -80,5 +81,5 @@ def died(request: Request, *, again: str) -> str:
     """Return what is told of workers that always died; ``again`` says how the run goes on."""
     return (
         f"the workers died {driver.MAX_FRUITLESS_RESTARTS + 1} times in a row before an item was finished; "
-        f"{again}, and this tells more: fullrank status {request.config.path}"
+        f"{again}, and this tells more: fullrank status {shlex.quote(str(request.config.path))}"
     )
