@@ -16,6 +16,7 @@ import pytest
 # Test modules are no package: what they share is a module beside this file, and reaches them by fixtures.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from in_process import ProjectInProcess
 from studies import Project
 
 # Every program that a test starts inherits this variable, and is found by it again. Process groups
@@ -39,6 +40,7 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "mpi: starts MPI programs; with Open MPI, these are run")
+    config.addinivalue_line("markers", "in_process: fullrank is called, not started; for what it says and writes alone")
     config.addinivalue_line("markers", "long: takes minutes; left out unless -m asks for it")
 
 
@@ -106,9 +108,10 @@ def fullrank_cli(tmp_path: Path, leaves_nothing_running: None) -> Program:
 
 
 @pytest.fixture
-def project(tmp_path: Path, leaves_nothing_running: None) -> Project:
-    """A user's folder, in which ``fullrank`` is run."""
-    return Project(_users_folder(tmp_path))
+def project(request: pytest.FixtureRequest, tmp_path: Path, leaves_nothing_running: None) -> Project:
+    """A user's folder, in which ``fullrank`` is run, as a call where the test is marked ``in_process``."""
+    kind = ProjectInProcess if request.node.get_closest_marker("in_process") else Project
+    return kind(_users_folder(tmp_path))
 
 
 @pytest.fixture

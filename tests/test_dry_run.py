@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from studies import SLOW, VISITED, Project
 
+pytestmark = pytest.mark.in_process
+
 LASTING = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(1000)\n    return x / 7\n"
 QUICK = "def f(x, y):\n    return x * y\n"
 GRID = "x = { range = 8 }\ny = { start = 0.0, stop = 1.0, num = 3, units = 'm' }"

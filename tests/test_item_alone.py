@@ -10,6 +10,8 @@ import sys
 import pytest
 from studies import Project
 
+pytestmark = pytest.mark.in_process
+
 FAILS = """\
 def inverse(x):
     shifted = x - 3

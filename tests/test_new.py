@@ -11,6 +11,8 @@ from studies import Project
 
 from fullrank import example
 
+pytestmark = pytest.mark.in_process
+
 SIM = """\
 def simulate(r, x0: float, n: int, *, steps=20, rate=0.5, names=["a", "b"], seed=7, table=None, shape=(1, 2)):
     return r * x0 + n * rate

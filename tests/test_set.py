@@ -16,6 +16,8 @@ from fullrank.compare.records import Variant
 from fullrank.config.settings import read_setting
 from fullrank.errors import ConfigError
 
+pytestmark = pytest.mark.in_process
+
 TIMES_N = "def f(x, n=1):\n    return x * n\n"
 FAILS = "def f(x, n=1):\n    return n / (x - 3)\n"
 
