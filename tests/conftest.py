@@ -40,7 +40,10 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "mpi: starts MPI programs; with Open MPI, these are run")
-    config.addinivalue_line("markers", "in_process: fullrank is called, not started; for what it says and writes alone")
+    config.addinivalue_line(
+        "markers",
+        "in_process: fullrank is called, not started, for what it says and writes alone; (False): started after all",
+    )
     config.addinivalue_line("markers", "long: takes minutes; left out unless -m asks for it")
 
 
@@ -110,7 +113,8 @@ def fullrank_cli(tmp_path: Path, leaves_nothing_running: None) -> Program:
 @pytest.fixture
 def project(request: pytest.FixtureRequest, tmp_path: Path, leaves_nothing_running: None) -> Project:
     """A user's folder, in which ``fullrank`` is run, as a call where the test is marked ``in_process``."""
-    kind = ProjectInProcess if request.node.get_closest_marker("in_process") else Project
+    mark = request.node.get_closest_marker("in_process")
+    kind = Project if mark is None or False in mark.args else ProjectInProcess
     return kind(_users_folder(tmp_path))
 
 

@@ -20,11 +20,11 @@ STREAMS = {"stdout": 1, "stderr": 2}
 
 
 class ProjectInProcess(Project):
-    """The same, but what runs to its end runs in the process of pytest, unless it needs a launcher."""
+    """The same, but what runs to its end runs in the process of pytest, unless ranks are to be started."""
 
     def fullrank(self, *args: object, **options: Any) -> "subprocess.CompletedProcess[str]":
         """``fullrank ARGS``, to its end."""
-        if options.get("n_ranks") is not None:
+        if options.get("n_ranks") is not None or "mpi" in args:
             return super().fullrank(*args, **options)
         words = [str(arg) for arg in args]
         with _as_started_in(self.folder, options.get("env") or {}), ExitStack() as stack:

@@ -12,6 +12,8 @@ from studies import INTERPRETERS, VISITED, Project, needs_interpreters
 from fullrank.backends.base import Outcome
 from fullrank.crew import LocalTeam, Member
 
+in_process = pytest.mark.in_process
+
 WORKLOAD = '[workload]\nfunction = "sim.py:f"\n'
 GRID = f"{WORKLOAD}[sweep.grid]\n"
 
@@ -57,6 +59,7 @@ def refused(project: Project, *words: str, code: int = 2, args: tuple[object, ..
     return done.stderr
 
 
+@in_process
 @pytest.mark.parametrize("what", CONFIGS)
 def test_config_that_is_wrong_is_refused_with_place_and_cure(project: Project, what: str) -> None:
     text, *words = CONFIGS[what]
@@ -77,6 +80,7 @@ FUNCTIONS = {
 }
 
 
+@in_process
 @pytest.mark.parametrize("what", FUNCTIONS)
 def test_function_that_cannot_be_called_is_refused_before_any_worker_starts(project: Project, what: str) -> None:
     code, *words = FUNCTIONS[what]
@@ -91,12 +95,14 @@ BROKEN = {
 }
 
 
+@in_process
 @pytest.mark.parametrize("what", BROKEN)
 def test_module_that_fails_at_import_shows_the_users_own_traceback(project: Project, what: str) -> None:
     code, words = BROKEN[what]
     assert f'File "{project.folder}/sim.py", line ' in refused(project.write(code), "importing sim.py failed", words)
 
 
+@in_process
 def test_module_that_is_not_there_is_named(project: Project) -> None:
     said = refused(project.write(function="nowhere.model:f"), "nowhere.model:f: there is no module 'nowhere'")
     assert "Traceback" not in said
@@ -112,6 +118,7 @@ SETUPS = {
 }
 
 
+@in_process
 @pytest.mark.parametrize("what", SETUPS)
 def test_setup_that_fails_is_told_like_an_import_and_may_be_mended(project: Project, what: str) -> None:
     code, words = SETUPS[what]
@@ -126,12 +133,14 @@ def test_setup_that_fails_is_told_like_an_import_and_may_be_mended(project: Proj
     assert project.read("f").tolist() == [2 * x for x in range(12)]
 
 
+@in_process
 def test_constants_that_only_setup_takes_are_no_parameters_of_the_function(project: Project) -> None:
     code = "def load(n):\n    return {'a': 10 * n}\ndef f(x, a):\n    return x * a\n"
     project.write(code, workload='setup = "sim.py:load"\n[workload.constants]\nn = 2').run("-n", 2)
     assert project.read("f").tolist() == [20 * x for x in range(12)]
 
 
+@in_process
 @pytest.mark.parametrize("backend", ["serial", "processes"])
 def test_array_file_without_an_array_is_refused(project: Project, backend: str) -> None:
     (project.folder / "a.npy").write_text("1 2 3\n")
@@ -150,6 +159,7 @@ def f(x):
 """
 
 
+@in_process
 @pytest.mark.parametrize(
     "way", ["serial", "threads", "processes", INTERPRETERS, "threads isolate", "processes isolate"]
 )
@@ -174,6 +184,7 @@ TAKEN = {
 }
 
 
+@in_process
 @pytest.mark.parametrize("what", TAKEN)
 def test_name_that_the_file_needs_itself_is_told_by_function_and_item(project: Project, what: str) -> None:
     returned, words = TAKEN[what]
@@ -199,6 +210,7 @@ COMMANDS = {
 }
 
 
+@in_process
 @pytest.mark.parametrize("what", COMMANDS)
 def test_wrong_command_line_is_refused_in_a_sentence(project: Project, what: str) -> None:
     args, words = COMMANDS[what]
@@ -212,6 +224,7 @@ def test_wrong_command_line_is_refused_in_a_sentence(project: Project, what: str
 # --- outputs
 
 
+@in_process
 def test_output_that_is_not_ours_stays_as_it_is(project: Project) -> None:
     project.write("def f(x):\n    return x")
     (project.folder / "data.h5").write_bytes(b"precious")
@@ -220,6 +233,7 @@ def test_output_that_is_not_ours_stays_as_it_is(project: Project) -> None:
     assert (project.folder / "data.h5").read_bytes() == b"precious"
 
 
+@in_process
 def test_hdf5_file_of_another_program_stays_as_it_is(project: Project) -> None:
     import h5py
 
@@ -231,6 +245,7 @@ def test_hdf5_file_of_another_program_stays_as_it_is(project: Project) -> None:
     assert (project.folder / "data.h5").read_bytes() == before
 
 
+@in_process
 def test_damaged_result_stays_as_it_is(project: Project) -> None:
     project.write("def f(x):\n    return x").run("-b", "serial")
     damaged = project.output.read_bytes()[:2000]
@@ -241,6 +256,7 @@ def test_damaged_result_stays_as_it_is(project: Project) -> None:
     assert project.output.read_bytes() == damaged
 
 
+@in_process
 @pytest.mark.parametrize("backend", ["serial", "processes"])
 def test_output_folder_that_cannot_be_made_or_written_is_refused(project: Project, backend: str) -> None:
     project.write("def f(x):\n    return x")
@@ -370,6 +386,7 @@ def test_function_that_takes_all_modules_away_ends_its_ranks(mpi_project: Projec
     assert mpi_project.fullrank("run", "study.toml", n_ranks=2).returncode != 0  # and in time
 
 
+@in_process
 @pytest.mark.parametrize("backend", ["processes", "serial"])
 def test_isolated_item_that_closes_descriptors_of_others_loses_nothing(project: Project, backend: str) -> None:
     project.write(CLOSES_ALL, tail="[run]\nisolate = true").run("-b", backend, "-n", 1)
@@ -388,6 +405,7 @@ def test_rank_that_does_not_see_the_work_folder_says_so(tmp_path: Path) -> None:
 COMMANDS_ON_FILES = (("report",), ("verify",), ("status",), ("gather",), ("diff", "sim.py"))
 
 
+@in_process
 @pytest.mark.parametrize("command", COMMANDS_ON_FILES)
 def test_commands_on_files_that_are_no_results_end_with_a_sentence(project: Project, command: tuple[str, ...]) -> None:
     done = project.write().fullrank(*command, "sim.py")

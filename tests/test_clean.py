@@ -14,6 +14,8 @@ from studies import VISITED, Project
 from fullrank.errors import StorageError
 from fullrank.leftovers import delete, find
 
+pytestmark = pytest.mark.in_process
+
 PRINTS = "def f(x):\n    print('hello')\n    return x\n"
 LASTING = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(1000)\n    return x / 7\n"
 WORK, PARTIAL, LOG, RESULT = "study.h5.work", "study.partial.h5", "study.h5.log", "study.h5"

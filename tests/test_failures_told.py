@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from studies import Project
 
+pytestmark = pytest.mark.in_process
+
 FAILS = """\
 def inverse(x):
     return 1 / (x - 3)

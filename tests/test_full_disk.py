@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from studies import Project
 
+pytestmark = pytest.mark.in_process
+
 # An item takes 8 kB in a journal, of numbers that do not compress.
 CODE = """\
 import random

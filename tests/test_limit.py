@@ -8,6 +8,8 @@ from studies import INTERPRETERS, SLOW, Project
 
 from fullrank.schedule import Order, Todo, empty_bitmap, mark
 
+pytestmark = pytest.mark.in_process
+
 PARTIAL = "results/study.partial.h5"
 QUICK = "def f(x):\n    return x * x / 7\n"
 

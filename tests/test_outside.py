@@ -23,6 +23,8 @@ from fullrank.outside import Recent
 from fullrank.progress import remaining_seconds
 from fullrank.standing import RUNNING, Standing
 
+pytestmark = pytest.mark.in_process
+
 STUCK_FROM_6 = f"""\
 {VISITED}
 def f(x):

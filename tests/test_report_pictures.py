@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from studies import Project
 
+pytestmark = pytest.mark.in_process
+
 SQUARE = """\
 def f(x):
     return x * x / 7
@@ -54,6 +56,7 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(done: Project, options:
     assert done.files() == before
 
 
+@pytest.mark.in_process(False)
 def test_without_matplotlib_the_cure_is_named(done: Project) -> None:
     (done.folder / "matplotlib").mkdir()
     (done.folder / "matplotlib" / "__init__.py").write_text("raise ImportError(\"No module named 'matplotlib'\")\n")

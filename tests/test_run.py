@@ -14,6 +14,8 @@ import pytest
 import xarray
 from studies import INTERPRETERS, VISITED, Project, needs_interpreters
 
+pytestmark = pytest.mark.in_process
+
 LOGISTIC = """\
 import math
 
@@ -325,6 +327,7 @@ def test_result_opens_in_xarray_with_its_axes_units_and_values(project: Project)
 # --- surroundings of a worker
 
 
+@pytest.mark.in_process(False)
 def test_workers_keep_to_one_core_and_hash_alike_unless_the_user_says_otherwise(project: Project) -> None:
     code = """\
 import os
@@ -348,6 +351,7 @@ def f(x):
         assert found == [{3}, {1}, {five}]
 
 
+@pytest.mark.in_process(False)
 def test_python_does_not_randomize_hashes_even_where_the_command_itself_computes(project: Project) -> None:
     code = "import sys\ndef f(x):\n    return sys.flags.hash_randomization\n"
     project.write(code).run("-b", "serial", env={"PYTHONHASHSEED": ""})
