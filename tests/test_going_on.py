@@ -19,6 +19,8 @@ from fullrank.standing import COMPLETE, standing
 from fullrank.store import ResultFile
 from fullrank.workfolder import WorkFolder
 
+pytestmark = pytest.mark.in_process
+
 N_ITEMS = 30
 GRID = f"x = {{ range = {N_ITEMS} }}"
 FAILS = f"{VISITED}\ndef f(x):\n    visited(x)\n    if x % 10 == 3: raise ValueError(f'no {{x}}')\n    return x / 7\n"

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from studies import INTERPRETERS, SLOW, STUCK, VISITED, Project, needs_interpreters
 
+pytestmark = pytest.mark.in_process
+
 N_ITEMS = 300
 GRID = f"x = {{ range = {N_ITEMS} }}"
 EXPECTED = [x * x / 7 for x in range(N_ITEMS)]
@@ -115,6 +117,7 @@ def test_any_number_of_deadly_items_costs_those_items_only(project: Project) -> 
     assert np.flatnonzero(project.read("status") == 4).tolist() == list(range(1, 24, 3))
 
 
+@pytest.mark.in_process(False)
 @pytest.mark.parametrize("backend", ["serial", "threads", INTERPRETERS])
 def test_item_that_kills_the_only_process_is_crashed_after_the_same_command_again(
     project: Project, backend: str

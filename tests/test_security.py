@@ -78,6 +78,7 @@ def test_run_writes_beside_its_output_alone(project: Project, backend: str) -> N
     assert [name for name in temporary if Path(name).exists()] == []
 
 
+@pytest.mark.in_process
 def test_commands_on_files_run_no_code_of_the_study(project: Project) -> None:
     project.write("open('ran', 'a').close()\ndef f(x):\n    return x")
     project.run("-b", "serial", "--limit", "5")

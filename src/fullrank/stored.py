@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fullrank.errors import StorageError
-from fullrank.growth import why_not_grown
-from fullrank.identity import Identity, changes, differing
+from fullrank.identity import Identity, changes
 from fullrank.report.layout import printable
-from fullrank.since import CONSENT
+from fullrank.since import between
 from fullrank.status import Status
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import Study
@@ -52,7 +51,7 @@ def _in_file(study: Study, index: int, path: Path) -> StoredItem | None:
     if not 0 <= version < len(versions):
         return None
     old, new = Identity.from_json(versions[version]), study.identity
-    parts = differing(old, new)
-    if not parts <= CONSENT | {"sweep"} or ("sweep" in parts and why_not_grown(old.sweep, study.config.sweep)):
+    difference = between(old, new, study.config.sweep)
+    if difference.changes and not difference.may_stay:
         return None  # another study's: the index is another item
     return StoredItem(str(path), version, len(versions), tuple(changes(replace(old, sweep=new.sweep), new)))
