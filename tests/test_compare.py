@@ -9,9 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import ProjectInProcess
 from studies import Project
 
-pytestmark = pytest.mark.timeout(400)
+from fullrank.compare import tryout
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.in_process]
 LIMIT_SECONDS = 300.0
 
 # Items of some milliseconds: the function's own time matters here, how much there is of it does not.
@@ -25,12 +28,23 @@ def f(x):
 MEASURED = ["serial", "threads", "processes", "mpi"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_runs_before_the_rounds() -> Iterator[None]:
+    """How well start and end are known, and what items take, is not what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tryout, "MOST_STARTS", tryout.FEWEST_STARTS)
+        patch.setattr(tryout, "TRIED_SECONDS", 0.02)
+        yield
+
+
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory, mpiexec_beside: Path) -> Iterator[Project]:
+def compared(
+    tmp_path_factory: pytest.TempPathFactory, mpiexec_beside: Path, _few_runs_before_the_rounds: None
+) -> Iterator[Project]:
     """A folder in which all ways but sub-interpreters were compared, once each; that run's output too."""
     folder = tmp_path_factory.mktemp("compare") / "Ada's $tudies, größer"
     folder.mkdir()
-    project = Project(folder, mpiexec_beside)
+    project = ProjectInProcess(folder, mpiexec_beside)
     project.write(COMPUTE, grid="x = { range = 30 }")
     project.before = project.files()
     backends = ",".join(MEASURED)
@@ -288,10 +302,10 @@ def test_interrupt_keeps_what_was_measured_as_partial(project: Project) -> None:
     project.write(COMPUTE, grid="x = { range = 20 }")
     before = project.files()
     started = project.start(
-        "compare", "study.toml", "--here", "--backends", "processes", "-n", 2, "--rounds", 500, "--budget", "5h"
+        "compare", "study.toml", "--here", "--backends", "serial", "--rounds", 500, "--budget", "5h"
     )
-    told = "round 1 of 500 is done"
-    project.until(lambda: told in started.stderr, "a round is done", limit_seconds=LIMIT_SECONDS)
+    told = "round 2 of 500 is done"
+    project.until(lambda: told in started.stderr, "two rounds are done", limit_seconds=LIMIT_SECONDS)
     started.send(signal.SIGINT)
     done = started.end()
     assert done.returncode == 75, done.stderr
