@@ -129,15 +129,18 @@ def fullrank_cli(tmp_path: Path, leaves_nothing_running: None) -> Program:
 @pytest.fixture
 def project(request: pytest.FixtureRequest, tmp_path: Path, leaves_nothing_running: None) -> Project:
     """A user's folder, in which ``fullrank`` is run, as a call where the test is marked ``in_process``."""
-    mark = request.node.get_closest_marker("in_process")
-    kind = Project if mark is None or False in mark.args else ProjectInProcess
-    return kind(_users_folder(tmp_path))
+    return _kind_of_project(request)(_users_folder(tmp_path))
 
 
 @pytest.fixture
-def mpi_project(tmp_path: Path, mpiexec: Path, leaves_nothing_running: None) -> Project:
+def mpi_project(request: pytest.FixtureRequest, tmp_path: Path, mpiexec: Path, leaves_nothing_running: None) -> Project:
     """The same where there is MPI."""
-    return Project(_users_folder(tmp_path), mpiexec)
+    return _kind_of_project(request)(_users_folder(tmp_path), mpiexec)
+
+
+def _kind_of_project(request: pytest.FixtureRequest) -> type[Project]:
+    mark = request.node.get_closest_marker("in_process")
+    return Project if mark is None or False in mark.args else ProjectInProcess
 
 
 def _users_folder(tmp_path: Path) -> Path:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from studies import VISITED, Project
 
+pytestmark = pytest.mark.in_process
+
 WORKERS = {"serial": 1, "threads": 2, "processes": 2}
 BACKENDS = tuple(WORKERS)
 ISOLATE = "[run]\nisolate = true"
@@ -161,6 +163,7 @@ def f(x, y, table):
 """
 
 
+@pytest.mark.in_process(False)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_results_are_the_same_to_the_last_bit_with_and_without_isolation(project: Project, backend: str) -> None:
     options = {"grid": "x = { range = 25 }\ny = [0.5, -2.0]", "workload": 'seed = 7\nsetup = "sim.py:load"'}

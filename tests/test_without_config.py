@@ -11,6 +11,8 @@ from studies import Project
 
 from fullrank.cli import main
 
+pytestmark = pytest.mark.in_process
+
 COMMAND = ("run", "sim.py:f", "--grid", "x=0:1:5", "--grid", "n=range:3", "--const", "scale=0.5")
 CODE = "def f(x, n, scale=1.0):\n    return x * scale + n\n"
 CONFIG, OUTPUT = "results/f.toml", "results/f.h5"
