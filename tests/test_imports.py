@@ -12,6 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
+    "dataclass",
     "errors status files system account gil durations beside leaving repeat compare.records",
     "launcher scheduler witness deadline",
     "axes",
@@ -125,5 +126,11 @@ def test_package_has_one_importer(package: str, allowed: str) -> None:
 def test_what_workers_import_is_the_standard_library_alone(module: str) -> None:
     name = f"fullrank.{module}" if module else "fullrank"
     program = f"import sys, {name}; print(*sorted(set(sys.modules) & {HEAVY!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_ranks_make_no_class_by_compiling_text() -> None:
+    program = "import sys, fullrank.worker, fullrank.crew; print(*{'dataclasses', 'inspect'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == ""

@@ -1,9 +1,9 @@
 """What a backend, or this system, cannot do of what ``[run]`` asks for: told before anything is started."""
 
 import sys
-from dataclasses import dataclass
 
 from fullrank.config import RunOptions
+from fullrank.dataclass import dataclass
 from fullrank.errors import BackendError
 
 

@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
 from typing import Any
+
+from fullrank.dataclass import dataclass, fields
 
 WORKER_PHASES = ("import", "start_wait", "claim", "prepare", "compute", "encode", "journal", "count")
 """What a worker divides its time among, from the moment it could receive its job to the end of its last item."""
@@ -137,7 +138,8 @@ class Closing:
     @classmethod
     def from_noted(cls, entry: Mapping[str, Any]) -> "Closing":
         """Return what :func:`vars` of a closing had become as JSON; TypeError or LookupError for anything else."""
-        numbers = {name: entry[name] for name in cls.__dataclass_fields__ if name != "ended" and name in entry}
+        names = (part.name for part in fields(cls) if part.name != "ended")
+        numbers = {name: entry[name] for name in names if name in entry}
         ended = tuple(entry["ended"])
         if not ended or not all(isinstance(number, int | float) for number in (*ended, *numbers.values())):
             raise TypeError

@@ -7,9 +7,9 @@ Standard library alone, because every rank loads this file.
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import KW_ONLY, dataclass
 from math import isfinite
 
+from fullrank.dataclass import KW_ONLY, dataclass
 from fullrank.errors import ConfigError
 
 Value = int | float | str | bool

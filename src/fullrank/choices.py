@@ -1,10 +1,10 @@
 """What the command line decides beside the study."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fullrank.dataclass import dataclass
 from fullrank.progress import Display
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from fullrank.account import Closing, Phases
 from fullrank.config import Config
 from fullrank.crew import Crew, shipped_streams
+from fullrank.dataclass import dataclass, fields, replace
 from fullrank.errors import OutputError
 from fullrank.gather import Buckets, Schema, blocks, decide_schema
 from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
@@ -182,7 +182,7 @@ def _worker_rows(survey: Survey, schema: Schema, closings: Mapping[int, Closing]
 def _worker_row(info: JournalInfo, closing: Closing | None) -> WorkerRow:
     header, account = info.header, info.account or {}
     seconds = {
-        name: account.get(name, _UNKNOWN) for name in WorkerRow.__dataclass_fields__ if name.endswith("_seconds")
+        entry.name: account.get(entry.name, _UNKNOWN) for entry in fields(WorkerRow) if entry.name.endswith("_seconds")
     }
     if "end_wait_seconds" not in account:  # it was not closed before, in an earlier result file
         end_wait_seconds = after_seconds = _UNKNOWN

@@ -8,11 +8,11 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fullrank.backends.base import Backend, Outcome, Watch, unwatched
+from fullrank.dataclass import replace
 from fullrank.errors import OutputError
 from fullrank.job import Job
 from fullrank.journal import Damage, Kind, read

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -13,6 +12,7 @@ from fullrank.backends.base import Death, Handle, Outcome
 from fullrank.choices import Choices, Console
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.crew import Crew
+from fullrank.dataclass import replace
 from fullrank.earlier import clear_away, existing, kept_aside, prepare_folder
 from fullrank.ending import End, Ending, first_failure
 from fullrank.errors import OutputError, StorageError

@@ -10,8 +10,9 @@ The standard library alone: arrays of numpy are recognised by what they offer, n
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from fullrank.dataclass import dataclass
 
 Entry = tuple[str, str, tuple[int, ...]]
 Layout = tuple[Entry, ...]

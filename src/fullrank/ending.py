@@ -1,11 +1,11 @@
 """How a run ended, and what it tells of that."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from fullrank.dataclass import dataclass
 from fullrank.errors import beginning
 from fullrank.journal import Frame, Kind, read
 from fullrank.repeat import item_command

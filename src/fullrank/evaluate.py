@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from math import nan
 from typing import Any, NoReturn
 
 from fullrank.claim import Batch, Cell, Claim, Failed, ItemInterrupted, failures_frame, values_frame
+from fullrank.dataclass import dataclass, field
 from fullrank.encode import NameTaken, Unusable, encode
 from fullrank.errors import FunctionError, beginning
 from fullrank.function import Call, memory_mapped, users_errors, users_traceback

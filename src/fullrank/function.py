@@ -8,13 +8,13 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
 from fullrank.account import importing
+from fullrank.dataclass import dataclass
 from fullrank.errors import FunctionError, beginning, without_middle
 
 MAX_TRACEBACK_LINES = 100

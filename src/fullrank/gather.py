@@ -9,7 +9,6 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import dataclass
 from fullrank.errors import StorageError
 from fullrank.journal import Damage, Frame, Kind, read_stream, understanding
 from fullrank.schema import Block, Field

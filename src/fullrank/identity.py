@@ -6,13 +6,13 @@ canonical JSON; a run whose identity is another one is refused, with the sentenc
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from hashlib import file_digest, sha256
 from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from fullrank.dataclass import dataclass, fields
 from fullrank.errors import ConfigError, StorageError
 
 FORMAT = 1

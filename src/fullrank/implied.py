@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from fullrank.config import OPTIONS, Config, Wording, parse
 from fullrank.config.compose import Outline, compose
 from fullrank.config.toml_text import why_not_toml
+from fullrank.dataclass import dataclass, field, replace
 from fullrank.errors import FunctionError, OutputError, StorageError, UsageError
 from fullrank.files import missing
 from fullrank.study import DEFAULT_FOLDER

@@ -1,10 +1,10 @@
 """What a worker is told before it starts: plain data, pickled once and sent to every worker."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fullrank.dataclass import dataclass
 from fullrank.encode import Naming
 from fullrank.function import CallPlan, FunctionSource, Parameter
 from fullrank.schedule import Order, Todo

@@ -24,11 +24,11 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fullrank.dataclass import dataclass, replace
 from fullrank.errors import JournalError
 from fullrank.system import System, sync_folder, write_all
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fullrank.dataclass import asdict, dataclass
 from fullrank.errors import Locked, StorageError
 from fullrank.identity import Identity
 from fullrank.journal import MAGIC

@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from fullrank.dataclass import dataclass
 from fullrank.errors import Locked, OutputError
 from fullrank.owner import (
     Owner,

@@ -10,9 +10,10 @@ efficiency, which POP too calls parallel efficiency; here that product is the bu
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil, floor, fsum, isfinite, isnan, nan
 from typing import TYPE_CHECKING
+
+from fullrank.dataclass import dataclass, fields
 
 if TYPE_CHECKING:  # it imports numpy
     from fullrank.schema import AttemptRow, WorkerRow
@@ -208,14 +209,14 @@ def _account(row: "WorkerRow", attempt: "AttemptRow", makespan_seconds: float) -
     }
     rest = row.account_seconds - fsum(phases.values())
     if isnan(rest):
-        return Account(*[nan] * len(Account.__dataclass_fields__))
+        return Account(*[nan] * len(fields(Account)))
     return Account(total_seconds=row.account_seconds, **phases, unexplained_seconds=rest)
 
 
 def summed(parts: Iterable[Account]) -> Account:
     """Return the account of several workers together; those without one do not count."""
     known = [part for part in parts if not isnan(part.total_seconds)]
-    return Account(*(_sum(getattr(part, name) for part in known) for name in Account.__dataclass_fields__))
+    return Account(*(_sum(getattr(part, entry.name) for part in known) for entry in fields(Account)))
 
 
 def _ready(row: "WorkerRow") -> float:

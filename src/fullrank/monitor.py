@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from threading import Event
 from time import monotonic
 from types import TracebackType
 
 from fullrank.backends.base import Handle
+from fullrank.dataclass import dataclass
 from fullrank.errors import FullrankError
 from fullrank.interrupt import Helper
 from fullrank.lock import RENEWAL_SECONDS

@@ -8,12 +8,12 @@ from array import array
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from math import isfinite, sqrt
 from pathlib import Path
 
+from fullrank.dataclass import dataclass
 from fullrank.journal import Frame, Kind, read
 from fullrank.progress import remaining_seconds
 from fullrank.schema import AttemptRow

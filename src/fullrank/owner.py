@@ -4,11 +4,11 @@ import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from fullrank.dataclass import asdict, dataclass
 from fullrank.scheduler import job_from
 
 ProcessStart = Callable[[int], str | None]

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from fullrank.backends import serial
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.config import Config, load, parse
 from fullrank.crew import LocalCrew, LocalTeam
+from fullrank.dataclass import asdict, dataclass
 from fullrank.errors import Stopped, StorageError, StudyChanged, UsageError
 from fullrank.identity import Identity
 from fullrank.provenance import collect, origin

@@ -1,12 +1,12 @@
 """``run --dry-run``: what a run would do, without a worker and without a byte written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from os import W_OK, access
 from pathlib import Path
 from typing import Any
 
 from fullrank.choices import Choices
+from fullrank.dataclass import dataclass
 from fullrank.report.facts import plain
 from fullrank.report.layout import counted, printable, spelled_number, spelled_parameters, table, wrapped
 from fullrank.room import free_bytes, needed_bytes, spelled_bytes

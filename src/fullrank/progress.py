@@ -10,10 +10,10 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from math import ceil, log, sqrt
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from fullrank.dataclass import dataclass, replace
 from fullrank.metrics import spelled_range, spelled_seconds
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullrank.config import Config
 from fullrank.cores import usable_cores
+from fullrank.dataclass import dataclass, field
 from fullrank.deadline import stop_time_told
 from fullrank.errors import UsageError
 

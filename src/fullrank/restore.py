@@ -7,7 +7,6 @@ that goes on from its file is one that goes on from its work folder, and its nex
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from itertools import groupby
 from math import isnan
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.claim import failures_frame
+from fullrank.dataclass import fields
 from fullrank.errors import OutputError, StorageError
 from fullrank.journal import Kind, pack
 from fullrank.schema import Block, Field, WorkerRow

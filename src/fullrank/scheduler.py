@@ -1,7 +1,8 @@
 """Batch systems: what their environment variables say about the job this process runs in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from fullrank.dataclass import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """What stands in a result file: the records that the gather hands to the store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fullrank.dataclass import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ Read from files: no user code is imported.
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 
 from fullrank.config import Config
+from fullrank.dataclass import dataclass, replace
 from fullrank.errors import ConfigError, FunctionError
 from fullrank.growth import why_not_grown
 from fullrank.identity import Identity, changes, differing

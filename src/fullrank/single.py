@@ -3,13 +3,13 @@
 import json
 import struct
 import time
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from fullrank.claim import IDLE
+from fullrank.dataclass import dataclass, field
 from fullrank.ending import shown, told
 from fullrank.errors import UsageError
 from fullrank.evaluate import Evaluator

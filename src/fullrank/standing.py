@@ -3,11 +3,11 @@
 import shlex
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fullrank.config import Config, load
+from fullrank.dataclass import asdict, dataclass, field, replace
 from fullrank.errors import ConfigError, OutputError, StorageError, StudyChanged
 from fullrank.identity import Identity
 from fullrank.lock import holder_of

@@ -1,9 +1,9 @@
 """By which version of the code the item of a file was made, and what has changed since."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fullrank.dataclass import dataclass, replace
 from fullrank.errors import StorageError
 from fullrank.identity import Identity, changes
 from fullrank.report.layout import printable

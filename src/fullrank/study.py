@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fullrank.codebase import roots_of, sources
 from fullrank.config import ArrayFile, Config
+from fullrank.dataclass import dataclass
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
 from fullrank.function import FunctionSource, Parameter, constants_of_function, plan_call, users_errors

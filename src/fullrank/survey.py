@@ -7,10 +7,10 @@ import json
 import re
 import sys
 from array import array
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fullrank.dataclass import dataclass, field
 from fullrank.journal import Damage, Frame, Kind, read, understanding
 from fullrank.schedule import Order, mark
 
@@ -56,16 +56,19 @@ class LayoutCount:
             self.lengths[name] = min(least, known[0]), max(greatest, known[1])
 
 
-@dataclass(slots=True)
 class JournalInfo:
     """One journal: its header, and the account of its worker's time if it closed the journal itself."""
 
-    path: str
-    header: dict[str, Any] = field(default_factory=dict)
-    account: dict[str, Any] | None = None
-    n_items: int = 0
-    n_done_again: int = 0
-    """Those of them that do not count: failures whose items are done again."""
+    # there are a hundred thousand of them where there are so many workers
+    __slots__ = ("account", "header", "n_done_again", "n_items", "path")
+
+    def __init__(self, path: str, header: dict[str, Any], account: dict[str, Any] | None = None) -> None:
+        self.path = path
+        self.header = header
+        self.account = account
+        self.n_items = 0
+        self.n_done_again = 0
+        """Those of them that do not count: failures whose items are done again."""
 
     def share_texts(self) -> None:
         """Keep equal texts once: a hundred thousand workers name the same things, on few hosts."""

@@ -4,13 +4,13 @@ Index order is C order, the replicate slowest. Standard library alone: every ran
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from keyword import iskeyword
 from math import prod
 from typing import Literal
 
 from fullrank.axes import N_MAX, Axis, SweepError, Value
+from fullrank.dataclass import dataclass
 
 __all__ = ["N_ITEMS_MAX", "RESERVED_NAMES", "Kind", "Sweep", "SweepError", "Value", "name_problem"]
 

@@ -1,9 +1,8 @@
 """What stands at a run's output already, and whether the run would go on from it: looked at, never touched."""
 
-from dataclasses import dataclass
-
 from fullrank.choices import Choices
 from fullrank.commit import is_partial_of
+from fullrank.dataclass import dataclass
 from fullrank.earlier import existing, kinship
 from fullrank.errors import OutputError, UsageError
 from fullrank.identity import Identity, changes

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import dataclass
 from fullrank.errors import StorageError
 from fullrank.identity import Identity, changes
 from fullrank.status import Status

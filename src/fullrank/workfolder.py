@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, count
 from math import nan
@@ -14,6 +13,7 @@ from typing import Any
 
 from fullrank.account import Closing
 from fullrank.claim import IDLE
+from fullrank.dataclass import dataclass
 from fullrank.errors import OutputError, StorageError
 from fullrank.schema import AttemptRow
 from fullrank.system import PRIVATE_FOLDER, System, make_folders, remove, write_all, write_and_sync

@@ -7,10 +7,10 @@ does not keep the others from going on, and is told; a call of ``stop`` ends the
 
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from math import nan
 from typing import Protocol
 
+from fullrank.dataclass import dataclass, field
 from fullrank.job import Job
 from fullrank.schedule import Todo
 

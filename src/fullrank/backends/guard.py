@@ -1,9 +1,9 @@
 """Ending an item from another thread of its interpreter: CPython raises an exception in the thread that runs it."""
 
 import threading
-from dataclasses import dataclass, field
 
 from fullrank.claim import IDLE, Cell, ItemInterrupted
+from fullrank.dataclass import dataclass, field
 from fullrank.evaluate import Interrupts
 from fullrank.interrupt import RunningItem
 

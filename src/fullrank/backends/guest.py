@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from fullrank.backends.answers import DONE, READY, tell_error
 from fullrank.backends.cells import Token, TokenCounter
 from fullrank.backends.guard import Guard, ThreadInterrupts
+from fullrank.dataclass import replace
 from fullrank.errors import BackendError
 from fullrank.evaluate import load_constants
 from fullrank.interrupt import Helper, tick_seconds

@@ -6,7 +6,6 @@ With the GIL they share one core for pure-Python items: the variant to compare t
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ from fullrank.account import Arrival
 from fullrank.backends.base import LocalCounter, Outcome, Watch
 from fullrank.backends.guard import Guard, ThreadInterrupts
 from fullrank.claim import IDLE
+from fullrank.dataclass import dataclass
 from fullrank.interrupt import KILL_SECONDS, StopSignals, tick_seconds
 from fullrank.job import Job
 from fullrank.output import ItemLog, ThreadStreams, streams_replaced

@@ -7,13 +7,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from fullrank.commands.files import result_of
 from fullrank.commands.targets import refuse_own
 from fullrank.console import tell
+from fullrank.dataclass import asdict, dataclass
 from fullrank.errors import OutputError, UsageError
 
 STANDARD_OUTPUT = Path("-")

@@ -109,8 +109,7 @@ def gather(arguments: Namespace, _crew: Any) -> int:
 
 def verify(arguments: Namespace, _crew: Any) -> int:
     """``fullrank verify``."""
-    from dataclasses import asdict
-
+    from fullrank.dataclass import asdict
     from fullrank.report.layout import counted
     from fullrank.report.words_of_versions import versions_in_a_line
     from fullrank.store import ResultFile, examine

@@ -6,9 +6,9 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
+from fullrank.dataclass import replace
 from fullrank.outside import Recent
 from fullrank.progress import INTERVAL_PER_ELAPSED, LONGEST_INTERVAL_SECONDS
 from fullrank.report.layout import printable, wrapped

@@ -4,11 +4,11 @@ A command takes T(n) = start and end + n × what one more item adds (Hockney and
 its break-even length); docs/method.md.
 """
 
-from dataclasses import dataclass
 from math import ceil
 
 from fullrank.compare.records import Variant
 from fullrank.compare.summary import Summary
+from fullrank.dataclass import dataclass
 from fullrank.metrics import spelled_seconds
 
 TELLING_SECONDS = 0.1

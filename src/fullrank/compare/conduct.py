@@ -5,7 +5,6 @@ import random
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fullrank.backends.interpreters import interpreters_module
@@ -20,6 +19,7 @@ from fullrank.compare.tryout import Tryout, refuse_hopeless, try_out
 from fullrank.compare.variants import Place, Plan, counted_ways, plan
 from fullrank.config import Config
 from fullrank.cores import physical_cores, usable_cores
+from fullrank.dataclass import dataclass, replace
 from fullrank.errors import BackendError, FullrankError, OutputError, ResultsDiffer, Stopped
 from fullrank.metrics import spelled_seconds
 from fullrank.repeat import set_options

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ from fullrank.compare.others import watch
 from fullrank.compare.records import Variant
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE
+from fullrank.dataclass import dataclass
 from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, Stopped, StorageError, UsageError
 from fullrank.launch import NoMpiexec, find_mpiexec
 from fullrank.launcher import stripped_environment

@@ -1,6 +1,5 @@
 """Why a way of running gains less than its workers could: told from the figures, the likeliest cause first."""
 
-from dataclasses import dataclass
 from math import isnan
 
 from fullrank.compare.break_even import BreakEven, break_even
@@ -8,6 +7,7 @@ from fullrank.compare.prediction import ONE_CORE_BUSY
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import Summary
 from fullrank.compare.variants import n_cores
+from fullrank.dataclass import dataclass
 from fullrank.metrics import spelled_seconds, spelled_share
 from fullrank.report.layout import counted
 

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fullrank.backends import BACKENDS
 from fullrank.compare import DEFAULT_BUDGET
@@ -18,6 +17,7 @@ from fullrank.compare.reasons import (
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import Estimate, default_rounds, estimate, fewest_rounds, n_among_others, rounds_for
 from fullrank.compare.summary import Summary, ratios, study_seconds
+from fullrank.dataclass import dataclass
 from fullrank.durations import duration_seconds, rounded_up
 from fullrank.metrics import spelled_seconds
 from fullrank.repeat import set_options

@@ -5,8 +5,9 @@ Statistics and verdicts are made from these records alone, whenever they are ask
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import nan
+
+from fullrank.dataclass import dataclass, field
 
 
 @dataclass(frozen=True, order=True)

@@ -4,13 +4,13 @@ Pure arithmetic; the standard library alone. Times are in s.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import ceil, nan, sqrt
 from statistics import median, quantiles
 
 from fullrank.compare.records import Variant
 from fullrank.compare.statistics import default_rounds, fewest_rounds
 from fullrank.compare.variants import counted_ways
+from fullrank.dataclass import dataclass, field
 from fullrank.durations import rounded_up
 from fullrank.errors import UsageError
 from fullrank.metrics import spelled_seconds

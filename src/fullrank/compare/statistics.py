@@ -10,9 +10,10 @@ Parallel Computing Systems, SC'15). docs/method.md has the whole argument, and w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import comb, inf, nan
 from statistics import median
+
+from fullrank.dataclass import dataclass
 
 CONFIDENCE = 0.95
 """Of all statements of a report together."""

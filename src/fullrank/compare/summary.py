@@ -5,7 +5,6 @@ median, never their mean: that of 2 and 1/2 would be 1.25 (P. J. Fleming and J. 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import isnan, nan
 
 from fullrank.compare.prediction import (
@@ -18,6 +17,7 @@ from fullrank.compare.prediction import (
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.statistics import Estimate, estimate, median_or_nan, n_with_baseline
 from fullrank.compare.variants import n_cores
+from fullrank.dataclass import dataclass
 from fullrank.metrics import communication_efficiency, cores_busy
 
 Figure = Callable[[Measurement], float]

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import ceil, nan
 from statistics import fmean, stdev
 
@@ -13,6 +12,7 @@ from fullrank.compare.rounds import order_of_round
 from fullrank.compare.sample import Pilot, too_short
 from fullrank.compare.statistics import fewest_rounds
 from fullrank.compare.variants import BASELINE, counted_ways
+from fullrank.dataclass import dataclass, field
 from fullrank.errors import UsageError
 from fullrank.metrics import spelled_seconds
 

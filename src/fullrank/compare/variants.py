@@ -1,10 +1,10 @@
 """Which ways of running are compared: what was asked for, and what this place allows. Pure arithmetic and words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from fullrank.backends import BACKENDS
 from fullrank.compare.records import Variant
+from fullrank.dataclass import dataclass
 from fullrank.errors import UsageError
 from fullrank.files import nearest
 

@@ -5,7 +5,6 @@ wrong; see :mod:`fullrank.compare.statistics`. All else that is told explains, a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from fullrank.compare.break_even import about, these
@@ -24,6 +23,7 @@ from fullrank.compare.recommend import Recommendation, recommend
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.statistics import fewest_rounds
 from fullrank.compare.summary import Summary, summaries
+from fullrank.dataclass import dataclass
 
 WORTHWHILE_GAIN = 1.10
 """An interval that does not reach this far shows that there is little to gain, or nothing; a wider one that holds 1

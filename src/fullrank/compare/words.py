@@ -3,7 +3,6 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from math import isfinite, isnan
 from typing import Any
 
@@ -12,6 +11,7 @@ from fullrank.compare.statistics import Estimate
 from fullrank.compare.summary import Summary
 from fullrank.compare.variants import n_cores
 from fullrank.compare.verdict import Judgement, Outcome, Verdict, judge
+from fullrank.dataclass import asdict
 from fullrank.metrics import spelled_seconds
 from fullrank.report.layout import (
     BULLET,

@@ -1,7 +1,6 @@
 """From a study's TOML file to a frozen, validated configuration; every error names file and key."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from os.path import expanduser
 from pathlib import Path
 from sys import float_info
@@ -27,6 +26,7 @@ from fullrank.config.validate import (
 )
 from fullrank.config.wording import ARGUMENTS, OF_FILE, OPTIONS, Wording
 from fullrank.config.workload import ArrayFile, Workload, read_workload
+from fullrank.dataclass import dataclass
 from fullrank.sweep import Sweep
 
 __all__ = [

@@ -1,10 +1,10 @@
 """From what a study is to the text of its TOML file: commented, and read back by :func:`fullrank.config.load`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fullrank.config.toml_text import value_text, wrapped
+from fullrank.dataclass import dataclass, field
 
 NOTES_COLUMN = 56
 """Where the comment behind a line begins, if the line is no longer."""

@@ -1,9 +1,9 @@
 """The ``[results]`` of a config: what the user tells about what the function returns."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 from fullrank.config.validate import Names, Place, Section, Text, convert, got
+from fullrank.dataclass import dataclass, field
 from fullrank.files import nearest
 from fullrank.sweep import Sweep, name_problem
 

@@ -3,10 +3,10 @@
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from fullrank.config.validate import Place, got
+from fullrank.dataclass import dataclass
 from fullrank.errors import ConfigError
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*')"""

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from fullrank.config.wording import OF_FILE, Wording
+from fullrank.dataclass import dataclass, replace
 from fullrank.errors import ConfigError
 from fullrank.files import nearest
 

@@ -1,7 +1,8 @@
 """How messages name what a user has to change: keys of a file, or what stands in place of one that nobody wrote."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from fullrank.dataclass import dataclass, field
 
 Keys = tuple[str, ...]
 

@@ -1,7 +1,6 @@
 """The ``[workload]`` of a config: which function is called, and with what besides the sweep."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from fullrank.config.validate import FilledText, Place, Section, Table, Text, convert, got
+from fullrank.dataclass import dataclass, field
 from fullrank.files import missing
 from fullrank.sweep import Sweep
 

@@ -5,12 +5,12 @@ import os
 import pickle
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from fullrank.claim import IDLE, Cell, Failed, failures_frame
 from fullrank.contained import DEATHS_UNTIL_CRASHED, describe_death
+from fullrank.dataclass import replace
 from fullrank.errors import FunctionError
 from fullrank.evaluate import Evaluation, Interrupts
 from fullrank.fatal import FatalStack

@@ -1,7 +1,6 @@
 """The figure of a comparison: speed-up against workers, and how many cores each way kept busy."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import isnan
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from fullrank.compare.records import Comparison, Variant
 from fullrank.compare.summary import summaries
+from fullrank.dataclass import dataclass
 from fullrank.plots.labels import plain, wrapped_caption
 from fullrank.plots.library import PALETTE, WIDTH_INCHES
 from fullrank.report.layout import counted

@@ -1,12 +1,12 @@
 """What pictures need of a result file, read once, by blocks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import dataclass
 from fullrank.plots.cells import Cells, Histogram, histogram_edges
 from fullrank.plots.views import Side, View, view_of
 from fullrank.report.facts import Report

@@ -1,12 +1,12 @@
 """How a result is shown: over which of its dimensions, as lines, as an image, or as points."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import dataclass, replace
 from fullrank.plots.cells import spans_decades
 from fullrank.plots.labels import axis_label, plain, result_label
 from fullrank.report.facts import Value

@@ -1,10 +1,10 @@
 """What a report tells, in numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
 from math import isfinite
 from typing import Any
 
+from fullrank.dataclass import dataclass, fields, is_dataclass
 from fullrank.metrics import Account, Work
 from fullrank.schema import AttemptRow, WorkerRow
 from fullrank.versions import CodeVersion

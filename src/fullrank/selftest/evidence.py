@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from fullrank.dataclass import dataclass, field
 from fullrank.journal import Damage, Kind, read
 from fullrank.selftest.items import seconds_of, value_of
 from fullrank.selftest.plan import Start

@@ -1,11 +1,11 @@
 """The figures of a selftest, and their table."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fullrank.dataclass import asdict, dataclass
 from fullrank.selftest.evidence import Evidence
 
 _AT_LEAST_FOR_A_BOUND = 30

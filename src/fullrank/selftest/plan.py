@@ -1,7 +1,8 @@
 """What is killed when: drawn from a seed, before anything runs."""
 
 import random
-from dataclasses import dataclass
+
+from fullrank.dataclass import dataclass
 
 RANKS = 4
 MPI, PROCESSES, SERIAL = "mpi", "processes", "serial"

@@ -9,9 +9,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fullrank.dataclass import dataclass, replace
 from fullrank.errors import OutputError
 from fullrank.launch import mpi_environment
 from fullrank.launcher import thread_limits

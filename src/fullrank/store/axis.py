@@ -1,10 +1,10 @@
 """An axis, and what is said of a result, as they stand in a file."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 
+from fullrank.dataclass import dataclass
 from fullrank.store.h5 import reading
 from fullrank.store.tables import read_values
 

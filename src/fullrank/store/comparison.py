@@ -5,7 +5,6 @@ docs/format.md describes it. It is within netCDF-4's subset of HDF5, like the re
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import h5py
 import numpy as np
 
 from fullrank.compare.records import Comparison, Measurement, Variant
+from fullrank.dataclass import asdict, dataclass, fields
 from fullrank.errors import OutputError
 from fullrank.store.attributes import read_attribute, write_attributes
 from fullrank.store.h5 import damaged, open_new, open_old, reading

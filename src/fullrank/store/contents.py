@@ -1,12 +1,12 @@
 """All that stands in a result file, read to the end: also what this version does not know."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import h5py
 from h5py import h5a, h5t
 
+from fullrank.dataclass import dataclass, fields
 from fullrank.store.attributes import OF_SCALES, read_attribute
 from fullrank.store.h5 import damaged, is_text
 from fullrank.store.layout import RANGE_ITEMS, ranges, slabs

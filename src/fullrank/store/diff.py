@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import dataclass
 from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.store.axis import FileAxis

@@ -5,11 +5,11 @@ Nothing here touches a file. Shapes are in the units of numpy: numbers of elemen
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from fullrank.dataclass import dataclass, field
 from fullrank.errors import OutputError
 from fullrank.schema import Field
 from fullrank.status import Status

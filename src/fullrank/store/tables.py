@@ -1,13 +1,13 @@
 """The groups of the file: failures, workers and attempts by columns, provenance and config."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from math import isnan
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 import numpy as np
 
+from fullrank.dataclass import fields
 from fullrank.schema import AttemptRow, Failure, Tables, WorkerRow
 from fullrank.store.attributes import TEXT, read_attribute, write_attributes
 from fullrank.store.h5 import attach_scale, create, create_scale, is_text, read_range, read_texts, write_whole

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import dataclass, field
 from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.store.layout import Variable, fill_value, length_name

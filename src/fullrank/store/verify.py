@@ -1,12 +1,12 @@
 """Is a result file whole, and true to its own numbers?"""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.dataclass import asdict
 from fullrank.schema import Block
 from fullrank.status import Status
 from fullrank.store.contents import Contents, read_contents
