@@ -12,7 +12,7 @@ import fullrank
 PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
-    "dataclass",
+    "dataclass garbage",
     "errors status files system account gil durations beside leaving repeat compare.records",
     "launcher scheduler witness deadline",
     "axes",

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from fullrank import garbage
 from fullrank.launcher import Launched, launcher_from, thread_limits
 
 TYPE_CHECKING = False  # typing's own opens a dozen files
@@ -21,12 +22,15 @@ def main() -> int:
     """Run the command line, or follow root; return the exit code."""
     _renew_environment()
     launched = launcher_from(os.environ)
-    is_rank = launched is not None and sys.argv[1:2] == ["run"]
+    is_run = sys.argv[1:2] == ["run"]  # no other command runs user code in this process
+    is_rank = launched is not None and is_run
+    if is_run:
+        garbage.put_off()
     if launched is not None and is_rank:
         code, who = _be_rank(launched), f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
     else:
         code, who = _command_line() if launched is None else _once(launched), "this process"
-    if sys.argv[1:2] == ["run"]:  # no other command runs user code in this process
+    if is_run:
         from fullrank.leaving import see_off
 
         see_off(code, who, is_rank=is_rank)
@@ -97,6 +101,7 @@ def _follow(launched: Launched, witness: "Witness") -> int:
         witness.fail_launch()
     if mpi.world().size != launched.size:
         return 2  # root says why
+    garbage.begin()
     return mpi.guarded_follow(witness)
 
 

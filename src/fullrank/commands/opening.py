@@ -4,6 +4,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import Any
 
+from fullrank import garbage
 from fullrank.console import tell
 
 
@@ -12,6 +13,7 @@ def opened(config: Any, *, as_json: bool) -> Any:
     from fullrank.interrupt import interruptible
     from fullrank.study import open_study
 
+    garbage.begin()
     with interruptible(), users_prints(as_json=as_json):
         return open_study(config, notify=lambda sentence: tell(f"fullrank: {sentence}\n"))
 

@@ -11,8 +11,7 @@ from fullrank.errors import FailedItems, UsageError
 
 def run_item(arguments: Namespace, config: Any) -> int:
     """Evaluate one item; nothing is written. 0 if it has a result, else 3."""
-    from dataclasses import asdict
-
+    from fullrank.dataclass import asdict
     from fullrank.single import evaluate_item
     from fullrank.stored import stored_item
     from fullrank.study import output_path
