@@ -215,6 +215,7 @@ def f(x: float) -> float:
         ({"grid": {"z": [1]}}, "the axis 'z' is no parameter of sim.py:f, which takes x"),
         ({"grid": {"x": [1]}, "fresh": True, "accept_change": True}, "accept_change=True: not allowed with fresh=True"),
         ({"grid": {"x": [1]}, "workers": 2, "backend": "serial"}, "workers=2 needs another one: backend='processes'"),
+        ({"grid": {"x": 7}}, "got a number 7; what never changes stands in constants"),
         ({"zip": {"x": [1], "y": [1, 2]}}, "sim.py:f: zip: "),
     ],
 )

@@ -202,7 +202,7 @@ def test_random_numbers_without_a_seed_are_noticed_and_the_cure_is_named(project
     project.write(RANDOM, grid="x = { range = 8 }")
     done = compare(project, "--backends", "serial", "--rounds", 2, expect=3)
     assert "serial and serial in another run gave different results" in done.stderr
-    assert "give the study a seed under [workload]" in done.stderr
+    assert "give the study a seed, seed = 1 under [workload] or --seed 1" in done.stderr
     assert not (project.folder / "compare.h5").exists()
 
 

@@ -12,7 +12,8 @@ from fullrank.store import ResultFile, block_size, differences
 
 _CURE = (
     "Results of one item may depend on its parameters and its seed alone. If the function draws random numbers, "
-    "give the study a seed under [workload]; if it keeps something between calls, let it start from scratch"
+    "give the study a seed, seed = 1 under [workload] or --seed 1; if it keeps something between calls, let it start "
+    "from scratch"
 )
 
 

@@ -21,6 +21,7 @@ from fullrank.config.validate import (
     convert,
     got,
 )
+from fullrank.config.wording import Wording
 from fullrank.files import missing
 from fullrank.sweep import N_ITEMS_MAX, Kind, Sweep
 from fullrank.tables import read_table
@@ -118,7 +119,7 @@ def _axis(name: str, raw: object, *, place: Place) -> Axis:
         if isinstance(raw, list):
             return ListAxis(name, values=raw)
         if not isinstance(raw, dict):
-            raise place.error(_no_axis(name, raw))
+            raise place.error(_no_axis(name, raw, place.wording))
         if "step" in raw:
             raise place.at("step").error(_instead_of_step(raw))
         if "values" in raw:
@@ -157,12 +158,12 @@ def _range(name: str, raw: RangeSection) -> Axis:
     return RangeAxis(name, start=start, stop=stop, step=step, units=raw.units, long_name=raw.long_name)
 
 
-def _no_axis(name: str, raw: object) -> str:
+def _no_axis(name: str, raw: object, wording: Wording) -> str:
     if name == "replicates":
         return "expected an axis; `replicates` stands under [sweep], before [sweep.grid]"
     return (
         "expected a list, { start, stop, num }, { range } or { values }, "
-        f"got {got(raw)}; what never changes stands under [workload.constants]"
+        f"got {got(raw)}; what never changes {wording.constants_cure}"
     )
 
 

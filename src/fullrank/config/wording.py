@@ -15,6 +15,7 @@ class Wording:
     """What the user calls the function, and so the study; empty: as the file does."""
     seed_cure: str = "add seed = 1 (or another one) under [workload]"
     parameter_cure: str = "make it an axis under [sweep.grid] or a constant under [workload.constants]"
+    constants_cure: str = "stands under [workload.constants]"
     of_tables: Mapping[Keys, str] = field(default_factory=dict)
     """Of a table whose keys have names that the user chose: what stands for one of them, with ``{}`` for the name."""
     of_keys: Mapping[Keys, str] = field(default_factory=dict)
@@ -37,6 +38,7 @@ OF_FILE = Wording()
 OPTIONS = Wording(
     seed_cure="add --seed 1 (or another one)",
     parameter_cure="make it an axis with --grid or a constant with --const",
+    constants_cure="is given with --const",
     of_tables={
         ("sweep", "grid"): "--grid {}",
         ("sweep", "zip"): "--zip {}",
@@ -56,6 +58,7 @@ OPTIONS = Wording(
 ARGUMENTS = Wording(
     seed_cure="add seed=1 (or another one)",
     parameter_cure="make it an axis in grid or a constant in constants",
+    constants_cure="stands in constants",
     of_tables={
         ("sweep", "grid"): "grid['{}']",
         ("sweep", "zip"): "zip['{}']",
