@@ -121,6 +121,14 @@ def test_failed_items_that_are_evaluated_again_are_counted_and_not_called_kept(
     assert f"{failed} failed are evaluated again, and the others are kept" in " ".join(said.split())
 
 
+def test_items_of_an_attempt_that_all_failed_are_counted_as_evaluated_again(project: Project) -> None:
+    project.write("def f(x):\n    return x / 0\n", grid="x = { range = 40 }").run("-b", "serial", expect=3)
+    found = preview(project)
+    assert found["n_todo"] == 40
+    assert found["there"]["n_again"] == found["there"]["n_finished"] > 0
+    assert "40 items, all to do" in project.run("--dry-run").stdout
+
+
 def test_file_in_the_way_is_told(project: Project) -> None:
     project.write(QUICK, grid=GRID)
     (project.folder / "mine.txt").write_text("mine")

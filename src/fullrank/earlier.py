@@ -215,12 +215,17 @@ def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, con
 
 def _meet_failures(folder: WorkFolder, choices: Choices, *, console: Console) -> None:
     """Have failed items done again, if the user asks for it or nothing but failed ones ended the last attempt."""
-    attempts = folder.attempts()
     if choices.retry_failed and folder.journals():
         folder.retry_failures()
-    elif attempts and attempts[-1].reason == REASON_ALL_FAILED:
+    elif stem := stem_of_all_failed(folder):
         console.say("the last attempt was stopped because all its items failed; they are done again")
-        _tell_moved(folder.move_contents_aside(f"{attempt_stem(attempts[-1].attempt)}*"), console)
+        _tell_moved(folder.move_contents_aside(f"{stem}*"), console)
+
+
+def stem_of_all_failed(folder: WorkFolder) -> str:
+    """Return how the last attempt's files are called if it was stopped because all its items failed; else ""."""
+    last = folder.attempts()[-1:]
+    return attempt_stem(last[0].attempt) if last and last[0].reason == REASON_ALL_FAILED else ""
 
 
 def kept_aside(output: Path, new: Path, system: System) -> Path | None:

@@ -3,7 +3,7 @@
 from fullrank.choices import Choices
 from fullrank.commit import is_partial_of
 from fullrank.dataclass import dataclass
-from fullrank.earlier import existing, kinship
+from fullrank.earlier import existing, kinship, stem_of_all_failed
 from fullrank.errors import OutputError, UsageError
 from fullrank.identity import Identity, changes
 from fullrank.lock import holder_of
@@ -69,7 +69,7 @@ def look(study: Study, choices: Choices) -> There:
     return There(
         survey.n_finished,
         survey.n_failed,
-        survey.n_failed if choices.retry_failed else 0,
+        survey.n_failed if choices.retry_failed else _n_of_all_failed(folder),
         changes=changed,
         refusal=_refusal(Identity.from_json(known), study, choices, survey, folder),
         holder=holder,
@@ -82,6 +82,15 @@ def _is_under_way(folder: WorkFolder) -> bool:
     """Return whether the work folder goes on from the result that is there."""
     with ResultFile(folder.output) as file:
         return folder.identity() is not None and folder.continues(fingerprint(file))
+
+
+def _n_of_all_failed(folder: WorkFolder) -> int:
+    """Return how many items are evaluated again because nothing but failed ones ended the last attempt."""
+    survey, stem = Survey(), stem_of_all_failed(folder)
+    for journal in folder.journals():
+        if stem and journal.name.startswith(stem):
+            survey.add_journal(journal)
+    return survey.n_failed
 
 
 def _from_result(study: Study, choices: Choices, folder: WorkFolder, holder: str) -> There:
