@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from in_process import ProjectInProcess
 
 ROOT = Path(__file__).parents[1]
 GALLERY = (ROOT / "docs" / "gallery.md").read_text("utf-8")
@@ -35,11 +36,11 @@ def test_every_config_that_ships_has_its_section() -> None:
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_commands_and_programs_of_a_section_run(name: str, fullrank_cli, tmp_path: Path) -> None:
+def test_commands_and_programs_of_a_section_run(name: str, leaves_nothing_running: None, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     for first, *words in commands(SECTIONS[name]):
         limit = ["--limit", N_ITEMS, "-n", 1] if first == "run" else []
-        done = fullrank_cli(first, *map(of_a_part, words), *limit, timeout=120)
+        done = ProjectInProcess(tmp_path).fullrank(first, *map(of_a_part, words), *limit)
         assert done.returncode == 0, done.stderr
     for program in re.findall(r"(?s)```python\n(.*?)```", SECTIONS[name]):
         done = subprocess.run(

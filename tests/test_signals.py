@@ -42,6 +42,7 @@ def stopped(project: Project, running: Started, number: signal.Signals, *, n_vis
     return done.stderr
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("backend", LOCAL)
 def test_stop_signals_let_short_items_end_and_the_same_command_goes_on(project: Project, backend: str) -> None:
     project.write(SLOW, grid="x = { range = 400 }")
@@ -71,7 +72,7 @@ def test_stop_after_holds_for_every_way_of_working(project: Project, tail: str) 
 def goes_on_after_its_time(project: Project, *, backend: str, tail: str = "") -> None:
     project.write(SLOW, grid="x = { range = 2000 }", tail=tail)
     command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
-    done = project.run(*command, "--stop-after", "4s", expect=75)
+    done = project.run(*command, "--stop-after", "2s", expect=75)
     assert "no item is begun after" in done.stderr
     visits = project.visits()
     assert len(visits) < 2000
@@ -99,12 +100,14 @@ def test_end_of_the_batch_job_stops_the_run_before_it(project: Project) -> None:
     assert set(Counter(project.visits()).values()) == {1}
 
 
+@pytest.mark.in_process
 def test_duration_that_is_none_is_refused_in_a_sentence(project: Project) -> None:
     done = project.write(SLOW).run("--stop-after", "1:30", expect=2)
     assert "--stop-after: expected a duration > 0 such as 90, 90s, 15m, 2h or 1:30:00, got '1:30'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("backend", ISOLATING)
 def test_second_ctrl_c_ends_an_isolated_item_in_c_code_and_loses_no_finished_one(
     project: Project, backend: str
@@ -137,6 +140,7 @@ def f(x):
     assert {index for index in finished if times[index] > 1} == set()
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("backend", LOCAL)
 def test_second_ctrl_c_ends_long_items_at_once_and_they_are_done_again(project: Project, backend: str) -> None:
     project.write(ENDLESS)
@@ -327,6 +331,7 @@ def test_items_may_have_a_pool_of_processes_of_their_own(project: Project, backe
     assert project.read("f").tolist() == [x * x for x in range(40)]
 
 
+@pytest.mark.in_process
 def test_one_failed_item_is_exit_code_3_unless_it_is_allowed(project: Project) -> None:
     project.write("def f(x):\n    return 1 / (x - 3)").run("-b", "serial", expect=3)
     project.run("-b", "serial", "-o", "allowed.h5", "--allow-failures", 1)
@@ -334,6 +339,7 @@ def test_one_failed_item_is_exit_code_3_unless_it_is_allowed(project: Project) -
     project.run("-b", "serial", expect=3)
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("backend", LOCAL)
 def test_typo_that_fails_every_item_stops_the_run_early_and_shows_the_users_traceback(
     project: Project, backend: str
@@ -351,6 +357,7 @@ def test_typo_that_fails_every_item_stops_the_run_early_and_shows_the_users_trac
     assert (project.read("status") == 1).all()
 
 
+@pytest.mark.in_process
 def test_run_stops_at_the_failures_the_config_allows(project: Project) -> None:
     code = f"{VISITED}\ndef f(x):\n    visited(x)\n    dawdle(0.01)\n    return 1 / (x % 2)\n"
     project.write(code, grid="x = { range = 2000 }", tail="[run]\nmax_failures = 5")
@@ -364,6 +371,7 @@ def test_run_stops_at_the_failures_the_config_allows(project: Project) -> None:
     assert (project.read("status", "results/study.partial.h5") == 2).sum() >= 5
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("backend", LOCAL)
 def test_first_failed_item_stops_the_run_if_the_study_says_so_and_the_same_command_goes_on(
     project: Project, backend: str
@@ -401,6 +409,7 @@ def test_status_says_why_the_last_attempt_ended_and_what_to_do_next(project: Pro
     assert f"the last attempt {told}" in project.fullrank("status", "study.toml").stdout
 
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("tail", ["", "schedule = 'static'", "isolate = true"])
 def test_worker_whose_item_fails_begins_no_other_and_stops_the_claims_of_all(project: Project, tail: str) -> None:
     code = f"{VISITED}\ndef f(x):\n    visited(x)\n    time.sleep(0.001)\n    return 1 / (x - 300)\n"
@@ -416,6 +425,7 @@ def test_first_failure_stops_the_claims_of_all_workers_while_root_looks_away(pro
     assert len(project.visits()) < 3000
 
 
+@pytest.mark.in_process
 def test_study_of_few_items_that_all_fail_ends_with_a_result(project: Project) -> None:
     project.write("def f(x):\n    raise ValueError('no')").run("-n", 2, expect=3)
     assert (project.read("status") == 2).all()
