@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from studies import VISITED, Project, Started
 
+pytestmark = pytest.mark.in_process
+
 END_SECONDS = 15.0
 N_ITEMS = 60
 POISON = 37
@@ -141,6 +143,7 @@ def test_error_outside_any_item_on_one_rank_ends_all_and_names_it(mpi_project: P
     assert_goes_on(project, n_ranks=2)
 
 
+@pytest.mark.in_process(False)
 def test_mpi_library_that_one_host_lacks_is_named_with_its_rank(mpi_project: Project) -> None:
     (mpi_project.folder / "mpi4py.py").write_text(
         "import os\nif '1' in (os.environ.get('PMI_RANK'), os.environ.get('OMPI_COMM_WORLD_RANK')):\n"

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from studies import BLIND_ROOT, SLOW, STUCK, VISITED, Project, Started
 
+pytestmark = pytest.mark.in_process
+
 N_ITEMS = 300
 GRID = f"x = {{ range = {N_ITEMS} }}"
 EXPECTED = [x * x / 7 for x in range(N_ITEMS)]
@@ -352,6 +354,7 @@ def f(x):
     assert project.read("attempts/reason").tolist() == ["complete"]
 
 
+@pytest.mark.in_process(False)
 def test_isolated_results_are_the_same_to_the_last_bit(mpi_project: Project) -> None:
     code = "import random\ndef f(x):\n    return random.random() * x, hash(str(x))\n"
     project = mpi_project.write(code, grid=GRID, workload="seed = 3")
