@@ -95,10 +95,9 @@ def _run_here(request: Request) -> int:
     from fullrank.abilities import check_abilities
 
     check_abilities(request.backend, request.config.run)
+    from fullrank.conduct import conduct  # before user code, from whose import on garbage is collected
+
     study = opened(request.config, as_json=request.arguments.json)
-
-    from fullrank.conduct import conduct
-
     console = TerminalConsole(quiet=request.arguments.quiet)
     ending = conduct(request, study, console=console, warn=console.say, command=["fullrank", *sys.argv[1:]])
     return ended(ending, request)
