@@ -12,10 +12,8 @@ from fullrank.crew import LocalCrew, LocalTeam
 from fullrank.ending import Ending
 from fullrank.errors import BackendError
 from fullrank.interrupt import interruptible
-from fullrank.launch import run_under_mpiexec
 from fullrank.provenance import collect, origin
 from fullrank.request import Request
-from fullrank.standing import standing
 from fullrank.study import Study
 
 _ONCE = ("--fresh", "--accept-change", "--retry-failed")
@@ -65,6 +63,9 @@ def conduct_on_ranks(
     None: they died too often, as :func:`died` says. What they write is for ``hear`` to take; without it, it goes where
     this process writes.
     """
+    from fullrank.launch import run_under_mpiexec
+    from fullrank.standing import standing
+
     output, n_ranks, stop_at = request.output, request.n_workers, request.stop_at
     left, n_finished, n_fruitless = list(words), 0, 0
     while (code := run_under_mpiexec(left, n_ranks, stop_at=stop_at, hear=hear)) is None:

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Collection
-from difflib import get_close_matches
 from pathlib import Path
 
 
 def nearest(word: str, words: Collection[str]) -> str:
     """``; did you mean 'X'?`` with the one of ``words`` that is most like ``word``, or nothing."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -7,7 +7,6 @@ is one bucket, whatever the number of items.
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -197,7 +196,9 @@ class Buckets:
 
     def _write_out(self) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  # lives as long as this object
+            from tempfile import TemporaryFile
+
+            self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115  # lives as long as this object
         for bucket, parts in enumerate(self._waiting):
             data = b"".join(parts)
             if data:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Self
 
 from fullrank.deadline import STOP_AT_VARIABLE
@@ -159,6 +158,8 @@ class _ToldCode:
     """
 
     def __init__(self) -> None:
+        from tempfile import TemporaryFile  # and half a dozen modules, of which ranks need none
+
         self._file = TemporaryFile(buffering=0)  # noqa: SIM115  # lives as long as this object
         mark = os.urandom(8).hex()
         self._file.write(mark.encode())

@@ -24,7 +24,6 @@ from fullrank.config.validate import (
 from fullrank.config.wording import Wording
 from fullrank.files import missing
 from fullrank.sweep import N_ITEMS_MAX, Kind, Sweep
-from fullrank.tables import read_table
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Integers = Annotated[int | list[int], Meta(description="an integer or a list of integers as for Python's range")]
@@ -111,6 +110,8 @@ def _table(raw: dict[str, Any], place: Place, *, folder: Path) -> tuple[Axis, ..
     problem = missing(path, ".csv", ".tsv", ".dat", ".txt", ".jsonl", ".ndjson")
     if problem is not None:
         raise place.at("path").error(problem)
+    from fullrank.tables import read_table
+
     return read_table(path)
 
 
