@@ -201,6 +201,18 @@ def test_without_git_none_is_told(repository: Path, monkeypatch: pytest.MonkeyPa
     assert git_facts(repository) == {}
 
 
+def test_git_is_not_started_where_there_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    told = tmp_path / "bin" / "git"
+    told.write_text(f"#!/bin/sh\necho '# branch.oid ab12'\ntouch '{tmp_path}/started'\n")
+    told.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert git_facts(tmp_path) == {}
+    assert not (tmp_path / "started").exists()
+    (tmp_path / ".git").write_text("gitdir: elsewhere\n")  # of a worktree
+    assert git_facts(tmp_path)["git_commit"] == "ab12"
+
+
 def test_a_git_that_does_not_answer_is_given_up(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

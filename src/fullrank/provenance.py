@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -133,6 +134,10 @@ def git_facts(folder: Path) -> Facts:
 
     Nothing where there is no git, no repository or no answer within two seconds.
     """
+    with suppress(OSError):
+        inside = folder.resolve()
+        if not any((parent / ".git").exists() for parent in (inside, *inside.parents)):
+            return {}  # as git would say, a process later
     command = ["git", "--no-optional-locks", "-C", str(folder), "-c", "core.fsmonitor=false"]
     command += ["status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     # of a git hook that runs us; they would name another repository
