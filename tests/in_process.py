@@ -48,12 +48,14 @@ def _as_started_in(folder: Path, env: dict[str, str]) -> Iterator[None]:
             patch.setenv(name, os.environ[name])  # what the command sets itself is undone too
         for name, value in (thread_limits(os.environ | env) | env).items():
             patch.setenv(name, value)
-        yield
-        for name in set(sys.modules) - modules:
-            if _is_of(folder, sys.modules[name]):
-                del sys.modules[name]
-        gc.collect()  # files that the end of a process closes
-    gc.unfreeze()
+        try:
+            yield
+        finally:
+            for name in set(sys.modules) - modules:
+                if _is_of(folder, sys.modules[name]):
+                    del sys.modules[name]
+            gc.collect()  # files that the end of a process closes
+            gc.unfreeze()
 
 
 def _is_of(folder: Path, module: object) -> bool:
