@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir, contextmanager
@@ -44,6 +45,8 @@ def _as_started_in(folder: Path, env: dict[str, str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, chdir(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of users' functions are no errors
         patch.setattr(sys, "path", list(sys.path))
+        process_seconds, begun_seconds = time.process_time, time.process_time()
+        patch.setattr(time, "process_time", lambda: process_seconds() - begun_seconds)
         for name in list(os.environ):
             patch.setenv(name, os.environ[name])  # what the command sets itself is undone too
         for name, value in (thread_limits(os.environ | env) | env).items():

@@ -383,7 +383,9 @@ def test_bar_on_a_terminal_is_driven_from_another_thread_and_leaves_its_modes_al
     thread = threading.Thread(target=run_that_fails)
     thread.start()
     thread.join()
-    seen = os.read(user, 1 << 16).decode()
+    seen = ""
+    while not seen.endswith("\n"):  # a terminal hands on what it has in pieces
+        seen += os.read(user, 1 << 16).decode()
     assert "100/400 items" in seen
     assert "130/400 items   32 %" in seen
     assert "in 1.00 s, 1 failed" in seen

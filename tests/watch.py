@@ -1,6 +1,7 @@
 """What a program touches: Python's own doings by audit events, those of C libraries by the kernel's notices."""
 
 import ctypes
+import difflib  # noqa: F401  # where it is imported first, its named tuple is made by exec
 import os
 import struct
 import sys
@@ -70,6 +71,8 @@ class Watch:
             return not all(self._is_in(path, self._folders) for path in paths)
         if event == "subprocess.Popen" and arguments[0] == "git":
             return False  # asked for the commit that the study's folder is at
+        if event == "compile" and arguments[1] == "<unknown>":
+            return False  # ast.parse: code that is read, for its digest, and not run
         if event.startswith(_CODE) and self._may_import:
             return event == "exec" and self._is_in(arguments[0].co_filename, self._folders)
         if event.startswith(_CODE):

@@ -64,7 +64,7 @@ except fullrank.errors.FunctionError as error:
     told(str(error).partition("the axis")[2])"""
     done = run_mpi(2, *script(folder, body))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [" 'y' is no parameter of ../sim.py:f, which takes x"] * 2
+    assert done.stdout.splitlines() == [" 'y' is no parameter of sim.py:f, which takes x"] * 2
 
 
 def test_backend_of_one_process_is_refused_on_ranks(run_mpi: Program, folder: Path) -> None:
