@@ -17,6 +17,8 @@ from studies import Project
 from fullrank.cli import main
 from fullrank.launcher import thread_limits
 
+START_SECONDS = 0.3
+"""Of CPU time that a command has taken once it is started."""
 STREAMS = {"stdout": 1, "stderr": 2}
 
 
@@ -46,7 +48,7 @@ def _as_started_in(folder: Path, env: dict[str, str]) -> Iterator[None]:
         warnings.simplefilter("ignore")  # those of users' functions are no errors
         patch.setattr(sys, "path", list(sys.path))
         process_seconds, begun_seconds = time.process_time, time.process_time()
-        patch.setattr(time, "process_time", lambda: process_seconds() - begun_seconds)
+        patch.setattr(time, "process_time", lambda: process_seconds() - begun_seconds + START_SECONDS)
         for name in list(os.environ):
             patch.setenv(name, os.environ[name])  # what the command sets itself is undone too
         for name, value in (thread_limits(os.environ | env) | env).items():
