@@ -369,3 +369,39 @@ def test_edited_comment_keeps_no_worker_from_being_started_again(project: Projec
     project.write(EDITS_ITSELF.replace("EDIT", 'here.read_text() + "# a third"'), tail="[run]\norder = 'index'")
     project.run("-b", "processes", "-n", 1)
     assert project.read("f").tolist() == [x / 3 for x in range(12)]
+
+
+CHANGES_ARRAY = """
+import os
+import numpy as np
+def f(x, data):
+    if x == 7 and not os.path.exists("changed"):
+        open("changed", "w").close()
+        np.save("new.npy", data + 1.0)
+        CHANGE
+    return float(data[0]) + x
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ('os.replace("new.npy", "data.npy"); os.kill(os.getpid(), 9)', "was edited since this run began"),
+        ('os.replace("new.npy", "data.npy")', "was changed while the run computed"),
+        (
+            'open("data.npy", "r+b").write(open("new.npy", "rb").read())',
+            "was changed while the run computed",
+        ),
+    ],
+)
+def test_array_that_changes_during_a_run_is_no_part_of_a_result(project: Project, change: str, told: str) -> None:
+    np.save(project.folder / "data.npy", np.zeros(1000))
+    project.write(
+        CHANGES_ARRAY.replace("CHANGE", change),
+        workload='constants = { data = { npy = "data.npy" } }',
+        tail="[run]\norder = 'index'",
+    )
+    done = project.run("-b", "processes", "-n", 1, expect=2)
+    assert f"data.npy: {told}" in done.stderr
+    assert not project.output.exists()
+    assert "the array in its file changed" in project.run(expect=2).stderr

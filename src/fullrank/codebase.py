@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from fullrank.errors import FunctionError
+from fullrank.identity import content_digest
 from fullrank.job import SourceFile, mark_of
 from fullrank.syntax import tokens
 
@@ -47,7 +48,9 @@ def sources(function_file: Path, roots: Sequence[Path]) -> dict[str, SourceFile]
 def is_edited(source: SourceFile) -> bool:
     """Return whether a file does something else now than when it was read; no for one that is not there."""
     file = Path(source.path)
-    return file.is_file() and digest(_parsed(file)) != source.digest
+    if mark_of(file) in (source.mark, None):
+        return False
+    return (digest(_parsed(file)) if source.is_code else content_digest(file)) != source.digest
 
 
 def roots_of(module_file: Path) -> list[Path]:

@@ -253,6 +253,7 @@ class _Run:
 
     def _write(self) -> tuple[Path, FileSummary]:
         """Write what the journals hold to a temporary file of the work folder, whole and verified."""
+        self._study.check_arrays()
         folder = self._folder
         commit = Commit(
             self._study.config,

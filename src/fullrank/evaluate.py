@@ -74,7 +74,7 @@ def load_constants(job: Job) -> dict[str, Any]:
 
 
 def _check_unedited(job: Job) -> None:
-    """Raise FunctionError if the code that was just loaded is not what root has told of.
+    """Raise FunctionError if the code or an array that was just loaded is not what root has told of.
 
     A worker may be started, or started again, hours after the run began.
     """
@@ -83,9 +83,10 @@ def _check_unedited(job: Job) -> None:
             from fullrank.codebase import is_edited
 
             if is_edited(source):
+                what = "code" if source.is_code else "numbers"
                 raise FunctionError(
                     f"{source.path}: was edited since this run began, and another worker would now compute with other "
-                    f"code. What is finished is kept; run the same command again, it says what can be done with it"
+                    f"{what}. What is finished is kept; run the same command again, it says what can be done with it"
                 )
 
 

@@ -121,11 +121,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not isfinite(value):
         return {"float": repr(value)}  # JSON has no inf and nan
     if isinstance(path := getattr(value, "path", None), Path):
-        return {_ARRAY: _content_digest(path)}
+        return {_ARRAY: content_digest(path)}
     return value
 
 
-def _content_digest(path: Path) -> str:
+def array_digest(described: Any) -> str:
+    """Return the digest in what :func:`plain` makes of an array in a file."""
+    return str(described[_ARRAY])
+
+
+def content_digest(path: Path) -> str:
+    """Return the SHA-256 of a file; ConfigError if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file_digest(file, "sha256").hexdigest()

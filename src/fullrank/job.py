@@ -20,12 +20,14 @@ class ArrayConstant:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of the user's code, as root read it."""
+    """One file of the user's from which items are computed, as root read it: code, or an array."""
 
     path: str
     mark: tuple[int, int] | None
     """What :func:`mark_of` tells of it."""
     digest: str
+    """Of what the code does, or of an array's whole file."""
+    is_code: bool = True
 
 
 def mark_of(path: str | Path) -> tuple[int, int] | None:
@@ -59,7 +61,7 @@ class Job:
     work_folder: str
     code_version: int = 0
     sources: tuple[SourceFile, ...] = ()
-    """What the function is made of."""
+    """What the function is made of, and the arrays among its constants."""
     item_time_limit_seconds: float | None = None
     isolate: bool = False
     """Whether each worker evaluates its items in a child process."""

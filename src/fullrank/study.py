@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fullrank.codebase import roots_of, sources
+from fullrank.codebase import is_edited, roots_of, sources
 from fullrank.config import ArrayFile, Config
 from fullrank.dataclass import dataclass
 from fullrank.encode import Naming
-from fullrank.errors import FunctionError
+from fullrank.errors import FunctionError, StudyChanged
 from fullrank.function import FunctionSource, Parameter, constants_of_function, plan_call, users_errors
-from fullrank.identity import Identity
-from fullrank.job import ArrayConstant, Job, SourceFile
+from fullrank.identity import Identity, array_digest
+from fullrank.job import ArrayConstant, Job, SourceFile, mark_of
 from fullrank.schedule import spread_stride
 from fullrank.signature import parameters_of
 from fullrank.slow_import import told_if_slow
@@ -32,8 +32,17 @@ class Study:
     setup: FunctionSource | None
     setup_parameters: tuple[Parameter, ...]
     sources: tuple[SourceFile, ...]
-    """What function and setup are made of; the identity has their digests."""
+    """What function and setup are made of, and the arrays among the constants; the identity has their digests."""
     identity: Identity
+
+    def check_arrays(self) -> None:
+        """Raise StudyChanged if an array has changed since the study was opened: workers see that at once."""
+        for source in self.sources:
+            if not source.is_code and is_edited(source):
+                raise StudyChanged(
+                    f"{source.path}: was changed while the run computed, and which items used which numbers cannot be "
+                    f"told; no result is written. Start anew with --fresh, and leave arrays alone while a run goes on"
+                )
 
     def job(self, *, backend: str, n_workers: int, work_folder: Path) -> Job:
         """Return what workers are told, of the first attempt."""
@@ -104,8 +113,13 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
     _check_call(config, function, parameters, setup_parameters)
     _check_setup(config, setup_parameters)
     code = code_of(config, _loaded_from)
+    arrays = {name: value.path for name, value in config.workload.constants.items() if isinstance(value, ArrayFile)}
+    marks = {name: mark_of(path) for name, path in arrays.items()}  # before they are read
     identity = identity_of(config, code)
-    return Study(config, function, parameters, setup, setup_parameters, tuple(code.values()), identity)
+    sources = [*code.values()]
+    for name, path in arrays.items():
+        sources.append(SourceFile(str(path), marks[name], array_digest(identity.constants[name]), is_code=False))
+    return Study(config, function, parameters, setup, setup_parameters, tuple(sources), identity)
 
 
 def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
