@@ -53,6 +53,7 @@ GROWN = {
         Sweep("zip", (x(3), y(1.5, 2.5, 3.5))),
     ),
     "nothing at all": (grid(x(4), y(0.5)), grid(x(4), y(0.5))),
+    "an inner axis where the outer ones have one value": (grid(x(1), y(1, 2)), grid(x(3), y(1, 2, 3))),
 }
 
 
@@ -112,3 +113,27 @@ def test_what_would_move_items_is_told(what: str) -> None:
 def test_a_description_from_a_strangers_file_is_no_error(axis: Any) -> None:
     strange = {"kind": "grid", "axes": [axis], "replicates": None}
     assert why_not_grown(strange, grid(y(0.0, 1.0))) != ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (grid(y(1, 2)), grid(y(1, 7, 2))),
+        (grid(x(3), y(1, 2)), grid(x(3), y(1, 2, 3))),
+        (grid(x(3), y(1, 2, 3)), grid(x(3), y(1, 5, 2, 3))),
+        (grid(y(1, 2, 3), x(4)), grid(y(1, 2, 5, 3), x(4))),
+        (
+            grid(x(2), y(1, 2), LogAxis("r", start=1, stop=8, num=4)),
+            grid(x(3), y(1, 2, 3), LogAxis("r", start=1, stop=8, num=4)),
+        ),
+        (grid(x(4), replicates=2), grid(x(5), replicates=2)),
+        (grid(y(0.5, 0.25), replicates=2), grid(y(0.5, 0.125, 0.25), replicates=2)),
+        (Sweep("zip", (x(3), y(1, 2, 3))), Sweep("zip", (x(4), y(1, 2, 5, 3)))),
+        (grid(LinearAxis("r", start=0, stop=1, num=5)), grid(LinearAxis("r", start=0, stop=1, num=9))),
+    ],
+)
+def test_first_and_last_item_that_would_move_are_named(old: Sweep, new: Sweep) -> None:
+    same = [str(new.parameters(index)) == str(old.parameters(index)) for index in range(old.n_items)]
+    first, last = same.index(False), old.n_items - 1
+    moved = f"item {last} would move" if first == last else f"items {first} to {last} would move"
+    assert moved in why_not_grown(description(old), new)
