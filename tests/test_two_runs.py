@@ -32,3 +32,18 @@ def test_second_run_finds_the_result_if_the_first_ends_meanwhile(project: Projec
     assert "already complete" in done.stdout
     assert len(project.visits()) == 400
     assert [path.name for path in project.output.parent.iterdir()] == ["study.h5"]
+
+
+def test_result_of_others_that_is_put_there_during_a_run_is_kept(project: Project) -> None:
+    project.write("def f(x):\n    return x * 777.0\n", grid="x = { range = 30 }").run("-o", "theirs.h5")
+    first = project.write(STUCK, grid="x = { range = 60 }").start_run("-b", "serial")
+    project.until_visited(1)
+    theirs = (project.folder / "theirs.h5").read_bytes()
+    project.output.write_bytes(theirs)
+    project.hurry()
+    done = first.end()
+    assert done.returncode == 0
+    assert project.read("f").tolist() == [x * x / 7 for x in range(60)]
+    (aside,) = project.output.parent.glob("study.*.h5")
+    assert aside.read_bytes() == theirs
+    assert f"is kept in {aside}" in done.stderr

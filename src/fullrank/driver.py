@@ -13,7 +13,7 @@ from fullrank.choices import Choices, Console
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.crew import Crew
 from fullrank.dataclass import replace
-from fullrank.earlier import clear_away, existing, kept_aside, prepare_folder
+from fullrank.earlier import clear_away, existing, keep_displaced, prepare_folder
 from fullrank.ending import End, Ending, first_failure
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
@@ -231,13 +231,10 @@ class _Run:
                 f"run the same command again, it evaluates them"
             )
         self._lock.renew()
-        if (aside := kept_aside(folder.output, temporary, self._system)) is not None:
-            self._console.say(
-                f"the results of new items have other names, types or shapes than those that were there, "
-                f"which are kept in {aside}"
-            )
-        elif len(folder.versions()) > 1 and summary.n_ok < self._survey.n_ok:
+        n_versions_in_journals = len(folder.versions()) - folder.output.exists()  # the first one's are in the result
+        if n_versions_in_journals > 1 and summary.n_ok < self._survey.n_ok:
             folder.note_that_it_holds_more()
+        keep_displaced(folder, temporary, console=self._console, system=self._system)
         put_in_place(temporary, folder.output, self._system)
         printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)

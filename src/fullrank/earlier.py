@@ -228,20 +228,33 @@ def stem_of_all_failed(folder: WorkFolder) -> str:
     return attempt_stem(last[0].attempt) if last and last[0].reason == REASON_ALL_FAILED else ""
 
 
-def kept_aside(output: Path, new: Path, system: System) -> Path | None:
-    """Move the result that a new one is to take the place of aside if that does not hold all its values as they were.
+def keep_displaced(folder: WorkFolder, new: Path, *, console: Console, system: System) -> None:
+    """Move the result that a new one is to take the place of aside if that does not hold all that it holds.
 
     The layout of most items is the study's, so those that were there before may be the odd ones now.
     """
+    output = folder.output
     if not output.exists():
-        return None
+        return
     with ResultFile(output) as before, ResultFile(new) as after:
-        types = {entry.name: (entry.dtype, entry.is_bool, len(entry.shape)) for entry in after.fields}
-        same = all(types.get(e.name) == (e.dtype, e.is_bool, len(e.shape)) for e in before.fields)
-        was_ok = before.array("status").ravel() == Status.OK
-        is_ok = after.array("status").ravel()[: len(was_ok)] == Status.OK
-        holds_all = same and bool((is_ok >= was_ok).all())
-    return None if holds_all else moved_aside(output, system)
+        is_gone_on_from = folder.continues(fingerprint(before))
+        if is_gone_on_from and _holds_all_of(after, before):
+            return
+    aside = moved_aside(output, system)
+    if is_gone_on_from:
+        what = "the results of new items have other names, types or shapes than those that were there, which"
+        console.say(f"{what} are kept in {aside}")
+    else:
+        console.say(f"another result was put at {output} while this run was on; it is kept in {aside}")
+
+
+def _holds_all_of(after: ResultFile, before: ResultFile) -> bool:
+    types = {entry.name: (entry.dtype, entry.is_bool, len(entry.shape)) for entry in after.fields}
+    if any(types.get(e.name) != (e.dtype, e.is_bool, len(e.shape)) for e in before.fields):
+        return False
+    was_ok = before.array("status").ravel() == Status.OK
+    is_ok = after.array("status").ravel()[: len(was_ok)] == Status.OK
+    return bool((is_ok >= was_ok).all())
 
 
 def clear_away(folder: WorkFolder, identity: str, *, console: Console) -> Path | None:
