@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from studies import INTERPRETERS, VISITED, Project
 
@@ -180,3 +181,45 @@ def with_short_patience(project: Project) -> dict[str, str]:
 
 def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+TAKES_ALL_MEMORY = """\
+import resource
+def f(x):
+    if x == 5:
+        with open("/proc/self/statm") as file:
+            in_use = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (in_use, in_use))  # there is no room for another thread's stack
+    return x * 2
+"""
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads"])
+def test_item_that_leaves_no_room_for_a_thread_does_not_keep_the_run_from_ending(
+    project: Project, backend: str
+) -> None:
+    project.write(TAKES_ALL_MEMORY, grid="x = { range = 20 }", tail="[run]\norder = 'index'")
+    project.start_run("-b", backend, "-n", 1 if backend == "serial" else 3).end(timeout=40)
+
+
+LEAKS_ONCE = """\
+import os
+kept = []
+def f(x):
+    if x == 5 and not os.path.exists("leaked"):
+        os.close(os.open("leaked", os.O_CREAT))
+        while True:
+            kept.append(os.open("/dev/null", os.O_RDONLY))
+    return x * 2
+"""
+
+
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_item_that_uses_up_all_descriptors_fails_with_its_own_error(project: Project, backend: str) -> None:
+    project.write(LEAKS_ONCE, tail="[run]\norder = 'index'")
+    done = project.run("-b", backend, expect=74)
+    assert "leaves files open" in done.stderr
+    assert "Traceback" not in done.stderr
+    project.run("-b", backend, expect=3)
+    assert "Too many open files" in project.read("failures/exception")[0]
+    assert np.delete(project.read("f"), 5).tolist() == [x * 2 for x in range(12) if x != 5]

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from fullrank import garbage
+from fullrank import garbage, leaving
 from fullrank.launcher import Launched, launcher_from, thread_limits
 
 TYPE_CHECKING = False  # typing's own opens a dozen files
@@ -31,9 +31,7 @@ def main() -> int:
     else:
         code, who = _command_line() if launched is None else _once(launched), "this process"
     if is_run:
-        from fullrank.leaving import see_off
-
-        see_off(code, who, is_rank=is_rank)
+        leaving.see_off(code, who, is_rank=is_rank)
     return code
 
 

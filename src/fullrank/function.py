@@ -18,6 +18,8 @@ from fullrank.dataclass import dataclass
 from fullrank.errors import FunctionError, beginning, without_middle
 
 MAX_TRACEBACK_LINES = 100
+MAX_FRAMES = 1000
+"""Of a traceback, the last ones, that are looked at: a recursion may have any number."""
 MAX_LINE_CHARACTERS = 500
 _INTERRUPTING = str(Path(__file__).with_name("interrupt.py"))
 """Where an item is interrupted that is over its time limit: no place in what the user called."""
@@ -256,12 +258,12 @@ def users_traceback(error: BaseException) -> str:
 
     What an exception says may be of any length: long lines are shortened, and of many lines the middle is left out.
     """
-    import traceback
-
-    trace = from_users_code(error.__traceback__)
     try:
+        import traceback  # which fails too in a process that has no descriptors left
+
+        trace = from_users_code(error.__traceback__)
         told: traceback.TracebackException | None
-        told = first = traceback.TracebackException(type(error), error, trace)
+        told = first = traceback.TracebackException(type(error), error, trace, limit=-MAX_FRAMES)
         while told is not None:
             told.stack[:] = [frame for frame in told.stack if frame.filename != _INTERRUPTING]
             told = told.__cause__ or told.__context__

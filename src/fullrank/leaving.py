@@ -4,8 +4,14 @@ Python waits for threads that are no daemons and for exit handlers. For one that
 end either, and with it the other ranks, the launcher and the batch job.
 """
 
+import _thread
 import os
 import sys
+import time
+
+TYPE_CHECKING = False  # typing's own opens a dozen files
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 LEAVE_SECONDS = 10.0
 """So long after its work a process waits for what user code has left running."""
@@ -22,25 +28,38 @@ def leave_behind() -> None:
 def see_off(exit_code: int, who: str, *, is_rank: bool = False) -> None:
     """See to it that this process, which is about to end, does so within ten seconds, and with ``exit_code``."""
     if not _patience_seconds:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
-    import threading
-
-    late = threading.Thread(target=_end_late, args=(exit_code, who, is_rank), name="fullrank-leaving", daemon=True)
-    late.start()
+        _end_now(exit_code, is_rank=False)
+    try:
+        # a Thread would wait until the new one says that it runs, which without memory it never does
+        _thread.start_new_thread(_end_late, (exit_code, who, is_rank))
+    except (RuntimeError, MemoryError):  # user code has left no room for it
+        _end_now(exit_code, is_rank=is_rank)
 
 
 def _end_late(exit_code: int, who: str, is_rank: bool) -> None:
-    import time
-
     time.sleep(_patience_seconds)
-    os.write(2, f"fullrank: {who} {_left_running()} did not end within {_patience_seconds:g} s\n".encode())
-    if is_rank:  # MPICH takes its leave of the launcher in an exit handler of C; without, it counts as a crash
-        import ctypes
+    try:
+        os.write(2, f"fullrank: {who} {_left_running()} did not end within {_patience_seconds:g} s\n".encode())
+    finally:
+        _end(exit_code, is_rank=is_rank)
 
-        ctypes.CDLL(None).exit(exit_code)
-    os._exit(exit_code)
+
+def _end_now(exit_code: int, *, is_rank: bool) -> "NoReturn":
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        _end(exit_code, is_rank=is_rank)
+
+
+def _end(exit_code: int, *, is_rank: bool) -> "NoReturn":
+    try:
+        if is_rank:  # MPICH takes its leave of the launcher in an exit handler of C; without, it counts as a crash
+            import ctypes
+
+            ctypes.CDLL(None).exit(exit_code)
+    finally:
+        os._exit(exit_code)
 
 
 def _left_running() -> str:

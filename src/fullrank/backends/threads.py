@@ -79,6 +79,7 @@ class _Thread(threading.Thread):
         self.worker: Worker | None = None
         self._todo: Todo | None = None
         self._keeper: Keeper | None = None
+        self._go = threading.Event()
 
     def prepare(self, arrival: Arrival) -> Worker:
         """Import the function, in the calling thread: the first import is nobody's compute."""
@@ -92,15 +93,16 @@ class _Thread(threading.Thread):
         )
         return self.worker
 
-    def begin(self, todo: Todo, keeper: Keeper) -> None:
-        """Start the loop."""
-        self._todo, self._keeper = todo, keeper
+    def begin(self, todo: Todo, keeper: Keeper, *, go: threading.Event) -> None:
+        """Start the thread, which computes once ``go`` is set."""
+        self._todo, self._keeper, self._go = todo, keeper, go
         self.start()
 
     def run(self) -> None:
         """Run the worker's loop; what it raises waits in ``error``."""
         self._streams.attach(self._log)
         self.interrupts.attach()
+        self._go.wait()
         try:
             cast(Worker, self.worker).run(
                 ThreadCounter(self._counter), cast(Todo, self._todo), cast(Keeper, self._keeper)
@@ -130,8 +132,10 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         stack.callback(keeper.end)
         stack.enter_context(signals.installed())
         stack.enter_context(watch(counter))
+        go = threading.Event()
         for thread in threads:
-            thread.begin(todo, keeper)
+            thread.begin(todo, keeper, go=go)
+        go.set()  # not before: an item may leave no room for a thread, whose start would be waited for without end
         _supervise(threads, counter, signals=signals, tick=tick_seconds(job.item_time_limit_seconds))
     for thread in threads:
         if thread.error is not None:
