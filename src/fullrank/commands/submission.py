@@ -1,0 +1,22 @@
+"""The options of ``fullrank submit``."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+
+SYSTEM_NAMES = ("slurm", "pbs", "sge", "lsf")
+
+
+def add_options(parser: ArgumentParser, *, duration: Callable[[str], float]) -> None:
+    """Add them to the parser of the command; what follows ``--`` is kept from it, see ``native``."""
+    parser.usage = "%(prog)s [options] CONFIG [-- OPTIONS OF THE BATCH SYSTEM]"
+    parser.set_defaults(native=[])
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the study: a TOML file")
+    parser.add_argument(
+        "--scheduler", choices=SYSTEM_NAMES, help="the batch system (the only one here, or what site.toml says)"
+    )
+    parser.add_argument("--time", type=duration, metavar="TIME", help="time limit of the job: 90m, 2h or 1:30:00")
+    parser.add_argument("--name", help="the job's name (the study's)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
+    parser.add_argument("--try", dest="tries", action="store_true", help="evaluate item 0 here first")
+    parser.add_argument("--dry-run", action="store_true", help="print the script, and queue nothing")

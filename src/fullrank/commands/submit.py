@@ -1,0 +1,138 @@
+"""``fullrank submit``: a study checked here, and queued as a job of a batch system."""
+
+import json
+import os
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from fullrank.commands.opening import opened, users_prints
+from fullrank.console import tell
+from fullrank.errors import FailedItems, UsageError
+
+
+def submit(arguments: Namespace, _crew: Any) -> int:
+    """``fullrank submit``: 0 if the job is queued, the batch system's own code if it refuses."""
+    from fullrank.submit.queue import queue, system_here
+    from fullrank.submit.script import job_script
+    from fullrank.submit.site import read_site
+
+    site = read_site(os.environ)
+    system = system_here(arguments.scheduler or site.scheduler, os.environ)
+    study = _checked_study(arguments)
+    if study is None:
+        return 0
+    request = _request(arguments, system, site)
+    script = job_script(request, system, site)
+    if arguments.tries and not _is_first_item_well(study):
+        return FailedItems.exit_code
+    if arguments.dry_run:
+        sys.stdout.write(
+            json.dumps({"script": script, "command": [system.submit]}) + "\n" if arguments.json else script
+        )
+        return 0
+    answer = queue(script, system, os.environ)
+    if answer.exit_code != 0:
+        tell(f"fullrank: error: {system.submit} refused the job (exit code {answer.exit_code}): {answer.words}\n")
+        return answer.exit_code if answer.exit_code > 0 else UsageError.exit_code
+    _tell_queued(arguments, system, request.name, answer)
+    return 0
+
+
+def _checked_study(arguments: Namespace) -> Any:
+    """Return the study if a run of it would begin; None if it is complete. Raises what the run would."""
+    from fullrank.abilities import check_abilities
+    from fullrank.choices import Choices
+    from fullrank.config import load
+    from fullrank.implied import names_function
+    from fullrank.preview import preview
+    from fullrank.study import output_path
+
+    if names_function(str(arguments.config)):
+        raise UsageError(
+            f"{arguments.config}: expected the study's TOML file; `fullrank new --function` writes one, and a run with "
+            f"--grid leaves one beside its result"
+        )
+    config = load(arguments.config)
+    check_abilities("mpi", config.run)
+    study = opened(config, as_json=True)
+    found = preview(study, Choices(output=output_path(config, arguments.output), backend="mpi", n_workers=1))
+    if found.refusal:
+        raise UsageError(f"nothing was queued: {found.refusal}")
+    if found.there.is_complete:
+        tell(f"fullrank: nothing was queued: {found.output} is complete\n")
+        return None
+    return study
+
+
+def _request(arguments: Namespace, system: Any, site: Any) -> Any:
+    from fullrank.submit.script import JobRequest
+    from fullrank.submit.words import name_from
+
+    return JobRequest(
+        config=str(arguments.config),
+        name=arguments.name or name_from(arguments.config.stem, n_most=system.n_name_most),
+        program=_program(),
+        launcher=_launcher(system, site),
+        output=str(arguments.output or ""),
+        time_seconds=arguments.time if arguments.time is not None else site.time_seconds,
+        native=tuple(arguments.native),
+    )
+
+
+def _program() -> tuple[str, ...]:
+    """Return the words that start this fullrank on a node."""
+    command = Path(sys.executable).with_name("fullrank")
+    return (
+        (_from_here(command),) if os.access(command, os.X_OK) else (_from_here(Path(sys.executable)), "-m", "fullrank")
+    )
+
+
+def _launcher(system: Any, site: Any) -> Any:
+    """Return what starts the ranks: the site's own, the mpiexec of the MPI library that mpi4py loads, or srun."""
+    from fullrank.launch import NoMpiexec, find_mpiexec
+    from fullrank.submit.starting import by_mpiexec, by_site, by_srun
+
+    if site.launcher is not None:
+        return by_site(site.launcher, system)
+    try:
+        mpiexec, vendor = find_mpiexec()
+    except NoMpiexec as error:
+        if system.name != "slurm":
+            raise
+        return by_srun(error.vendor)
+    return by_mpiexec(_from_here(mpiexec), vendor, system)
+
+
+def _from_here(path: Path) -> str:
+    """Return a path as short as it can be said in this folder, from which the job starts too."""
+    if not path.is_relative_to(Path.cwd()):
+        return str(path)
+    short = str(path.relative_to(Path.cwd()))
+    return short if "/" in short else f"./{short}"  # a bare name is looked for on the PATH
+
+
+def _is_first_item_well(study: Any) -> bool:
+    from fullrank.single import evaluate_item
+
+    with users_prints(as_json=True):
+        single = evaluate_item(study, 0)
+    tell(single.text())
+    if not single.is_ok:
+        tell("fullrank: error: nothing was queued: the item above has no result\n")
+    return bool(single.is_ok)
+
+
+def _tell_queued(arguments: Namespace, system: Any, name: str, answer: Any) -> None:
+    study = [str(arguments.config), *(["-o", str(arguments.output)] if arguments.output else [])]
+    watch = shlex.join(["fullrank", "status", *study, "--watch"])
+    log = system.log.format(name=name, id=answer.number or "*")
+    told = {"scheduler": system.name, "job": answer.number, "name": name, "watch": watch, "log": log}
+    if arguments.json:
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    is_queued = f"job {answer.number} ({name}) is queued" if answer.number else f"queued: {answer.words}"
+    cancel = f"to take it back: {system.cancel} {answer.number}\n" if answer.number else ""
+    sys.stdout.write(f"{is_queued}\nhow far it is:   {watch}\nwhat it prints:  {log}\n{cancel}")

@@ -1,0 +1,139 @@
+"""The text of a job script: a pure function of what is to be run, where, and how the site wants it."""
+
+from collections.abc import Iterator
+
+from fullrank.dataclass import dataclass
+from fullrank.errors import UsageError
+from fullrank.submit.site import Site
+from fullrank.submit.starting import Launcher
+from fullrank.submit.systems import LEAVE_SECONDS, MOST_STARTS, BatchSystem
+from fullrank.submit.words import job_name, one_line, option_lines, path_word, shell_line
+
+_HEAD = """\
+#!/bin/bash
+# The study {config} on all that a job of {title} is given.{untried}
+# {ending} From the folder that the study's path starts in:
+#
+#     {submit}
+#
+"""
+_UNTRIED = "\n# These lines are checked against documentation only."
+_ENDINGS = {
+    True: "It stops before its limit and goes on when it starts again.",
+    False: "It goes on where an earlier job stopped.",
+}
+_RUN = """\
+# One thread a rank: the ranks fill the cores.
+export OMP_NUM_THREADS=1
+
+# The ranks run beside this shell, which waits for them and passes on what it hears; in the foreground they would hear
+# nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
+{command} &
+ranks=$!
+heard='' ended=''
+trap 'heard=1; kill -USR1 "$ranks" || :' USR1
+trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+while :; do
+    heard='' status=0
+    wait "$ranks" || status=$?
+    [ -n "$heard" ] || break # what is heard ends the wait early
+done
+
+"""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a job runs."""
+
+    config: str
+    """Path of the study's file, as the user wrote it: from the folder of the submission."""
+    name: str
+    program: tuple[str, ...]
+    """The words that start fullrank."""
+    launcher: Launcher
+    output: str = ""
+    """Path of the result, as the user wrote it; "": the study's own."""
+    time_seconds: float | None = None
+    """Time limit of the job; None: the queue's own."""
+    native: tuple[str, ...] = ()
+    """Options for the batch system, unread."""
+
+
+def leave_seconds(time_seconds: float | None) -> int:
+    """Return how long before its limit a job begins to stop, in s: at most a fifth of it.
+
+    >>> leave_seconds(None), leave_seconds(3600.0), leave_seconds(300.0)
+    (180, 180, 60)
+    """
+    return LEAVE_SECONDS if time_seconds is None else min(LEAVE_SECONDS, int(time_seconds / 5))
+
+
+def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
+    """Return the text of the script; UsageError for what cannot stand in one."""
+    name = job_name(request.name, n_most=system.n_name_most)
+    begin = system.begin.format(name=name, id=system.job_id).rstrip()
+    command = _command(request, system)
+    blocks = ["set -eu", begin, "\n".join(_setup(site)), request.launcher.before.rstrip(), _RUN.format(command=command)]
+    return (
+        _head(request, system)
+        + "".join(f"{line}\n" for line in _options(request, system, site))
+        + "\n\n".join(filter(None, blocks))
+        + system.end.format(most=MOST_STARTS)
+    )
+
+
+def _head(request: JobRequest, system: BatchSystem) -> str:
+    return _HEAD.format(
+        config=one_line(request.config, "the path of the study"),
+        title=system.title,
+        submit=system.submit_file,
+        ending=_ENDINGS[system.tells_end],
+        untried="" if system.is_tried else _UNTRIED,
+    )
+
+
+def _options(request: JobRequest, system: BatchSystem, site: Site) -> Iterator[str]:
+    leave = leave_seconds(request.time_seconds)
+    for group in system.options:
+        if group.reason:
+            yield f"# {group.reason}"
+        for line in group.lines:
+            yield f"{system.prefix} {line.format(name=request.name, leave=leave)}"
+    asked = []
+    if request.time_seconds is not None:
+        asked.append(_time(request.time_seconds, system))
+    if site.ranks_per_node is not None:
+        if not system.ranks_per_node:
+            raise UsageError(
+                f"site.toml: ranks_per_node: {system.title} has no option for it alone; leave it out, and say it with "
+                f"the nodes, in options or behind --"
+            )
+        asked.append(system.ranks_per_node.format(site.ranks_per_node))
+    asked += option_lines([*site.options, *request.native])
+    if asked:
+        yield "# What the job asks for: edit this for your site."
+    yield from (f"{system.prefix} {line}" for line in asked)
+
+
+def _time(time_seconds: float, system: BatchSystem) -> str:
+    minutes, seconds = divmod(max(1, int(time_seconds)), 60)
+    if "{seconds" not in system.time and seconds:
+        minutes += 1
+    hours, minutes = divmod(minutes, 60)
+    return system.time.format(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def _setup(site: Site) -> Iterator[str]:
+    if site.modules:
+        yield f"module load {shell_line(site.modules)}"
+    yield from site.setup
+
+
+def _command(request: JobRequest, system: BatchSystem) -> str:
+    words = [*request.program, "run", path_word(request.config)]
+    if request.output:
+        words += ["-o", path_word(request.output)]
+    if request.time_seconds is not None and not system.tells_end:
+        words += ["--stop-after", f"{max(1, int(request.time_seconds) - leave_seconds(request.time_seconds))}s"]
+    return f"{one_line(request.launcher.words, 'the launcher')} {shell_line(words)}"
