@@ -26,11 +26,11 @@ export OMP_NUM_THREADS=1
 
 # The ranks run beside this shell, which waits for them and passes on what it hears; in the foreground they would hear
 # nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
-.venv/bin/mpiexec -n "$NSLOTS" --bind-to core .venv/bin/fullrank run configs/mandelbrot.toml --stop-after 3420s &
-ranks=$!
-heard='' ended=''
+ranks='' heard='' ended=''
 trap 'heard=1; kill -USR1 "$ranks" || :' USR1
 trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+.venv/bin/mpiexec -n "$NSLOTS" --bind-to core .venv/bin/fullrank run configs/mandelbrot.toml --stop-after 3420s &
+ranks=$!
 while :; do
     heard='' status=0
     wait "$ranks" || status=$?

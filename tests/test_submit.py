@@ -1,0 +1,210 @@
+"""``fullrank submit`` with batch systems that only note what they are given."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from studies import Project
+
+pytestmark = pytest.mark.in_process
+
+QUICK = "def f(x):\n    print('said')\n    return x / 7\n"
+ANSWERS = {
+    "slurm": ("sbatch", "Submitted batch job 4711"),
+    "pbs": ("qsub", "4711.head.cluster"),
+    "sge": ("qsub", 'Your job 4711 ("study") has been submitted'),
+    "lsf": ("bsub", "Job <4711> is submitted to queue <normal>."),
+}
+
+
+class Site:
+    """A machine with some batch systems, and with a home of its own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bin, self.home = folder / "bin", folder / "home"
+        self.queued = folder / "queued"
+        for made in (self.bin, self.home / ".config" / "fullrank"):
+            made.mkdir(parents=True)
+        self.profile = self.home / ".config" / "fullrank" / "site.toml"
+        for name in ("cat", "sh"):
+            (self.bin / name).symlink_to(str(shutil.which(name)))
+        self.env = {"PATH": str(self.bin), "HOME": str(self.home)}
+        monkeypatch.setattr("fullrank.submit.site._OF_MACHINE", folder / "etc" / "site.toml")
+        monkeypatch.setattr("fullrank.launch.find_mpiexec", lambda: (Path("/opt/mpi/bin/mpiexec"), "MPICH"))
+        monkeypatch.delenv("FULLRANK_SITE", raising=False)
+        monkeypatch.delenv("SGE_ROOT", raising=False)
+
+    def has(self, system: str, *, code: int = 0, says: str = "") -> "Site":
+        """Have a batch system, whose command keeps the script that it is given."""
+        command, answer = ANSWERS[system]
+        program = self.bin / command
+        program.write_text(
+            f"#!/bin/sh\ncat >'{self.queued}'\necho '{says or answer}' >&{2 if code else 1}\nexit {code}\n"
+        )
+        program.chmod(0o755)
+        return self
+
+
+@pytest.fixture
+def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path_factory.mktemp("site"), monkeypatch)
+
+
+def submit(project: Project, site: Site, *args: object, expect: int = 0) -> str:
+    done = project.fullrank("submit", "study.toml", *args, env=site.env)
+    assert done.returncode == expect, done.stderr
+    return done.stderr if expect else done.stdout
+
+
+@pytest.mark.parametrize("system", ANSWERS)
+def test_number_and_the_command_that_watches_are_told(project: Project, site: Site, system: str) -> None:
+    project.write(QUICK)
+    found = json.loads(submit(project, site.has(system), "--json", "--scheduler", system, "-o", "b c.h5"))
+    assert found == {
+        "scheduler": system,
+        "job": "4711",
+        "name": "study",
+        "watch": "fullrank status study.toml -o 'b c.h5' --watch",
+        "log": "study-4711.log",
+    }
+
+
+def test_what_is_queued_is_what_a_dry_run_prints(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    words = ["--time", "2h", "--", "--nodes=2", "-A", "abc"]
+    printed = submit(project, site.has("slurm"), "--dry-run", *words)
+    assert not site.queued.exists()
+    assert "job 4711 (study) is queued" in submit(project, site, *words)
+    assert site.queued.read_text() == printed
+    assert "#SBATCH --nodes=2\n#SBATCH -A abc\n" in printed
+
+
+def test_options_behind_two_dashes_are_never_those_of_fullrank(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    script = submit(project, site.has("slurm"), "--dry-run", "--", "--watch", "study.toml", "--", "--json", "-o", "x")
+    assert "#SBATCH --watch study.toml --\n#SBATCH --json\n#SBATCH -o x\n" in script
+
+
+@pytest.mark.parametrize("system", ANSWERS)
+def test_only_batch_system_is_found(project: Project, site: Site, system: str) -> None:
+    project.write(QUICK)
+    if system == "sge":
+        (site.bin / "qconf").touch(mode=0o755)
+    assert json.loads(submit(project, site.has(system), "--json"))["scheduler"] == system
+
+
+def test_refusal_is_told_in_the_systems_words_and_with_its_code(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    before = project.files()
+    told = submit(project, site.has("slurm", code=5, says="sbatch: error: invalid partition"), expect=5)
+    assert told == "fullrank: error: sbatch refused the job (exit code 5): sbatch: error: invalid partition\n"
+    assert project.files() == before
+
+
+def test_without_a_batch_system_the_cure_is_told(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    assert "found none of sbatch, qsub and bsub; submit from a login node" in submit(project, site, expect=2)
+    assert "its command bsub is not on the PATH" in submit(project, site, "--scheduler", "lsf", expect=2)
+    assert submit(project, site, "--scheduler", "lsf", "--dry-run").startswith("#!/bin/bash\n")
+
+
+def test_among_several_batch_systems_one_has_to_be_chosen(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    told = submit(project, site.has("slurm").has("lsf"), expect=2)
+    assert "several batch systems are on the PATH: slurm (sbatch) and lsf (bsub); choose one by --scheduler" in told
+    site.profile.write_text('scheduler = "lsf"\n')
+    assert json.loads(submit(project, site, "--json"))["scheduler"] == "lsf"
+
+
+@pytest.mark.parametrize(
+    ("code", "grid", "told"),
+    [
+        ("import nowhere\ndef f(x): return x\n", "x = [1]", "No module named 'nowhere'"),
+        ("def f(y): return y\n", "x = [1]", "the axis 'x' is no parameter of sim.py:f"),
+        ("def f(x): return x\n", "x = []", "sweep.grid.x"),
+    ],
+    ids=["import", "signature", "config"],
+)
+def test_what_a_run_would_refuse_is_not_queued(project: Project, site: Site, code: str, grid: str, told: str) -> None:
+    project.write(code, grid=grid)
+    assert told in submit(project, site.has("slurm"), expect=2)
+    assert not site.queued.exists()
+
+
+def test_output_of_another_study_is_not_queued(project: Project, site: Site) -> None:
+    project.write(QUICK).run("-b", "serial")
+    project.write("def f(x):\n    return x / 9\n")
+    assert "nothing was queued: " in submit(project, site.has("slurm"), expect=2)
+    assert not site.queued.exists()
+
+
+def test_complete_study_is_not_queued(project: Project, site: Site) -> None:
+    project.write(QUICK).run("-b", "serial")
+    assert submit(project, site.has("slurm")) == ""
+    assert not site.queued.exists()
+
+
+def test_item_that_fails_here_is_not_queued(project: Project, site: Site) -> None:
+    project.write("def f(x):\n    return 1 / x\n")
+    assert "ZeroDivisionError" in submit(project, site.has("slurm"), "--try", expect=3)
+    assert not site.queued.exists()
+    project.write("def f(x):\n    return 1 / (x + 1)\n")
+    assert "job 4711" in submit(project, site, "--try")
+
+
+def test_nothing_but_the_script_is_printed(project: Project, site: Site) -> None:
+    project.write("print('imported')\n" + QUICK)
+    assert submit(project, site.has("slurm"), "--dry-run", "--try").startswith("#!/bin/bash\n")
+
+
+def test_function_without_a_config_is_told_what_is_expected(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    done = project.fullrank("submit", "sim.py:f", env=site.has("slurm").env)
+    assert (done.returncode, "expected the study's TOML file" in done.stderr) == (2, True)
+
+
+# --- the site profile
+
+
+def test_later_profile_wins_key_by_key(project: Project, site: Site, tmp_path: Path) -> None:
+    project.write(QUICK)
+    named = tmp_path / "named.toml"
+    named.write_text('launcher = "srun --mpi=cray_shasta"\nmodules = ["a"]\nsetup = ["ulimit -n 4096"]\ntime = "3h"\n')
+    site.profile.write_text('modules = ["b", "c"]\nranks_per_node = 64\noptions = ["-A", "abc"]\n')
+    site.env["FULLRANK_SITE"] = str(named)
+    script = submit(project, site.has("slurm"), "--dry-run", "--", "--nodes=2")
+    options = "#SBATCH --time=03:00:00\n#SBATCH --ntasks-per-node=64\n#SBATCH -A abc\n#SBATCH --nodes=2\n"
+    assert options in script
+    assert "\nmodule load b c\nulimit -n 4096\n" in script
+    assert "\nsrun --mpi=cray_shasta " in script
+    assert "#SBATCH --time=00:30:00\n" in submit(project, site, "--dry-run", "--time", "30m")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('shedular = "slurm"', "site.toml: shedular: unknown key, expected"),
+        ('shedular = "slurm"', "did you mean 'scheduler'?"),
+        ('scheduler = "slrum"', "did you mean 'slurm'?"),
+        ("ranks_per_node = 0", "site.toml: ranks_per_node: expected an integer >= 1, got 0"),
+        ('modules = "gcc"', "site.toml: modules: expected a list of texts, got text"),
+        ('setup = ["#SBATCH -A x"]', "site.toml: setup: expected lines for the shell, got '#SBATCH -A x'"),
+        ('launcher = "srun\\nid"', "site.toml: launcher: expected one line"),
+        ("options = ['a\"b']", "site.toml: options: expected no double quote"),
+        ('time = "soon"', "site.toml: time: expected a duration > 0"),
+        ("time = ", "site.toml: line 1"),
+    ],
+)
+def test_profile_that_is_wrong_names_file_and_key(project: Project, site: Site, text: str, told: str) -> None:
+    project.write(QUICK)
+    site.profile.write_text(text)
+    assert told in submit(project, site.has("slurm"), expect=2)
+    assert not site.queued.exists()
+
+
+def test_profile_that_is_named_has_to_be_there(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    site.env["FULLRANK_SITE"] = os.path.join("nowhere", "site.toml")  # noqa: PTH118  # as a user writes it
+    assert "there is no folder nowhere" in submit(project, site.has("slurm"), expect=2)
