@@ -195,6 +195,8 @@ def test_later_profile_wins_key_by_key(project: Project, site: Site, tmp_path: P
         ("options = ['a\"b']", "site.toml: options: expected no double quote"),
         ('time = "soon"', "site.toml: time: expected a duration > 0"),
         ("time = ", "site.toml: line 1"),
+        ('template = "nowhere.sh"', "nowhere.sh cannot be read: No such file or directory"),
+        ('template = "site.toml"', "site.toml: expected @OPTIONS@"),
     ],
 )
 def test_profile_that_is_wrong_names_file_and_key(project: Project, site: Site, text: str, told: str) -> None:
@@ -208,3 +210,16 @@ def test_profile_that_is_named_has_to_be_there(project: Project, site: Site) -> 
     project.write(QUICK)
     site.env["FULLRANK_SITE"] = os.path.join("nowhere", "site.toml")  # noqa: PTH118  # as a user writes it
     assert "there is no folder nowhere" in submit(project, site.has("slurm"), expect=2)
+
+
+def test_own_template_has_the_options_and_the_command_of_the_job(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    text = "#!/bin/bash -l\n#SBATCH --exclusive\n@OPTIONS@\n@SETUP@\necho @NAME@\nexec @COMMAND@\n"
+    site.profile.with_name("job.sh").write_text(text)
+    site.profile.write_text('template = "job.sh"\nsetup = ["ulimit -n 99"]\nlauncher = "srun"\n')
+    lines = submit(project, site.has("slurm"), "--dry-run", "--", "--nodes=2", "--comment=@COMMAND@").splitlines()
+    assert lines[:3] == ["#!/bin/bash -l", "#SBATCH --exclusive", "#SBATCH --job-name=study"]
+    assert lines[-5:-2] == ["#SBATCH --nodes=2", "#SBATCH --comment=@COMMAND@", "ulimit -n 99"]
+    assert lines[-2] == "echo study"
+    assert lines[-1].startswith("exec srun ")
+    assert lines[-1].endswith(" run study.toml")

@@ -1,5 +1,6 @@
 """The text of a job script: a pure function of what is to be run, where, and how the site wants it."""
 
+import re
 from collections.abc import Iterator
 
 from fullrank.dataclass import dataclass
@@ -42,6 +43,9 @@ done
 """
 
 
+_FIELD = re.compile("@(OPTIONS|SETUP|COMMAND|NAME)@")
+
+
 @dataclass(frozen=True)
 class JobRequest:
     """What a job runs."""
@@ -72,15 +76,16 @@ def leave_seconds(time_seconds: float | None) -> int:
 def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
     """Return the text of the script; UsageError for what cannot stand in one."""
     name = job_name(request.name, n_most=system.n_name_most)
-    begin = system.begin.format(name=name, id=system.job_id).rstrip()
+    options = "".join(f"{line}\n" for line in _options(request, system, site))
+    setup = "\n".join(_setup(site))
     command = _command(request, system)
-    blocks = ["set -eu", begin, "\n".join(_setup(site)), request.launcher.before.rstrip(), _RUN.format(command=command)]
-    return (
-        _head(request, system)
-        + "".join(f"{line}\n" for line in _options(request, system, site))
-        + "\n\n".join(filter(None, blocks))
-        + system.end.format(most=MOST_STARTS)
-    )
+    if site.template:
+        fields = {"OPTIONS": options.rstrip("\n"), "SETUP": setup, "COMMAND": command, "NAME": name}
+        return _FIELD.sub(lambda found: fields[found[1]], site.template)
+    begin = system.begin.format(name=name, id=system.job_id).rstrip()
+    blocks = ["set -eu", begin, setup, request.launcher.before.rstrip(), _RUN.format(command=command)]
+    end = system.end.format(most=MOST_STARTS)
+    return _head(request, system) + options + "\n\n".join(filter(None, blocks)) + end
 
 
 def _head(request: JobRequest, system: BatchSystem) -> str:

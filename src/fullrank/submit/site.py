@@ -15,6 +15,8 @@ from fullrank.submit.systems import SYSTEMS
 from fullrank.submit.words import one_line, option_lines
 
 VARIABLE = "FULLRANK_SITE"
+REQUIRED_FIELDS = ("@OPTIONS@", "@COMMAND@")
+"""Of a template: without them its job would not be the one that is asked for."""
 _OF_MACHINE = Path("/etc/fullrank/site.toml")
 Lines = Annotated[list[str], Meta(description="a list of texts")]
 
@@ -27,6 +29,7 @@ class _Profile(Section):
     ranks_per_node: Count | None = None
     options: Lines | None = None
     time: FilledText | None = None
+    template: FilledText | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Site:
     options: tuple[str, ...] = ()
     """Options for the batch system, before those of the command line."""
     time_seconds: float | None = None
+    template: str = ""
+    """Text of a script in place of fullrank's own, with fields @OPTIONS@, @SETUP@, @COMMAND@ and @NAME@."""
 
 
 def profile_paths(environ: Mapping[str, str]) -> list[Path]:
@@ -84,7 +89,22 @@ def _read(path: Path) -> dict[str, Any]:
             found["time_seconds"] = duration_seconds(profile.time)
         except ValueError as error:
             raise place.at("time").error(str(error)) from None
+    if profile.template is not None:
+        found["template"] = _template(path.parent / profile.template, place.at("template"))
     return found
+
+
+def _template(path: Path, place: Place) -> str:
+    """Return the text of a template; ConfigError if it cannot be read, or a field is not there."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise place.error(f"{path} cannot be read: {reason}") from None
+    for field in REQUIRED_FIELDS:
+        if field not in text:
+            raise place.error(f"{path}: expected {field}, for the job's part of the script, found none")
+    return text
 
 
 def _refuse_options_in(lines: tuple[str, ...], place: Place) -> None:
