@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from studies import Project
 
+from fullrank.submit.place import doubt_about
+
 pytestmark = pytest.mark.in_process
 
 QUICK = "def f(x):\n    print('said')\n    return x / 7\n"
@@ -99,7 +101,7 @@ def test_refusal_is_told_in_the_systems_words_and_with_its_code(project: Project
     project.write(QUICK)
     before = project.files()
     told = submit(project, site.has("slurm", code=5, says="sbatch: error: invalid partition"), expect=5)
-    assert told == "fullrank: error: sbatch refused the job (exit code 5): sbatch: error: invalid partition\n"
+    assert told.endswith("fullrank: error: sbatch refused the job (exit code 5): sbatch: error: invalid partition\n")
     assert project.files() == before
 
 
@@ -165,6 +167,22 @@ def test_function_without_a_config_is_told_what_is_expected(project: Project, si
     assert (done.returncode, "expected the study's TOML file" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("folder", "kind", "is_doubted"),
+    [
+        ("/home/ada/results", "ext4", False),  # the head node's own disk may be shared
+        ("/home/ada/results", "tmpfs", True),
+        ("/tmp/ada", "ext4", True),
+        ("/tmp/ada", "lustre", False),
+    ],
+)
+def test_folder_that_nodes_are_unlikely_to_see_is_doubted(
+    tmp_path: Path, folder: str, kind: str, is_doubted: bool
+) -> None:
+    (tmp_path / "mounts").write_text(f"disk / {kind} rw 0 0\n")
+    assert bool(doubt_about(Path(folder), tmp_path / "mounts")) is is_doubted
+
+
 # --- the site profile
 
 
@@ -219,7 +237,8 @@ def test_own_template_has_the_options_and_the_command_of_the_job(project: Projec
     site.profile.write_text('template = "job.sh"\nsetup = ["ulimit -n 99"]\nlauncher = "srun"\n')
     lines = submit(project, site.has("slurm"), "--dry-run", "--", "--nodes=2", "--comment=@COMMAND@").splitlines()
     assert lines[:3] == ["#!/bin/bash -l", "#SBATCH --exclusive", "#SBATCH --job-name=study"]
-    assert lines[-5:-2] == ["#SBATCH --nodes=2", "#SBATCH --comment=@COMMAND@", "ulimit -n 99"]
+    options = lines.index("#SBATCH --nodes=2")
+    assert lines[options + 1 : options + 3] == ["#SBATCH --comment=@COMMAND@", "ulimit -n 99"]
     assert lines[-2] == "echo study"
     assert lines[-1].startswith("exec srun ")
     assert lines[-1].endswith(" run study.toml")

@@ -49,6 +49,7 @@ def _checked_study(arguments: Namespace) -> Any:
     from fullrank.implied import names_function
     from fullrank.preview import preview
     from fullrank.study import output_path
+    from fullrank.submit.place import doubt_about
 
     if names_function(str(arguments.config)):
         raise UsageError(
@@ -64,6 +65,8 @@ def _checked_study(arguments: Namespace) -> Any:
     if found.there.is_complete:
         tell(f"fullrank: nothing was queued: {found.output} is complete\n")
         return None
+    if doubt := doubt_about(Path(found.output).parent):
+        tell(f"fullrank: {doubt}\n")
     return study
 
 

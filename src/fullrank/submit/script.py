@@ -77,13 +77,13 @@ def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
     """Return the text of the script; UsageError for what cannot stand in one."""
     name = job_name(request.name, n_most=system.n_name_most)
     options = "".join(f"{line}\n" for line in _options(request, system, site))
-    setup = "\n".join(_setup(site))
+    setup = "\n\n".join(filter(None, ["\n".join(_setup(site)), request.launcher.before.rstrip()]))
     command = _command(request, system)
     if site.template:
         fields = {"OPTIONS": options.rstrip("\n"), "SETUP": setup, "COMMAND": command, "NAME": name}
         return _FIELD.sub(lambda found: fields[found[1]], site.template)
     begin = system.begin.format(name=name, id=system.job_id).rstrip()
-    blocks = ["set -eu", begin, setup, request.launcher.before.rstrip(), _RUN.format(command=command)]
+    blocks = ["set -eu", begin, setup, _RUN.format(command=command)]
     end = system.end.format(most=MOST_STARTS)
     return _head(request, system) + options + "\n\n".join(filter(None, blocks)) + end
 
