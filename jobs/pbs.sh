@@ -28,7 +28,7 @@ export OMP_NUM_THREADS=1
 # nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
 ranks='' heard='' ended=''
 trap 'heard=1; kill -USR1 "$ranks" || :' USR1
-trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' INT TERM
 .venv/bin/mpiexec --hostfile "$PBS_NODEFILE" -n "$(wc -l <"$PBS_NODEFILE")" --bind-to core .venv/bin/fullrank run configs/mandelbrot.toml --stop-after 3420s &
 ranks=$!
 while :; do

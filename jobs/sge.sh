@@ -10,16 +10,12 @@
 # A job that starts again goes on with its log.
 #$ -j y
 #$ -o mandelbrot-$JOB_ID.log
-# It may start again, also when a node was lost.
+# It may start again when a node was lost.
 #$ -r y
 # What the job asks for: edit this for your site.
 #$ -l h_rt=01:00:00
 #$ -pe mpi 32
 set -eu
-
-log=mandelbrot-$JOB_ID.log
-exec >>"$log" 2>&1
-echo "fullrank: start on $(uname -n) at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 
 # One thread a rank: the ranks fill the cores.
 export OMP_NUM_THREADS=1
@@ -28,7 +24,7 @@ export OMP_NUM_THREADS=1
 # nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
 ranks='' heard='' ended=''
 trap 'heard=1; kill -USR1 "$ranks" || :' USR1
-trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' INT TERM
 .venv/bin/mpiexec -n "$NSLOTS" --bind-to core .venv/bin/fullrank run configs/mandelbrot.toml --stop-after 3420s &
 ranks=$!
 while :; do
@@ -37,8 +33,11 @@ while :; do
     [ -n "$heard" ] || break # what is heard ends the wait early
 done
 
-# Stopped before all items were done, and not by a user: back to the queue, for which 99 is Grid Engine's word.
-if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$(grep -c '^fullrank: start on ' "$log")" -le 20 ]; then
-    exit 99
+# Stopped before all items were done, and not by a user: the same job anew. Leaving with 99 would start this one again,
+# but not before all its hosts have cleaned up after it, for which Grid Engine may wait for ever.
+restarts=${FULLRANK_RESTARTS:-0}
+if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$restarts" -lt 20 ]; then
+    PATH=$PATH:${SGE_O_PATH:-} qsub -v FULLRANK_RESTARTS=$((restarts + 1)) "$JOB_SCRIPT" ||
+        echo "submit it again, and it goes on"
 fi
 exit "$status"

@@ -24,6 +24,7 @@ JOB = {
     "SLURM_JOB_ID": "17",
     "PBS_JOBID": "17.head",
     "JOB_ID": "17",
+    "JOB_SCRIPT": "/spool/job_scripts/17",
     "LSB_JOBID": "17",
     "NSLOTS": "4",
     "LSB_DJOB_NUMPROC": "4",
@@ -201,13 +202,21 @@ def test_slurm_puts_a_stopped_job_back_until_it_was_started_too_often(tmp_path: 
     assert len((tmp_path / "requeued").read_text().splitlines()) == 3
 
 
-@pytest.mark.parametrize(("system", "again", "finally_"), [(SGE, 99, 75), (LSF, 75, 1)], ids=["sge", "lsf"])
-def test_stopped_job_goes_back_by_its_exit_code_until_it_was_started_too_often(
-    tmp_path: Path, system: BatchSystem, again: int, finally_: int
-) -> None:
-    script = job_script(request(), system, Site())
+def test_grid_engine_is_given_a_stopped_job_anew_until_it_was_started_too_often(tmp_path: Path) -> None:
+    (tmp_path / "qsub").write_text('#!/bin/sh\necho "$@" >>requeued\n')
+    (tmp_path / "qsub").chmod(0o755)
+    script = job_script(request(), SGE, Site())
+    for restarts in ("", "0", "19", "20"):
+        assert run(script, tmp_path, CODE="75", FULLRANK_RESTARTS=restarts).returncode == 75
+    expected = [f"-v FULLRANK_RESTARTS={number} /spool/job_scripts/17" for number in (1, 1, 20)]
+    assert (tmp_path / "requeued").read_text().splitlines() == expected
+
+
+def test_lsf_puts_a_stopped_job_back_until_it_was_started_too_often(tmp_path: Path) -> None:
+    script = job_script(request(), LSF, Site())
+    assert options_read(script, LSF)[-2:] == ["-Q", "75"]
     codes = [run(script, tmp_path, CODE="75").returncode for _ in range(22)]
-    assert codes == [again] * 20 + [finally_] * 2
+    assert codes == [75] * 20 + [1] * 2
 
 
 def test_pbs_says_how_a_stopped_job_goes_on(tmp_path: Path) -> None:

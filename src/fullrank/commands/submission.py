@@ -8,7 +8,7 @@ SYSTEM_NAMES = ("slurm", "pbs", "sge", "lsf")
 
 
 def add_options(parser: ArgumentParser, *, duration: Callable[[str], float]) -> None:
-    """Add them to the parser of the command; what follows ``--`` is kept from it, see ``native``."""
+    """Add them to the parser of the command; having ``native``, it leaves what follows ``--`` unread."""
     parser.usage = "%(prog)s [options] CONFIG [-- OPTIONS OF THE BATCH SYSTEM]"
     parser.set_defaults(native=[])
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the study: a TOML file")

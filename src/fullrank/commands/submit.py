@@ -29,9 +29,8 @@ def submit(arguments: Namespace, _crew: Any) -> int:
     if arguments.tries and not _is_first_item_well(study):
         return FailedItems.exit_code
     if arguments.dry_run:
-        sys.stdout.write(
-            json.dumps({"script": script, "command": [system.submit]}) + "\n" if arguments.json else script
-        )
+        told = {"scheduler": system.name, "script": script}
+        sys.stdout.write(json.dumps(told) + "\n" if arguments.json else script)
         return 0
     answer = queue(script, system, os.environ)
     if answer.exit_code != 0:
@@ -42,7 +41,7 @@ def submit(arguments: Namespace, _crew: Any) -> int:
 
 
 def _checked_study(arguments: Namespace) -> Any:
-    """Return the study if a run of it would begin; None if it is complete. Raises what the run would."""
+    """Return the study if a run of it would begin; None if there is nothing to queue. Raises what the run would."""
     from fullrank.abilities import check_abilities
     from fullrank.choices import Choices
     from fullrank.config import load
@@ -62,7 +61,7 @@ def _checked_study(arguments: Namespace) -> Any:
     found = preview(study, Choices(output=output_path(config, arguments.output), backend="mpi", n_workers=1))
     if found.refusal:
         raise UsageError(f"nothing was queued: {found.refusal}")
-    if found.there.is_complete:
+    if found.there.is_complete and not arguments.dry_run:
         tell(f"fullrank: nothing was queued: {found.output} is complete\n")
         return None
     if doubt := doubt_about(Path(found.output).parent):
@@ -87,10 +86,9 @@ def _request(arguments: Namespace, system: Any, site: Any) -> Any:
 
 def _program() -> tuple[str, ...]:
     """Return the words that start this fullrank on a node."""
-    command = Path(sys.executable).with_name("fullrank")
-    return (
-        (_from_here(command),) if os.access(command, os.X_OK) else (_from_here(Path(sys.executable)), "-m", "fullrank")
-    )
+    python = Path(sys.executable)
+    command = python.with_name("fullrank")
+    return (_from_here(command),) if os.access(command, os.X_OK) else (_from_here(python), "-m", "fullrank")
 
 
 def _launcher(system: Any, site: Any) -> Any:

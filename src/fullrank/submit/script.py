@@ -7,7 +7,7 @@ from fullrank.dataclass import dataclass
 from fullrank.errors import UsageError
 from fullrank.submit.site import Site
 from fullrank.submit.starting import Launcher
-from fullrank.submit.systems import LEAVE_SECONDS, MOST_STARTS, BatchSystem
+from fullrank.submit.systems import LEAVE_SECONDS, MOST_RESTARTS, BatchSystem
 from fullrank.submit.words import job_name, one_line, option_lines, path_word, shell_line
 
 _HEAD = """\
@@ -31,7 +31,7 @@ export OMP_NUM_THREADS=1
 # nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
 ranks='' heard='' ended=''
 trap 'heard=1; kill -USR1 "$ranks" || :' USR1
-trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' TERM
+trap 'heard=1; ended=1; kill -USR1 "$ranks" || :' INT TERM
 {command} &
 ranks=$!
 while :; do
@@ -70,7 +70,7 @@ def leave_seconds(time_seconds: float | None) -> int:
     >>> leave_seconds(None), leave_seconds(3600.0), leave_seconds(300.0)
     (180, 180, 60)
     """
-    return LEAVE_SECONDS if time_seconds is None else min(LEAVE_SECONDS, int(time_seconds / 5))
+    return LEAVE_SECONDS if time_seconds is None else max(1, min(LEAVE_SECONDS, int(time_seconds / 5)))
 
 
 def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
@@ -84,7 +84,7 @@ def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
         return _FIELD.sub(lambda found: fields[found[1]], site.template)
     begin = system.begin.format(name=name, id=system.job_id).rstrip()
     blocks = ["set -eu", begin, setup, _RUN.format(command=command)]
-    end = system.end.format(most=MOST_STARTS)
+    end = system.end.format(most=MOST_RESTARTS)
     return _head(request, system) + options + "\n\n".join(filter(None, blocks)) + end
 
 

@@ -4,8 +4,8 @@ from fullrank.dataclass import dataclass
 
 LEAVE_SECONDS = 180
 """Before the limit: when a job is told to let running items end, to save and to stop."""
-MOST_STARTS = 20
-"""How often one job is started, so that one that never gets on does not for ever."""
+MOST_RESTARTS = 20
+"""How often one job goes back to the queue, so that one that never gets on does not for ever."""
 
 _STARTS = """\
 log={name}-{id}.log
@@ -146,19 +146,20 @@ SGE = BatchSystem(
     options=(
         Options("", ("-N {name}", "-S /bin/bash", "-cwd")),
         Options("A job that starts again goes on with its log.", ("-j y", "-o {name}-$JOB_ID.log")),
-        Options("It may start again, also when a node was lost.", ("-r y",)),
+        Options("It may start again when a node was lost.", ("-r y",)),
     ),
     time="-l h_rt={hours:02}:{minutes:02}:{seconds:02}",
     hosts='-n "$NSLOTS"',
-    begin=_STARTS,
     end="""\
-# Stopped before all items were done, and not by a user: back to the queue, for which 99 is Grid Engine's word.
-if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$(grep -c '^fullrank: start on ' "$log")" -le {most} ]; then
-    exit 99
+# Stopped before all items were done, and not by a user: the same job anew. Leaving with 99 would start this one again,
+# but not before all its hosts have cleaned up after it, for which Grid Engine may wait for ever.
+restarts=${{FULLRANK_RESTARTS:-0}}
+if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$restarts" -lt {most} ]; then
+    PATH=$PATH:${{SGE_O_PATH:-}} qsub -v FULLRANK_RESTARTS=$((restarts + 1)) "$JOB_SCRIPT" ||
+        echo "submit it again, and it goes on"
 fi
 exit "$status"
 """,
-    job_id="$JOB_ID",
 )
 
 LSF = BatchSystem(
