@@ -1,17 +1,23 @@
 """``fullrank submit`` with batch systems that only note what they are given."""
 
+import dataclasses
 import json
 import os
+import re
+import shlex
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
 from studies import Project
 
 from fullrank.submit.place import doubt_about
+from fullrank.submit.site import read_site
 
 pytestmark = pytest.mark.in_process
 
+PAGE = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text("utf-8")
 QUICK = "def f(x):\n    print('said')\n    return x / 7\n"
 ANSWERS = {
     "slurm": ("sbatch", "Submitted batch job 4711"),
@@ -242,3 +248,26 @@ def test_own_template_has_the_options_and_the_command_of_the_job(project: Projec
     assert lines[-2] == "echo study"
     assert lines[-1].startswith("exec srun ")
     assert lines[-1].endswith(" run study.toml")
+
+
+# --- docs/cluster.md
+
+
+def test_commands_of_the_page_do_what_it_says(project: Project, site: Site) -> None:
+    project.write(QUICK, grid="x = { range = 40 }")
+    commands = re.findall(r"(?m)^    fullrank (.+?)(?:\s+# .*)?$", PAGE)
+    assert [command.split()[0] for command in commands] == ["run", "submit", "submit", "status"]
+    for command in commands[:3]:
+        done = project.fullrank(*shlex.split(command), env=site.has("slurm").env)
+        assert done.returncode == 0, done.stderr
+        assert site.queued.exists() is (command == commands[2])
+    assert commands[3] in done.stdout
+
+
+def test_profile_of_the_page_is_one(site: Site) -> None:
+    block = re.search(r"(?m)(^    \w+ = .*\n)+", PAGE)
+    assert block is not None
+    site.profile.write_text(textwrap.dedent(block[0]))
+    site.profile.with_name("job.sh").write_text("@OPTIONS@\n@COMMAND@\n")
+    names = {field.name for field in dataclasses.fields(read_site(site.env))}
+    assert {name.replace("time_seconds", "time") for name in names} == set(re.findall(r"(?m)^    (\w+) = ", block[0]))
