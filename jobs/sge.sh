@@ -33,6 +33,13 @@ while :; do
     [ -n "$heard" ] || break # what is heard ends the wait early
 done
 
+# After a death launchers leave with a signal's number, or 255: the files know how far the study is.
+case $status in 9 | 11 | 15 | 13[0-9] | 14[0-3] | 255)
+    status=0
+    .venv/bin/fullrank status configs/mandelbrot.toml --exit-code || status=$?
+    ;;
+esac
+
 # Stopped before all items were done, and not by a user: the same job anew. Leaving with 99 would start this one again,
 # but not before all its hosts have cleaned up after it, for which Grid Engine may wait for ever.
 restarts=${FULLRANK_RESTARTS:-0}

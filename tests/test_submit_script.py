@@ -85,6 +85,8 @@ def run(script: str, folder: Path, **variables: str) -> "subprocess.CompletedPro
         (folder / name).chmod(0o755)
     (folder / "scontrol").write_text('#!/bin/sh\necho "$@" >>requeued\n')
     (folder / "scontrol").chmod(0o755)
+    (folder / "fullrank").write_text('#!/bin/sh\necho "$@" >>asked\nexit "${STANDS:-0}"\n')
+    (folder / "fullrank").chmod(0o755)
     (folder / "hosts").write_text("n1\nn1\nn2\nn2\n")
     env = JOB | {"PATH": f"{folder}:{os.environ['PATH']}", "PBS_O_WORKDIR": str(folder)} | variables
     return subprocess.run(
@@ -115,6 +117,7 @@ def test_study_of_any_name_is_run_and_nothing_else(system: BatchSystem, path: st
         assert not any(word.startswith("-") for word in words[2:3] + words[4:])
         assert {file.name for file in folder.iterdir()} - {"study-17.log"} == {
             "called",
+            "fullrank",
             "hosts",
             "mpiexec",
             "scontrol",
@@ -225,10 +228,19 @@ def test_pbs_says_how_a_stopped_job_goes_on(tmp_path: Path) -> None:
 
 
 @system_of_any_kind
-@pytest.mark.parametrize("code", ["2", "3", "70", "74", "137"])
+@pytest.mark.parametrize("code", ["1", "2", "3", "70", "74", "127"])
 def test_job_that_failed_ends_with_its_code(tmp_path: Path, system: BatchSystem, code: str) -> None:
     assert run(job_script(request(), system, Site()), tmp_path, CODE=code).returncode == int(code)
     assert not (tmp_path / "requeued").exists()
+
+
+@pytest.mark.parametrize("death", ["9", "11", "15", "137", "139", "143", "255"])
+def test_after_a_death_the_files_are_asked_how_far_the_study_is(tmp_path: Path, death: str) -> None:
+    script = job_script(request("my study.toml", output="b.h5"), SLURM, Site())
+    for stands in ("0", "3", "75"):
+        assert run(script, tmp_path, CODE=death, STANDS=stands).returncode == int(stands)
+    assert (tmp_path / "asked").read_text().splitlines() == ["status my study.toml -o b.h5 --exit-code"] * 3
+    assert (tmp_path / "requeued").read_text() == "requeue 17\n"
 
 
 @pytest.mark.parametrize(("number", "is_requeued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
