@@ -21,5 +21,5 @@ def ask_for_here(arguments: Namespace, *, n_workers: int | None = None) -> None:
     if command:
         raise UsageError(
             f"this looks like the login node of a cluster ({command} is on the PATH, and there is no job), "
-            f"which others work on too. Start it in a job, or add --here if it may run here"
+            f"which others work on too. Start it in a job, as `fullrank submit` does, or add --here if it may run here"
         )
