@@ -249,7 +249,7 @@ def test_ranks_hear_usr1_and_only_a_job_that_nobody_ended_goes_back(
 ) -> None:
     waiting = tmp_path / "waiting"
     waiting.write_text(
-        "#!/bin/bash\ntrap 'echo heard >>called; exit 75' USR1\ntouch ready\nwhile :; do sleep 0.01; done\n"
+        "#!/bin/bash\ntrap 'echo heard >>called; exit 75' USR1\nsleep 0.2\ntouch ready\nwhile :; do sleep 0.01; done\n"
     )
     waiting.chmod(0o755)
     run("exit 0", tmp_path)  # leaves the programs there
