@@ -4,11 +4,14 @@ import json
 import os
 import pty
 import shlex
+import signal
 import subprocess
 import sys
 
 import pytest
 from studies import Project
+
+from fullrank import interrupt
 
 pytestmark = pytest.mark.in_process
 
@@ -22,19 +25,24 @@ def f(x):
 """
 
 
-def on_a_terminal(project: Project, *args: object, answers: str) -> str:
-    """What ``fullrank ARGS`` shows on a terminal where somebody types ``answers``."""
+def on_a_terminal(project: Project, *args: object, answers: str, ctrl_c_after: str = "") -> str:
+    """What ``fullrank ARGS`` shows on a terminal where somebody types ``answers``, and Ctrl-C before."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "fullrank", *map(str, args)]
     with subprocess.Popen(
         command, cwd=project.folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as process:
         os.close(theirs)
-        os.write(ours, answers.encode())
+        if not ctrl_c_after:
+            os.write(ours, answers.encode())
         shown = b""
         try:
             while data := os.read(ours, 1 << 16):
                 shown += data
+                if ctrl_c_after and ctrl_c_after.encode() in shown:
+                    process.send_signal(signal.SIGINT)
+                    os.write(ours, answers.encode())
+                    ctrl_c_after = ""
         except OSError:  # the other side is closed
             pass
         process.wait(60)
@@ -66,6 +74,72 @@ def test_item_that_raises_nothing_has_no_frame_to_look_at(project: Project) -> N
     )
     assert "no frame to look at" in shown
     assert "(Pdb)" not in shown
+
+
+HANGS = """\
+def wait(x):
+    steps = 7
+    open("begun", "w").close()
+    while True:
+        pass
+
+def f(x):
+    return wait(x)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_an_item_at_once_and_shows_where_it_was(project: Project, number: signal.Signals) -> None:
+    started = project.write(HANGS).start_run("--item", 3)
+    project.until((project.folder / "begun").exists, "the item is begun")
+    started.send(number)
+    done = started.end(timeout=interrupt.GRACE_SECONDS - 0.5)  # which items of a run are given
+    assert done.returncode == 75
+    assert "item 3 (x=3): stopped after " in done.stdout
+    assert "in f\n    return wait(x)\n" in done.stdout
+    assert "in wait\n" in done.stdout
+    assert "fullrank/" not in done.stdout
+    assert "ItemInterrupted" not in done.stdout
+
+
+def test_object_of_a_stopped_item_says_so(project: Project) -> None:
+    started = project.write(HANGS).start_run("--item", 3, "--json")
+    project.until((project.folder / "begun").exists, "the item is begun")
+    started.send(signal.SIGINT)
+    found = json.loads(started.end().stdout)
+    assert (found["is_stopped"], found["results"]) == (True, {})
+    assert "return wait(x)" in found["failure"]["traceback"]
+
+
+def test_item_that_ends_in_spite_of_the_signal_is_stopped_too(project: Project) -> None:
+    code = "def f(x):\n    open('begun', 'w').close()\n    try:\n        while True: pass\n    except BaseException:\n"
+    started = project.write(f"{code}        return 1.0\n").start_run("--item", 3)
+    project.until((project.folder / "begun").exists, "the item is begun")
+    started.send(signal.SIGINT)
+    assert started.end().returncode == 75
+
+
+def test_debugger_stands_where_ctrl_c_stopped_the_item(project: Project) -> None:
+    project.write(HANGS.replace('open("begun", "w").close()', 'print("begun", flush=True)', 1))
+    shown = on_a_terminal(
+        project,
+        "run",
+        "study.toml",
+        "--item",
+        3,
+        "--pdb",
+        answers="p 40 + steps\nu\np 100 + x\nq\n",
+        ctrl_c_after="begun",
+    )
+    assert "\n47" in shown.replace("\r", "")
+    assert "\n103" in shown.replace("\r", "")
+    assert "interrupt.py" not in shown
+
+
+def test_debugger_stands_where_the_time_limit_ended_the_item(project: Project) -> None:
+    project.write(HANGS, tail="[run]\nitem_time_limit_seconds = 0.5")
+    shown = on_a_terminal(project, "run", "study.toml", "--item", 3, "--pdb", answers="p 40 + steps\nq\n")
+    assert "\n47" in shown.replace("\r", "")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="run item K alone, in this process, and show its result or traceback; writes nothing",
     )
-    run.add_argument("--pdb", action="store_true", help="with --item: Python's debugger where that item raises")
+    run.add_argument("--pdb", action="store_true", help="with --item: Python's debugger where it raises or is stopped")
     run.add_argument(
         "--dry-run", action="store_true", help="show what the run would do; nothing is started and nothing written"
     )

@@ -153,7 +153,7 @@ class Evaluator:
                 break
             index, interrupted = claim.current[0], isinstance(error, ItemInterrupted)
             if index in self._interrupts.abandoned or (interrupted and self._interrupts.stop):
-                claim.abandoned = True
+                self._abandon(claim, error)
                 break
             if interrupted and claim.current_has_ended:
                 continue
@@ -173,6 +173,10 @@ class Evaluator:
         if self._job.takes_seed:
             columns.append([item_seed(self._job.seed or 0, index) for index in indices])
         return zip(indices, self._call.arguments(columns), strict=False)
+
+    def _abandon(self, claim: Claim, _error: BaseException) -> None:
+        """Leave the running item and the rest of the claim alone, for the run is to stop."""
+        claim.abandoned = True
 
     def _is_over_limit(self, seconds: float) -> bool:
         limit = self._job.item_time_limit_seconds

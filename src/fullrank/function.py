@@ -281,6 +281,17 @@ def from_users_code(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
+def without_interruption(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback that ends in the user's code, where an interruption ended it; itself if none did."""
+    last = trace
+    while last is not None:
+        following = last.tb_next
+        if following is not None and following.tb_frame.f_code.co_filename == _INTERRUPTING:
+            last.tb_next = following = None
+        last = following
+    return trace
+
+
 def is_users_code(file: Path) -> bool:
     """Return whether a frame is of the user's code; the workloads that come with fullrank stand for it."""
     ours = Path(__file__).parent

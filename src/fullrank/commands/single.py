@@ -5,12 +5,13 @@ import sys
 from argparse import Namespace
 from typing import Any
 
+from fullrank.beside import accompanied
 from fullrank.commands.opening import opened, users_prints
-from fullrank.errors import FailedItems, UsageError
+from fullrank.errors import FailedItems, Stopped, UsageError
 
 
 def run_item(arguments: Namespace, config: Any) -> int:
-    """Evaluate one item; nothing is written. 0 if it has a result, else 3."""
+    """Evaluate one item; nothing is written. 0 if it has a result, 75 if a signal stopped it, else 3."""
     from fullrank.dataclass import asdict
     from fullrank.single import evaluate_item
     from fullrank.stored import stored_item
@@ -19,9 +20,10 @@ def run_item(arguments: Namespace, config: Any) -> int:
 
     if arguments.pdb:
         _check_terminal(as_json=arguments.json)
-    study = opened(config, as_json=arguments.json)
-    with users_prints(as_json=arguments.json):
-        single = evaluate_item(study, arguments.item)
+    with accompanied(may_be_orphan=True):  # an item in C code hears no Ctrl-C
+        study = opened(config, as_json=arguments.json)
+        with users_prints(as_json=arguments.json):
+            single = evaluate_item(study, arguments.item)
     folder = WorkFolder(output_path(config, arguments.output))
     stored = stored_item(study, arguments.item, (folder.output, folder.partial))
     if arguments.json:
@@ -31,6 +33,8 @@ def run_item(arguments: Namespace, config: Any) -> int:
         sys.stdout.write(single.text() + (stored.text() if stored is not None else ""))
     if arguments.pdb and single.failure:
         _debug(single)
+    if single.is_stopped:
+        return Stopped.exit_code
     return 0 if single.is_ok else FailedItems.exit_code
 
 
@@ -48,7 +52,7 @@ def _check_terminal(*, as_json: bool) -> None:
 
 
 def _debug(single: Any) -> None:
-    """Let the user look around at the innermost frame of what the item raised."""
+    """Let the user look around at the innermost frame of what the item raised, or of where it was stopped."""
     import pdb
 
     if single.trace is None:
