@@ -19,7 +19,7 @@ LAYERS = [
     "sweep tables",
     "config",
     "schedule seeds encode journal filesystem cores features parent",
-    "function signature",
+    "function signature module_names",
     "job",
     "claim",
     "evaluate",

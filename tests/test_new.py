@@ -13,6 +13,8 @@ from fullrank import example
 
 pytestmark = pytest.mark.in_process
 
+NEEDED_PACKAGES = ("fullrank", "h5py", "mpi4py", "msgspec", "numpy", "rich")
+
 SIM = """\
 def simulate(r, x0: float, n: int, *, steps=20, rate=0.5, names=["a", "b"], seed=7, table=None, shape=(1, 2)):
     return r * x0 + n * rate
@@ -151,6 +153,11 @@ def test_example_gives_the_period_that_gauss_found(amplitude: float, length: flo
     assert namespace["period"](amplitude, length, steps=20_000) == pytest.approx(exact, rel=1e-6)
 
 
+def test_example_may_have_the_name_of_a_module_beside_it(project: Project) -> None:
+    (project.folder / "pendulum").mkdir()
+    assert project.fullrank("new", "pendulum").returncode == 0
+
+
 @pytest.mark.parametrize("taken", ["pendulum.py", "pendulum.toml"])
 def test_file_that_is_there_is_never_overwritten(project: Project, taken: str) -> None:
     (project.folder / taken).write_text("mine")
@@ -171,7 +178,11 @@ def test_config_that_is_there_is_never_overwritten(project: Project) -> None:
         ([], "expected either a NAME"),
         (["a", "--function", "sim.py:f"], "expected either a NAME"),
         (["two words"], "expected a name that a module of your own can have"),
-        (["random"], "expected a name that a module of your own can have"),
+        (["random"], "Python's standard library has a module of that name"),
+        *[
+            ([name], "is installed here has a module of that name")
+            for name in (*NEEDED_PACKAGES, "pytest", "hypothesis")
+        ],
         (["nowhere/pendulum"], "there is no folder"),
         (["pendulum", "-o", "x.toml"], "-o is for --function"),
         (["--function", "sim.py"], "expected FILE.py:FUNCTION"),

@@ -14,6 +14,7 @@ from fullrank.errors import FunctionError, StudyChanged
 from fullrank.function import FunctionSource, Parameter, constants_of_function, plan_call, users_errors
 from fullrank.identity import Identity, array_digest
 from fullrank.job import ArrayConstant, Job, SourceFile, mark_of
+from fullrank.module_names import refuse_taken
 from fullrank.schedule import spread_stride
 from fullrank.signature import parameters_of
 from fullrank.slow_import import told_if_slow
@@ -103,6 +104,8 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
     """
     function, setup = _sources(config)
     called = function.shown
+    files = [file for file in (config.workload.file, config.workload.setup_file) if file is not None]
+    refuse_taken(files, folders_of(config), called=called)
     with users_errors(called, f"importing {called.rpartition(':')[0]} failed"), told_if_slow(called, notify):
         loaded = function.load()
     parameters = parameters_of(loaded, called)

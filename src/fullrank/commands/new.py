@@ -34,6 +34,7 @@ def _for_function(arguments: Namespace) -> dict[Path, str]:
     from fullrank.config.compose import compose
     from fullrank.function import FunctionSource, users_errors
     from fullrank.implied import relative_to_config
+    from fullrank.module_names import refuse_taken
     from fullrank.skeleton import outline_of
 
     written = arguments.function
@@ -49,6 +50,8 @@ def _for_function(arguments: Namespace) -> dict[Path, str]:
     folders = [str(path.parent)]
     if (file := named.rpartition(":")[0]).endswith(".py"):
         folders.append(str((path.parent / file).resolve().parent))
+    if file.endswith(".py"):
+        refuse_taken([path.parent / file], folders, called=written)
     with users_errors(written, f"importing {place} failed"):
         function = FunctionSource(named, tuple(folders)).load()
     text = compose(outline_of(function, written, named=named, config=shlex.quote(_shown(path))))
@@ -58,15 +61,18 @@ def _for_function(arguments: Namespace) -> dict[Path, str]:
 
 def _example(arguments: Namespace) -> dict[Path, str]:
     from fullrank import example
+    from fullrank.module_names import owner_of
 
     if arguments.output is not None:
         raise UsageError("-o is for --function; an example's files are NAME.py and NAME.toml")
     base = _absolute(Path(arguments.name))
-    if not base.name.isidentifier() or iskeyword(base.name) or base.name in sys.stdlib_module_names:
+    if not base.name.isidentifier() or iskeyword(base.name):
         raise UsageError(
             f"{arguments.name}: expected a name that a module of your own can have, letters, digits and _, "
             f"such as pendulum"
         )
+    if owner := owner_of(base.name, besides=[Path.cwd(), base.parent]):
+        raise UsageError(f"{arguments.name}: {owner} has a module of that name; choose another, such as pendulum")
     code, config = base.with_suffix(".py"), base.with_suffix(".toml")
     _require_folder(code)
     return {code: example.code(), config: example.config(code.name, shown=shlex.quote(_shown(config)))}
