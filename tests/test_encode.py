@@ -144,6 +144,31 @@ def test_numbers_in_other_clothes_are_numbers(stored: Stored, value: Any, expect
     assert same_bits(stored([value])[0]["f"], expected)
 
 
+MASKED = [False, True]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.ma.masked_array([2.0, 1.0], MASKED), {"f": np.array([2.0, np.nan])}),
+        (np.ma.masked_array(np.float32([2, 1]), MASKED), {"f": np.float32([2, np.nan])}),
+        (np.ma.masked_array([2j, 1.0], MASKED), {"f_re": np.array([0, np.nan]), "f_im": np.array([2, np.nan])}),
+        (np.ma.masked, {"f": np.float64(np.nan)}),
+        ([1.0, np.ma.masked], {"f": np.array([1.0, np.nan])}),
+        ([np.ma.masked_array([2.0, 1.0], MASKED), [3.0, 4.0]], {"f": np.array([[2.0, np.nan], [3.0, 4.0]])}),
+        (np.ma.masked_array([2, 1]), {"f": np.array([2, 1])}),
+        (np.ma.masked_array([2, 1], [False, False]), {"f": np.array([2, 1])}),
+    ],
+    ids=repr,
+)
+def test_masked_floats_are_nan(stored: Stored, value: Any, expected: dict[str, np.ndarray]) -> None:
+    (fields,) = stored([value])
+    assert fields.keys() == expected.keys()
+    for name, values in expected.items():
+        assert fields[name].dtype == values.dtype
+        np.testing.assert_array_equal(fields[name], values)
+
+
 def test_complex_numbers_of_numpy_without_an_imaginary_part_stay_complex(stored: Stored) -> None:
     (fields,) = stored([[np.complex64(2), 1.0]])
     assert same_bits(fields["f_re"], np.array([2.0, 1.0]))
@@ -364,7 +389,11 @@ SENTENCES = [
     ([1, 2**64], r"does not fit into 64 bits"),
     ([1.5, 10**400], r"does not fit into 64 bits"),
     ([[1], [2, 3]], r"a list of lists of different lengths; expected a rectangular array"),
-    ([[1, 2], 3], r"different lengths"),
+    ([[1, 2], 3], r"lists or arrays beside single numbers; expected a rectangular array"),
+    ([np.float32(1), np.arange(2)], r"^result 'f' is a list of numbers beside lists or arrays; expected a rect"),
+    (np.ma.masked_array([2, 1], [0, 1]), r"is an array of int64 with masked places; expected floats"),
+    (np.ma.masked_array([True, False], [0, 1]), r"is an array of bool with masked places"),
+    ([np.ma.masked_array([2, 1], [0, 1])], r"is an array of int64 with masked places"),
     ([[[1], [2]], [[3], [4, 5]]], r"different lengths"),
     (SELF_CONTAINING, r"nested deeper than 16 lists"),
     (np.zeros(17 * (1,)), r"has 17 dimensions; expected at most 16"),

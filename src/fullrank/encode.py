@@ -253,10 +253,22 @@ def _numpy_leaf(value: Any, what: str) -> tuple[str, tuple[int, ...], bytes]:
         raise Unusable(f"{what} is an array of {dtype}; expected numbers")
     if value.ndim > MAX_DIMENSIONS:
         raise Unusable(f"{what} has {value.ndim} dimensions; expected at most {MAX_DIMENSIONS}")
+    value = _unmasked(value, what)
     name = f"{dtype.kind}{dtype.itemsize}"
     name = _WIDER.get(name, name)
     stored = "|b1" if name == "b1" else f"|{name}" if name.endswith(("i1", "u1")) else f"<{name}"
     return stored, tuple(value.shape), value.astype(stored).tobytes()
+
+
+def _unmasked(value: Any, what: str) -> Any:
+    """Return an array with NaN in its masked places; anything else as it is."""
+    if not (hasattr(value, "filled") and value.mask.any()):
+        return value
+    kind = value.dtype.kind
+    if kind not in "fc":
+        raise Unusable(f"{what} is an array of {value.dtype} with masked places; expected floats, or no masked place")
+    nan = float("nan")
+    return value.filled(complex(nan, nan) if kind == "c" else nan)
 
 
 def _array_leaf(value: "array[Any]", what: str) -> tuple[str, tuple[int, ...], bytes]:
@@ -271,11 +283,13 @@ def _flat_list(value: Sequence[Any], what: str) -> tuple[tuple[int, ...], list[A
     """Return the shape of nested lists and their numbers in C order."""
     shape: tuple[int, ...] = (len(value),)
     # arrays in a list, of numpy or the standard library, are lists in all but name
-    flat = [element.tolist() if hasattr(element, "tolist") else element for element in value]
+    flat = [_unmasked(element, what).tolist() if hasattr(element, "tolist") else element for element in value]
     while flat and isinstance(flat[0], (list, tuple)):
         if len(shape) == MAX_DIMENSIONS:
             raise Unusable(f"{what} is nested deeper than {MAX_DIMENSIONS} lists; expected an array")
         lengths = {len(part) if isinstance(part, (list, tuple)) else -1 for part in flat}
+        if -1 in lengths:
+            raise Unusable(f"{what} is a list of lists or arrays beside single numbers; expected a rectangular array")
         if len(lengths) != 1:
             raise Unusable(f"{what} is a list of lists of different lengths; expected a rectangular array")
         shape += (lengths.pop(),)
@@ -324,4 +338,6 @@ def _not_a_number(value: Any, what: str) -> str:
         return f"{what} is None; expected a number or an array (does the function end without 'return'?)"
     if isinstance(value, (str, bytes)):
         return f"{what} is text ({str(value)[:40]!r}); expected a number or an array"
+    if isinstance(value, (list, tuple)):
+        return f"{what} is a list of numbers beside lists or arrays; expected a rectangular array"
     return f"{what} is of type {type(value).__name__}; expected a number or an array"
