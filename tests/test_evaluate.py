@@ -376,6 +376,7 @@ def test_setup_may_return_nothing() -> None:
         (lambda: {"nobody": 1}, "the constant 'nobody' is no parameter of sim:f, which takes i"),
         (lambda: [1, 2], "expected a mapping of constants, it returned list"),
         (lambda: np.zeros(3), "expected a mapping of constants, it returned ndarray"),
+        (lambda: {"i": 5}, "sim:f: returned 'i', which each item has of its own; expected constants, leave it out"),
     ],
 )
 def test_what_setup_returns_and_nothing_takes_gets_a_sentence(setup: Any, sentence: str) -> None:

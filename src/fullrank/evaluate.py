@@ -56,7 +56,7 @@ class Evaluation:
 def load_constants(job: Job) -> dict[str, Any]:
     """Return the constants of one worker: the config's, arrays memory-mapped, and what ``setup`` returns.
 
-    Raises FunctionError if there is no such array, or if ``setup`` fails.
+    Raises FunctionError if there is no such array, if ``setup`` fails, or returns what is no constant.
     """
     constants = {
         name: memory_mapped(value.path) if isinstance(value, ArrayConstant) else value
@@ -69,6 +69,12 @@ def load_constants(job: Job) -> dict[str, Any]:
         if not isinstance(loaded, Mapping | None):
             kind = type(loaded).__name__
             raise FunctionError(f"{job.setup.written}: expected a mapping of constants, it returned {kind}")
+        for name in loaded or ():
+            if name in job.axis_names:
+                raise FunctionError(
+                    f"{job.setup.written}: returned '{name}', which each item has of its own; expected constants, "
+                    f"leave it out"
+                )
         constants.update(loaded or {})
     return constants
 
