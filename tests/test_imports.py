@@ -29,6 +29,7 @@ LAYERS = [
     "schema gather",
     "store",
     "syntax codebase identity owner lock provenance metrics",
+    "attempts notes printed",
     "silence progress monitor workfolder room",
     "versions",
     "report outside slow_import study example",

@@ -51,9 +51,9 @@ def test_line_of_the_attempts_that_is_none_is_passed_over(tmp_path: Path, line: 
     work.create()
     entry = {"attempt": 1, "backend": "serial", "n_workers": "two", "colour": "blue", "closing": {"ended": []}}
     (work.path / "attempts.jsonl").write_text(f"{line}\n{json.dumps(entry)}\n")
-    (row,) = work.attempts()
+    (row,) = work.attempt_log.rows()
     assert (row.attempt, row.backend, row.n_workers) == (1, "serial", 0)
-    assert work.closings() == {}
+    assert work.attempt_log.closings() == {}
     assert work.next_attempt() == 2
 
 

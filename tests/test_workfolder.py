@@ -10,9 +10,10 @@ import pytest
 
 from fullrank import workfolder
 from fullrank.account import Closing
+from fullrank.attempts import REASON_COMPLETE, REASON_KILLED, AttemptStart
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import filesystem_type, is_shared
-from fullrank.workfolder import REASON_COMPLETE, REASON_KILLED, AttemptStart, WorkFolder, moved_aside
+from fullrank.workfolder import WorkFolder, moved_aside
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_what_cannot_be_noted_gets_a_sentence(folder: WorkFolder) -> None:
     with pytest.raises(StorageError, match=r"config.toml: cannot be written: No such file"):
         folder.begin_study("{}", config="", config_path=Path("/x"))
     with pytest.raises(StorageError, match=r"attempts.jsonl: cannot be written: No such file"):
-        folder.begin_attempt(start(1))
+        folder.attempt_log.begin(start(1))
 
 
 def test_tokens_differ(folder: WorkFolder) -> None:
@@ -98,11 +99,11 @@ def test_tokens_differ(folder: WorkFolder) -> None:
 
 
 def test_attempts_are_told_with_their_ends(folder: WorkFolder) -> None:
-    assert folder.attempts() == ()
-    folder.begin_attempt(start(1))
-    folder.begin_attempt(start(2))
-    folder.end_attempt(2, reason=REASON_COMPLETE, wall_seconds=1.5)
-    killed, ended = folder.attempts()
+    assert folder.attempt_log.rows() == ()
+    folder.attempt_log.begin(start(1))
+    folder.attempt_log.begin(start(2))
+    folder.attempt_log.end(2, reason=REASON_COMPLETE, wall_seconds=1.5)
+    killed, ended = folder.attempt_log.rows()
     assert (killed.attempt, killed.reason, killed.ended) == (1, REASON_KILLED, "")
     assert math.isnan(killed.wall_seconds)
     assert (ended.attempt, ended.reason, ended.wall_seconds) == (2, REASON_COMPLETE, 1.5)
@@ -115,40 +116,40 @@ def test_attempts_are_told_with_their_ends(folder: WorkFolder) -> None:
 def test_closing_of_an_account_comes_back_as_it_was_noted(folder: WorkFolder) -> None:
     closing = Closing((0.1, 1e6 / 3), 7.25, gather_seconds=1 / 7)
     for number in (1, 2, 3):
-        folder.begin_attempt(start(number))
-    folder.end_attempt(1, reason=REASON_COMPLETE, wall_seconds=1.5)
-    folder.end_attempt(2, reason=REASON_COMPLETE, wall_seconds=1.5, closing=closing)
-    assert folder.closings() == {2: closing}
-    assert [attempt.attempt for attempt in folder.attempts()] == [1, 2, 3]
+        folder.attempt_log.begin(start(number))
+    folder.attempt_log.end(1, reason=REASON_COMPLETE, wall_seconds=1.5)
+    folder.attempt_log.end(2, reason=REASON_COMPLETE, wall_seconds=1.5, closing=closing)
+    assert folder.attempt_log.closings() == {2: closing}
+    assert [attempt.attempt for attempt in folder.attempt_log.rows()] == [1, 2, 3]
 
 
 def test_a_note_cut_anywhere_costs_itself_alone_and_not_the_next(folder: WorkFolder) -> None:
     path = folder.path / "attempts.jsonl"
-    folder.begin_attempt(start(1))
+    folder.attempt_log.begin(start(1))
     end_of_first = path.stat().st_size
-    folder.end_attempt(1, reason=REASON_COMPLETE, wall_seconds=1.0)
+    folder.attempt_log.end(1, reason=REASON_COMPLETE, wall_seconds=1.0)
     whole = path.read_bytes()
     for length in range(0, len(whole) + 1, 3):
         path.write_bytes(whole[:length])
-        noted = folder.attempts()
+        noted = folder.attempt_log.rows()
         assert len(noted) == (length >= end_of_first)
         assert [attempt.reason for attempt in noted] in ([], [REASON_KILLED], [REASON_COMPLETE])
-        folder.begin_attempt(start(7))
-        assert folder.attempts()[-1].attempt == 7
+        folder.attempt_log.begin(start(7))
+        assert folder.attempt_log.rows()[-1].attempt == 7
         assert folder.next_attempt() == 8
 
 
 def test_blocks_of_zeros_that_a_crash_of_the_machine_leaves_are_skipped(folder: WorkFolder) -> None:
-    folder.begin_attempt(start(1))
+    folder.attempt_log.begin(start(1))
     with (folder.path / "attempts.jsonl").open("ab") as file:
         file.write(b"\0" * 100)
-    folder.begin_attempt(start(2))
-    assert [attempt.attempt for attempt in folder.attempts()] == [1, 2]
+    folder.attempt_log.begin(start(2))
+    assert [attempt.attempt for attempt in folder.attempt_log.rows()] == [1, 2]
 
 
 def test_the_next_attempt_is_one_that_left_nothing_behind(folder: WorkFolder) -> None:
     assert folder.next_attempt() == 1
-    folder.begin_attempt(start(1))
+    folder.attempt_log.begin(start(1))
     assert folder.next_attempt() == 2
     folder.journal_of("a0005-w00003").touch()  # the notes were lost
     assert folder.next_attempt() == 6
@@ -234,7 +235,7 @@ def test_a_log_of_the_users_beside_the_output_is_left_alone(folder: WorkFolder, 
 
 def test_only_what_a_run_made_is_removed(folder: WorkFolder, tmp_path: Path) -> None:
     folder.begin_study("{}", config="", config_path=Path("/x"))
-    folder.begin_attempt(start(1))
+    folder.attempt_log.begin(start(1))
     folder.write_token("token")
     for name in ("a0001-w00000.journal", "a0001-w00000.running", "a0001-w00000.log", "result.7.tmp", "lock"):
         (folder.path / name).touch()

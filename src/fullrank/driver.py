@@ -8,6 +8,15 @@ from pathlib import Path
 from time import perf_counter
 
 from fullrank.account import Closing, process_age_seconds, process_start_seconds, system_seconds
+from fullrank.attempts import (
+    REASON_ALL_FAILED,
+    REASON_COMPLETE,
+    REASON_DIED,
+    REASON_FAILURES,
+    REASON_LIMIT,
+    REASON_STOPPED,
+    AttemptStart,
+)
 from fullrank.backends.base import Death, Handle, Outcome
 from fullrank.choices import Choices, Console
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
@@ -30,17 +39,7 @@ from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.system import System
 from fullrank.worker import file_stem
-from fullrank.workfolder import (
-    REASON_ALL_FAILED,
-    REASON_COMPLETE,
-    REASON_DIED,
-    REASON_FAILURES,
-    REASON_LIMIT,
-    REASON_STOPPED,
-    RESULT_STEM,
-    AttemptStart,
-    WorkFolder,
-)
+from fullrank.workfolder import RESULT_STEM, WorkFolder
 
 MAX_FRUITLESS_RESTARTS = 3
 """In a row, without an item finished between two deaths. Each deadly item costs one restart, and is finished by it."""
@@ -63,7 +62,7 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system:
         finished = existing(study, choices, folder)
         if finished is None:
             finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
-        elif folder.is_half_restored or folder.identity() == study.identity.to_json():
+        elif folder.is_half_restored or folder.is_of(study.identity.to_json()):
             # left by a run that was killed while it cleared away, or while it began to go on from the result
             clear_away(folder, study.identity.to_json(), console=console)
     folder.remove()
@@ -162,7 +161,7 @@ class _Run:
         """Run the workers once; return why they ended and how many items are left."""
         crew, choices, run_options = self._crew, self._choices, self._study.config.run
         order = run_options.order if job.limit is None else "spread"
-        self._folder.begin_attempt(
+        self._folder.attempt_log.begin(
             AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order, job.limit)
         )
         display = self._console.display()
@@ -196,7 +195,7 @@ class _Run:
         finally:
             begun = self._choices.begun
             wall_seconds = process_age_seconds() if begun is None else system_seconds() - begun
-            self._folder.end_attempt(job.attempt, reason=reason, wall_seconds=wall_seconds, closing=closing)
+            self._folder.attempt_log.end(job.attempt, reason=reason, wall_seconds=wall_seconds, closing=closing)
             self._account_start_seconds = system_seconds()
         self._tell_deaths(outcomes)
         if monitors and monitors[0].error is not None:
@@ -256,10 +255,10 @@ class _Run:
             self._study.config,
             self._study.identity.to_json(),
             folder.versions(),
-            folder.attempts(),
+            folder.attempt_log.rows(),
             folder.interrupted(),
             self._choices.provenance or {},
-            folder.closings(),
+            folder.attempt_log.closings(),
             goes_on=self._attempt_number,
         )
         temporary = folder.temporary(RESULT_STEM)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 
+from fullrank.attempts import REASON_ALL_FAILED
 from fullrank.choices import Choices, Console
 from fullrank.commit import is_partial_of
 from fullrank.ending import End, Ending
@@ -18,7 +19,7 @@ from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.system import System
 from fullrank.worker import attempt_stem
-from fullrank.workfolder import REASON_ALL_FAILED, WorkFolder, moved_aside
+from fullrank.workfolder import WorkFolder, moved_aside
 
 _OTHER_LAYOUT = "items of an earlier version have results of other names or shapes than those of most items"
 _READ_AGAIN_BYTES = 128 << 20
@@ -44,7 +45,7 @@ def existing(study: Study, choices: Choices, folder: WorkFolder) -> Ending | Non
     with _or_fresh(), ResultFile(output) as file:
         old, summary, mark = Identity.from_json(file.identity), file.summary, fingerprint(file)
         is_read_again = file.n_items * file.item_bytes <= _READ_AGAIN_BYTES
-    if folder.identity() is not None and folder.continues(mark):
+    if folder.has_study and folder.continues(mark):
         return None
     if summary.n_ok == 0 and old != study.identity:
         return None  # nothing of value: it will be moved aside
@@ -128,9 +129,9 @@ def prepare_folder(folder: WorkFolder, study: Study, choices: Choices, *, consol
         _move_aside(folder, console, system)
     if folder.output.exists():
         _meet_result(folder, study, choices, console=console, system=system)
-    known = folder.identity()
-    if known is not None and Identity.from_json(known) != study.identity:
-        known = _meet_other_study(folder, study, choices, console=console)
+    known = folder.study()
+    if known is not None and known != study.identity:
+        known = _meet_other_study(known, folder, study, choices, console=console)
     elif known is not None and choices.accept_change:
         raise UsageError(f"{folder.path}: nothing has changed since; leave out --accept-change")
     _meet_failures(folder, choices, console=console)
@@ -166,7 +167,7 @@ def _meet_result(folder: WorkFolder, study: Study, choices: Choices, *, console:
     """Go on from the result that is there, if that is not under way already; or move away one without any result."""
     with ResultFile(folder.output) as file:
         old, mark = Identity.from_json(file.identity), fingerprint(file)
-        if folder.identity() is not None and folder.continues(mark):
+        if folder.has_study and folder.continues(mark):
             return
         if file.summary.n_ok == 0 and old != study.identity:
             _tell_moved(moved_aside(folder.output, system), console)
@@ -187,13 +188,14 @@ def _meet_result(folder: WorkFolder, study: Study, choices: Choices, *, console:
 def _has_all_of(file: ResultFile, folder: WorkFolder) -> bool:
     """Return whether a file was made from what is in the folder: its run was killed while it cleared away."""
     made_by = {(row.attempt, row.started) for row in file.attempts()}
-    noted = [(row.attempt, row.started) for row in folder.attempts()]
+    noted = [(row.attempt, row.started) for row in folder.attempt_log.rows()]
     return bool(noted) and made_by.issuperset(noted)
 
 
-def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, console: Console) -> str | None:
+def _meet_other_study(
+    known: Identity, folder: WorkFolder, study: Study, choices: Choices, *, console: Console
+) -> Identity | None:
     """Have the folder hold the present study if what was finished can be kept; None if nothing there has a value."""
-    known = Identity.from_json(folder.identity() or "")
     survey = Survey()
     for journal in folder.journals():
         survey.add_journal(journal)
@@ -210,7 +212,7 @@ def _meet_other_study(folder: WorkFolder, study: Study, choices: Choices, *, con
         folder.remove_partial()
     _begin(folder, study)
     console.say(f"{found.value}: finished items are kept")
-    return present
+    return study.identity
 
 
 def _meet_failures(folder: WorkFolder, choices: Choices, *, console: Console) -> None:
@@ -224,7 +226,7 @@ def _meet_failures(folder: WorkFolder, choices: Choices, *, console: Console) ->
 
 def stem_of_all_failed(folder: WorkFolder) -> str:
     """Return how the last attempt's files are called if it was stopped because all its items failed; else ""."""
-    last = folder.attempts()[-1:]
+    last = folder.attempt_log.rows()[-1:]
     return attempt_stem(last[0].attempt) if last and last[0].reason == REASON_ALL_FAILED else ""
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from fullrank.dataclass import asdict, dataclass
 from fullrank.errors import Locked, StorageError
-from fullrank.identity import Identity
 from fullrank.journal import MAGIC
 from fullrank.lock import RunLock, holder_of
+from fullrank.printed import PRINTED_HEAD
 from fullrank.store import ResultFile, is_ours
 from fullrank.survey import Survey
-from fullrank.workfolder import PRINTED_HEAD, WorkFolder
+from fullrank.workfolder import WorkFolder
 
 _STAMP = r"\d{8}T\d{6}"
 Judge = Callable[[Path], str]
@@ -173,9 +173,7 @@ def _judge_folder(path: Path) -> str:
     if not path.is_dir():
         return "is no folder"
     folder = WorkFolder(path, path=path)
-    identity = folder.identity()
-    if identity is not None:
-        Identity.from_json(identity)
+    if folder.study() is not None:
         return ""
     journals = folder.journals()  # a part of a study that was moved aside has these alone
     if not all(map(_is_journal, journals)) or (not journals and folder.not_ours()):

@@ -20,7 +20,7 @@ from fullrank.schema import AttemptRow
 from fullrank.survey import Survey
 from fullrank.witness import running_index
 from fullrank.worker import FLUSH_SECONDS, JOURNAL_SUFFIX, RUNNING_SUFFIX, attempt_stem
-from fullrank.workfolder import WorkFolder
+from fullrank.workfolder import WorkFolder, numbers_of
 
 RECENT_SECONDS = 60.0
 _CERTAIN_SECONDS = 3 * FLUSH_SECONDS
@@ -93,11 +93,11 @@ def running_items(folder: WorkFolder, survey: Survey, *, now: float) -> tuple[Ru
     hosts = {Path(info.path).stem: str(info.header["host"]) for info in survey.journals}
     found = []
     for cell in folder.path.glob(f"{attempt_stem(folder.next_attempt() - 1)}*{RUNNING_SUFFIX}"):
-        index = running_index(cell)
-        if index is not None:
+        index, numbers = running_index(cell), numbers_of(cell)
+        if index is not None and numbers is not None:
             seconds = _seconds_since(cell.with_suffix(JOURNAL_SUFFIX), now)
             known = seconds if seconds is not None and seconds >= _CERTAIN_SECONDS else None
-            found.append(RunningItem(int(cell.stem.rpartition("w")[2]), hosts.get(cell.stem, ""), index, known))
+            found.append(RunningItem(numbers[1], hosts.get(cell.stem, ""), index, known))
     return tuple(sorted(found, key=lambda item: (-(item.seconds or 0.0), item.worker)))
 
 
@@ -111,7 +111,7 @@ def _seconds_since(path: Path, now: float) -> float | None:
 def pace(folder: WorkFolder, survey: Survey, n_items: int | None, *, now: float) -> Pace | None:
     """Return how fast the latest attempt is; None if the folder does not tell when it began."""
     attempt = folder.next_attempt() - 1
-    rows = [row for row in folder.attempts() if row.attempt == attempt]
+    rows = [row for row in folder.attempt_log.rows() if row.attempt == attempt]
     began = _began(rows)
     if began is None:
         return None
@@ -142,7 +142,7 @@ def _began(rows: Iterable[AttemptRow]) -> float | None:
 
 def _n_todo(folder: WorkFolder, attempt: int, n_items: int | None, *, n_before: int) -> int | None:
     """Return how many items the attempt has to do; None where that is not known from outside."""
-    limit = folder.limit_of(attempt)
+    limit = folder.attempt_log.limit_of(attempt)
     if n_items is None or (limit is not None and n_before):  # which of the earlier items are within the limit?
         return None
     return max(0, (n_items if limit is None else min(n_items, limit)) - n_before)

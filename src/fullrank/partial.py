@@ -51,11 +51,12 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
     """
     result = output_of(study, output)
     folder = WorkFolder(result)
-    identity = folder.identity()
-    if identity is None:
+    known = folder.study()
+    if known is None:
         there = f"the result is complete: {result}" if result.exists() else f"it was not started: fullrank run {study}"
         raise UsageError(f"{study}: there is nothing to gather; {there}")
-    config, has_changed = _config_of(study, folder, Identity.from_json(identity))
+    config, has_changed = _config_of(study, folder, known)
+    identity = known.to_json()
     crew = LocalCrew(LocalTeam(serial.run))
     (survey,) = crew.call("survey", [str(path) for path in folder.journals()], folder.retried())
     n_missing = config.sweep.n_items - survey.n_finished
@@ -70,10 +71,10 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
         config,
         identity,
         folder.versions(),
-        folder.attempts(),
+        folder.attempt_log.rows(),
         folder.interrupted(),
         provenance,
-        folder.closings(),
+        folder.attempt_log.closings(),
     )
     check_partial(folder.partial, identity)
     temporary = folder.temporary(PARTIAL_STEM)

@@ -65,7 +65,7 @@ def restore(file: ResultFile, folder: WorkFolder, *, system: System = os) -> Non
             account = _header(workers[row], n_items=file.n_items, code_version=0) + account
         writer.append(account, sync=True)
     for attempt in file.attempts():
-        folder.note_earlier(attempt)
+        folder.attempt_log.note_earlier(attempt)
     folder.note_versions(file.versions)
     try:  # before anything says that they are all there
         sync_folder(system, folder.path)

@@ -11,6 +11,7 @@ from typing import Any
 from fullrank.journal import Frame, read
 from fullrank.witness import running_index
 from fullrank.worker import JOURNAL_SUFFIX, RUNNING_SUFFIX, SYNC_SECONDS, attempt_stem
+from fullrank.workfolder import numbers_of
 
 SILENT_SECONDS = 6 * SYNC_SECONDS
 
@@ -26,13 +27,13 @@ def silent_workers(work_folder: Path, attempt: int, *, now: float) -> Iterator[s
         except OSError:  # the run is ending
             continue
         index = running_index(cell) if seconds >= SILENT_SECONDS else None
-        if index is not None:
-            yield f"{_name(cell.with_suffix(JOURNAL_SUFFIX))}: silent for {seconds:.0f} s, in item {index}"
+        numbers = numbers_of(cell)
+        if index is not None and numbers is not None:
+            yield f"{_name(cell.with_suffix(JOURNAL_SUFFIX), numbers[1])}: silent for {seconds:.0f} s, in item {index}"
 
 
-def _name(journal: Path) -> str:
+def _name(journal: Path, number: int) -> str:
     """Return ``rank 3, node07``, as the journal's header has it."""
-    number = int(journal.stem.rpartition("w")[2])
     try:
         header: dict[str, Any] = next((frame.json() for frame in read(journal) if isinstance(frame, Frame)), {})
     except OSError:

@@ -6,6 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fullrank.attempts import (
+    REASON_ALL_FAILED,
+    REASON_COMPLETE,
+    REASON_DIED,
+    REASON_FAILURES,
+    REASON_LIMIT,
+    REASON_STOPPED,
+)
 from fullrank.config import Config, load
 from fullrank.dataclass import asdict, dataclass, field, replace
 from fullrank.errors import ConfigError, OutputError, StorageError, StudyChanged
@@ -23,15 +31,7 @@ from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
 from fullrank.survey import Survey
 from fullrank.versions import versions_of
-from fullrank.workfolder import (
-    REASON_ALL_FAILED,
-    REASON_COMPLETE,
-    REASON_DIED,
-    REASON_FAILURES,
-    REASON_LIMIT,
-    REASON_STOPPED,
-    WorkFolder,
-)
+from fullrank.workfolder import WorkFolder
 
 COMPLETE, RUNNING, STOPPED, NOT_STARTED = "complete", "running", "stopped", "not started"
 GROWN, CHANGED = "grown", "changed"
@@ -201,23 +201,23 @@ def _standing(study: Path, folder: WorkFolder) -> Standing:
     result = folder.output
     config = load(study, folder.settings()) if study.suffix == ".toml" else None
     n_items = config.sweep.n_items if config is not None else None
-    identity = folder.identity()
-    if identity is not None and not _is_left_over(folder, identity):
+    known = folder.study()
+    if known is not None and not _is_left_over(folder):
         found = _from_journals(folder, n_items)
-        return found if found.holder else replace(found, since=_became(config, identity))
+        return found if found.holder or config is None else replace(found, since=since(config, known))
     if result.exists():
         return _from_file(result, study if config is not None else None)
     return Standing(str(result), NOT_STARTED, n_items, 0, 0)
 
 
-def _is_left_over(folder: WorkFolder, identity: str) -> bool:
+def _is_left_over(folder: WorkFolder) -> bool:
     """Return whether a result is there that has all of what is in the work folder."""
     if not folder.output.exists() or not is_ours(folder.output):
         return False
     if folder.is_half_restored:
         return True
     with ResultFile(folder.output) as file:
-        is_whole = file.summary.complete and file.identity == identity
+        is_whole = file.summary.complete and folder.is_of(file.identity)
         return is_whole and not folder.continues(fingerprint(file))
 
 

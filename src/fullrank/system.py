@@ -6,9 +6,12 @@ the real one; a test puts a disk in its place that counts, fails, forgets and di
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
+
+from fullrank.errors import StorageError
 
 _NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
 """What a file system answers that cannot sync a folder, or lets one write there and not look."""
@@ -56,6 +59,15 @@ class System(Protocol):
 
 PRIVATE_FOLDER = 0o700
 """Journals and what was printed are nobody else's business; the result has the rights that the umask gives."""
+
+
+@contextmanager
+def refused_as(what: str) -> Iterator[None]:
+    """Raise StorageError for ``what`` the system refuses within this context."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError.of(error, what) from error
 
 
 def write_all(system: System, fd: int, data: bytes) -> None:

@@ -56,14 +56,14 @@ def look(study: Study, choices: Choices) -> There:
     if choices.fresh:
         has_parts = is_partial_of(folder.partial, None) or bool(folder.journals())
         return There(is_moved_aside=choices.output.exists() or has_parts, holder=holder)
-    known = folder.identity()
+    known = folder.study()
     goes_on_from_result = choices.output.exists() and not _is_under_way(folder)
     if known is None or goes_on_from_result:
         return _from_result(study, choices, folder, holder) if goes_on_from_result else There(holder=holder)
     survey = Survey(retried=folder.retried())
     for journal in folder.journals():
         survey.add_journal(journal)
-    changed = tuple(changes(Identity.from_json(known), study.identity))
+    changed = tuple(changes(known, study.identity))
     if changed and survey.n_ok == 0:
         return There(changes=changed, holder=holder)
     return There(
@@ -71,7 +71,7 @@ def look(study: Study, choices: Choices) -> There:
         survey.n_failed,
         survey.n_failed if choices.retry_failed else _n_of_all_failed(folder),
         changes=changed,
-        refusal=_refusal(Identity.from_json(known), study, choices, survey, folder),
+        refusal=_refusal(known, study, choices, survey, folder),
         holder=holder,
         item_bytes=record_bytes(survey),
         is_measured=survey.n_finished > 0,
@@ -81,7 +81,7 @@ def look(study: Study, choices: Choices) -> There:
 def _is_under_way(folder: WorkFolder) -> bool:
     """Return whether the work folder goes on from the result that is there."""
     with ResultFile(folder.output) as file:
-        return folder.identity() is not None and folder.continues(fingerprint(file))
+        return folder.has_study and folder.continues(fingerprint(file))
 
 
 def _n_of_all_failed(folder: WorkFolder) -> int:

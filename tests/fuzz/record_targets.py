@@ -167,8 +167,8 @@ def work_folder(folder: Path) -> Target:
             noted = "\n".join(map(json.dumps, found if isinstance(found, list) else [found]))
         (work.path / "attempts.jsonl").write_text(noted, errors="replace")
         with suppress(FullrankError):
-            work.attempts()
-            work.closings()
+            work.attempt_log.rows()
+            work.attempt_log.closings()
             work.next_attempt()
         str(owner_from(owner))
 

@@ -68,7 +68,7 @@ def result_of(path: Path) -> Path:
     from fullrank.workfolder import WorkFolder
 
     result = output_of(path, None)
-    is_begun = WorkFolder(result).identity() is not None
+    is_begun = WorkFolder(result).has_study
     if is_begun and result.exists() and path.suffix == ".toml":
         _tell_newer(path, result)
     if is_begun and not result.exists():

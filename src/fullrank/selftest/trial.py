@@ -203,7 +203,7 @@ class Trial:
         return any(path.stat().st_mtime > self._started_at for path in self._work.path.glob("result.*.tmp"))
 
     def _last_attempt_has_ended(self) -> bool:
-        attempts = self._work.attempts()
+        attempts = self._work.attempt_log.rows()
         return not attempts or attempts[-1].ended != ""
 
 
