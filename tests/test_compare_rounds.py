@@ -314,7 +314,7 @@ def test_runs_see_nothing_of_a_launcher_round_the_comparison(tmp_path: Path, mon
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
     monkeypatch.setenv("OF_THE_USER", "kept")
     seen = tmp_path / "seen"
-    assert measure._to_its_end(
+    assert measure.to_its_end(
         ["/bin/sh", "-c", f"env >{seen}; echo 'fullrank: error: so what' >&2; exit 4"], StopRequest()
     ) == (
         4,
@@ -344,7 +344,7 @@ def test_run_is_told_to_stop_and_killed_if_it_does_not(tmp_path: Path, handler: 
     with StopRequest() as stop:
         user = Thread(target=ask_to_stop, args=(n_signals, ready))
         user.start()
-        assert measure._to_its_end(program, stop)[0] == code
+        assert measure.to_its_end(program, stop)[0] == code
         user.join()
         with pytest.raises(KeyboardInterrupt):
             stop.check()
@@ -353,4 +353,4 @@ def test_run_is_told_to_stop_and_killed_if_it_does_not(tmp_path: Path, handler: 
 def test_request_to_stop_while_a_run_is_started_reaches_it(tmp_path: Path) -> None:
     with StopRequest() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert measure._to_its_end([sys.executable, "-c", "import time; time.sleep(60)"], stop)[0] == -15
+        assert measure.to_its_end([sys.executable, "-c", "import time; time.sleep(60)"], stop)[0] == -15

@@ -46,6 +46,7 @@ LAYERS = [
     "driver partial launch",
     "preview single stored selftest",
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
+    "plan",
     "request submit",
     "abilities apart commands option_values",
     "conduct in_python",

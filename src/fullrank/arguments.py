@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import fullrank
 from fullrank.backends import BACKENDS
-from fullrank.commands import submission
+from fullrank.commands import plan_options, submission
 from fullrank.commands.without_config import add_options
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.errors import UsageError
@@ -205,6 +205,12 @@ def parser() -> argparse.ArgumentParser:
         example="compare study.toml --budget 5m",
     )
     _add_comparison(compare)
+    plan = _command(
+        subparsers, "plan", "predict how long a study takes on P workers", "plan", example="plan study.toml -n 16,64"
+    )
+    plan_options.add_options(plan)
+    _add_settings(plan)
+    _add_here(plan)
     selftest = _command(
         subparsers,
         "selftest",
@@ -225,7 +231,7 @@ def parser() -> argparse.ArgumentParser:
         example="submit study.toml --time 2h -- --nodes=2 --ntasks-per-node=32 -A abc",
     )
     submission.add_options(submit, duration=_duration)
-    for command in (run, status, report, gather, clean, verify, export, diff, compare, selftest, submit):
+    for command in (run, status, report, gather, clean, verify, export, diff, compare, plan, selftest, submit):
         command.add_argument("--json", action="store_true", help="for programs: JSON on standard output")
     return parser
 

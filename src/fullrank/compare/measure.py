@@ -146,7 +146,7 @@ class Bench:
         output = self.folder / f"{self._n_runs:04d}.h5"
         others = watch()
         begun = time.perf_counter()
-        code, said = _to_its_end(self._command(variant, n_items, output), self._stop)
+        code, said = to_its_end(self._command(variant, n_items, output), self._stop)
         wall_seconds = time.perf_counter() - begun
         others_cores = others(wall_seconds)
         self._stop.check()
@@ -199,13 +199,18 @@ def run_variant(bench: Bench, variant: Variant, n_items: int) -> Taken:
     except RunFailed as error:
         if variant != BASELINE:
             raise
-        kind = _KINDS.get(error.run_exit_code)
-        if kind is None:
-            raise FullrankError(f"the run of {variant} failed: {error.reason}") from None
-        raise kind(str(error) or f"the run of {variant} failed: {error.reason}") from None
+        raise error_of_run(error, f"the run of {variant}") from None
 
 
-def _to_its_end(command: Sequence[str], stop: StopRequest) -> tuple[int, str]:
+def error_of_run(error: RunFailed, what: str) -> FullrankError:
+    """Return the error as the run itself would raise it; ``what`` failed, where the run did not say why."""
+    kind = _KINDS.get(error.run_exit_code)
+    if kind is None:
+        return FullrankError(f"{what} failed: {error.reason}")
+    return kind(str(error) or f"{what} failed: {error.reason}")
+
+
+def to_its_end(command: Sequence[str], stop: StopRequest) -> tuple[int, str]:
     """Run a program in a session of its own; return its exit code and what it said last on standard error."""
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(

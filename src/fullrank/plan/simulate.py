@@ -1,0 +1,50 @@
+"""The guided schedule played with drawn durations: when the last of P workers ends.
+
+Claims have the sizes that :func:`fullrank.schedule.claim_size` gives; while many items are left they are grouped, for
+what a worker takes then is evened out by all that follows.
+"""
+
+from heapq import heapify, heapreplace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fullrank.schedule import TAIL_CLAIMS_PER_WORKER, claim_size
+
+GROUPS_PER_WORKER = 2 * TAIL_CLAIMS_PER_WORKER
+"""A group is at most this part of what is left for one worker: so many still even it out."""
+
+
+def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float) -> NDArray[np.int64]:
+    """Return where the claims of ``n_items`` positions begin and the last one ends, shape (n_claims + 1,).
+
+    ``mean_seconds`` is that of an item.
+
+    >>> claim_bounds(20, n_workers=2, mean_seconds=1.0).tolist() == list(range(21))
+    True
+    """
+    bounds = [0]
+    position, size = 0, n_items
+    while position < n_items:
+        size = claim_size(position, n_items, n_workers=n_workers, mean_seconds=mean_seconds, last_size=size)
+        position += max(size, (n_items - position) // (GROUPS_PER_WORKER * n_workers))
+        bounds.append(min(position, n_items))
+    return np.array(bounds)
+
+
+def makespan_seconds(claim_seconds: NDArray[np.float64], *, n_workers: int) -> float:
+    """Return when the last worker ends, in s after the common start, if whoever is free takes the next claim.
+
+    >>> makespan_seconds(np.array([3.0, 1.0, 1.0, 2.0]), n_workers=2)
+    4.0
+    """
+    first, others = claim_seconds[:n_workers], claim_seconds[n_workers:]
+    ends: list[float] = first.tolist()
+    latest = max(ends)
+    heapify(ends)
+    for seconds in others.tolist():
+        end = ends[0] + seconds
+        if end > latest:
+            latest = end
+        heapreplace(ends, end)
+    return latest
