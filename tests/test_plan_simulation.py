@@ -81,6 +81,17 @@ def test_time_beside_items_is_added_to_each() -> None:
     assert found.wall.median == pytest.approx(25.0)
 
 
+def test_wall_times_are_above_their_bounds_and_fall_with_workers() -> None:
+    sample = np.random.default_rng(14).uniform(0.5, 1.5, 200)
+    few, many = forecasts(sample, n_left=800, counts=[4, 16])
+    assert few.wall is not None
+    assert many.wall is not None
+    assert many.wall.most < few.wall.least
+    for found in (few, many):
+        assert found.bound_seconds < found.wall.median
+        assert found.bound_seconds == pytest.approx(sample.mean() * 800 / found.n_workers)
+
+
 def test_bound_is_the_longest_item_where_workers_abound() -> None:
     sample = np.concatenate([np.ones(59), [30.0]])
     (found,) = forecasts(sample, n_left=100, counts=[100])

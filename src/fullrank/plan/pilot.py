@@ -31,8 +31,9 @@ from fullrank.store import ResultFile, block_size
 from fullrank.survey import Survey
 from fullrank.workfolder import WorkFolder
 
-MOST_ITEMS = 10_000
-"""They tell a mean to one percent of the scatter; more would make plan slow and no better."""
+MOST_SAMPLED = 10_000
+"""Items whose durations are looked at: they tell a mean to one percent of the scatter. More of them are run where they
+are short, for what surrounds items then counts, and a few claims do not tell it."""
 MOST_GROWTH = 10
 """From one run to the next: a few items say little of how long many take."""
 LEAST_GROWTH = 1.2
@@ -47,8 +48,10 @@ class Pilot:
     """Of the study."""
     n_left: int
     """Without an end."""
+    n_run: int
+    """First positions of the ``spread`` order that have an end."""
     indices: NDArray[np.int64]
-    """Of the items that were sampled, shape (n_sampled,)."""
+    """Of the items that are looked at, shape (n_sampled,)."""
     item_seconds: NDArray[np.float64]
     """How long each took, shape (n_sampled,), with all cores busy."""
     n_failed: int
@@ -77,7 +80,7 @@ def run_pilot(config: Config, output: Path, *, budget_seconds: float, say: Calla
     """
     begun = time.perf_counter()
     n_items, n_workers = config.sweep.n_items, usable_cores()
-    n_most = max(n_workers, min(MOST_ITEMS, n_items // 2))
+    n_most = max(n_workers, n_items // 2)
     n_sampled = min(n_workers, n_items)
     try:
         with StopRequest() as stop:
@@ -126,7 +129,8 @@ def _read(config: Config, output: Path, n_sampled: int, *, n_workers: int, wall_
     """Read the partial result, or the whole one where nothing is left."""
     folder = WorkFolder(output)
     n_items = config.sweep.n_items
-    wanted = np.sort(np.array(Order.named("spread", n_items).indices(range(min(n_sampled, n_items))), dtype=np.int64))
+    n_wanted = min(n_sampled, n_items, MOST_SAMPLED)
+    wanted = np.sort(np.array(Order.named("spread", n_items).indices(range(n_wanted)), dtype=np.int64))
     seconds = np.full(len(wanted), np.nan)
     with ResultFile(folder.partial if folder.partial.exists() else output) as file:
         for block in file.blocks(block_size(file)):
@@ -142,6 +146,7 @@ def _read(config: Config, output: Path, n_sampled: int, *, n_workers: int, wall_
     return Pilot(
         n_items=n_items,
         n_left=summary.n_missing,
+        n_run=min(n_sampled, n_items),
         indices=wanted[is_timed],
         item_seconds=seconds[is_timed],
         n_failed=summary.n_failed,

@@ -63,25 +63,25 @@ _COLUMNS = ("workers", "wall time", f"{CONFIDENCE:.0%} interval", "speed-up", "n
 
 
 def _row(forecast: Forecast) -> tuple[str, ...]:
-    bound = spelled_seconds(forecast.bound_seconds)
-    if forecast.wall is None:
-        return f"{forecast.n_workers:,}", "", "cannot be predicted", "", bound
     wall = forecast.wall
+    if wall is None:
+        return f"{forecast.n_workers:,}", "", "cannot be predicted", "", ""
     return (
         f"{forecast.n_workers:,}",
         spelled_seconds(wall.median),
         f"{spelled_seconds(wall.least)} to {spelled_seconds(wall.most)}",
         f"{forecast.speedup:.3g}×",
-        bound,
+        spelled_seconds(forecast.bound_seconds),
     )
 
 
 def _head(pilot: Pilot) -> str:
     seconds = pilot.item_seconds
     mean, middle, longest = map(spelled_seconds, map(float, (seconds.mean(), np.median(seconds), seconds.max())))
+    of_sample = f" (of {len(seconds):,} that are looked at)" if len(seconds) < pilot.n_run else ""
     return (
-        f"Pilot: {len(seconds):,} of {counted(pilot.n_items, 'item')} on {counted(pilot.n_workers, 'worker')}, "
-        f"all waited for, in {spelled_seconds(pilot.spent_seconds)}. An item takes {mean} (median {middle}, "
+        f"Pilot: {pilot.n_run:,} of {counted(pilot.n_items, 'item')} on {counted(pilot.n_workers, 'worker')}, "
+        f"all waited for, in {spelled_seconds(pilot.spent_seconds)}. An item{of_sample} takes {mean} (median {middle}, "
         f"longest seen {longest}). Left are {counted(pilot.n_left, 'item')}; a run keeps the others."
     )
 
@@ -89,7 +89,7 @@ def _head(pilot: Pilot) -> str:
 def _sentences(plan: Plan) -> Iterator[str]:
     pilot = plan.pilot
     useful = most_useful_workers(pilot.item_seconds, n_left=pilot.n_left)
-    if useful < pilot.n_left:
+    if useful < pilot.n_left and not plan.refusal:
         n_useful = max(1, round(useful))
         yield f"more than {n_useful:,} workers cannot help: then the longest item seen takes as long as all else"
     yield (
