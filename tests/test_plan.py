@@ -1,6 +1,7 @@
 """``fullrank plan``: a pilot that is kept, what it predicts, and what it refuses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,12 @@ from studies import Project
 pytestmark = pytest.mark.in_process
 
 QUICK = "import time\ndef f(x):\n    time.sleep(0.002)\n    return x * x / 7\n"
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pilot begin with two items, whatever machine this is."""
+    monkeypatch.setattr("fullrank.plan.pilot.usable_cores", lambda: 2)
 
 
 def plan(project: Project, *args: object, expect: int = 0) -> str:
@@ -24,8 +31,8 @@ def plan_as_json(project: Project, *args: object) -> dict:
 
 def test_pilot_is_kept_by_the_run_that_follows(project: Project) -> None:
     project.write(QUICK, grid="x = { range = 300 }")
-    pilot = plan_as_json(project, "-n", "4", "--pilot", "20")["pilot"]
-    assert [pilot["n_sampled"], pilot["n_left"]] == [150, 150]
+    pilot = plan_as_json(project, "-n", "4", "--pilot", "60")["pilot"]
+    assert [pilot["n_sampled"], pilot["n_left"]] == [200, 100]
     in_file = project.read("item_seconds", "results/study.partial.h5")
     known = in_file[np.isfinite(in_file)]
     np.testing.assert_allclose(pilot["item_seconds"], known)
@@ -36,40 +43,46 @@ def test_pilot_is_kept_by_the_run_that_follows(project: Project) -> None:
 
 
 def test_plan_for_a_person_names_workers_interval_cpu_memory_and_what_was_not_seen(project: Project) -> None:
-    project.write(QUICK, grid="x = { range = 200 }")
-    words = " ".join(plan(project, "-n", "16", "--pilot", "20").split())
-    for expected in ("100 of 200 items", "90% interval", "was not seen with a chance of 50.0 %", "memory: at most"):
+    project.write(QUICK, grid="x = { range = 400 }")
+    words = " ".join(plan(project, "-n", "16", "--pilot", "60").split())
+    for expected in ("200 of 400 items", "90% interval", "was not seen with a chance of 50.0 %", "memory: at most"):
         assert expected in words
     assert "features" in words
 
 
 def test_plan_of_a_function_writes_the_config_that_its_run_goes_on_with(project: Project) -> None:
     project.write(QUICK)
-    done = project.fullrank("plan", "sim.py:f", "--grid", "x=range:200", "-n", "2", "--pilot", "15", "--here")
+    done = project.fullrank("plan", "sim.py:f", "--grid", "x=range:400", "-n", "2", "--pilot", "60", "--here")
     assert done.returncode == 0, done.stderr
-    assert "100 of 200 items" in " ".join(done.stdout.split())
-    again = project.fullrank("run", "sim.py:f", "--grid", "x=range:200", "--json")
-    assert json.loads(again.stdout)["n_finished"] == 200
+    assert "200 of 400 items" in " ".join(done.stdout.split())
+    again = project.fullrank("run", "sim.py:f", "--grid", "x=range:400", "--json")
+    assert json.loads(again.stdout)["n_finished"] == 400
 
 
-def test_few_items_are_told_to_be_too_few(project: Project) -> None:
+def test_pilot_of_few_items_is_told_to_be_too_small(project: Project) -> None:
+    project.write("import time\ndef f(x):\n    time.sleep(0.4)\n    return x\n", grid="x = { range = 400 }")
+    words = " ".join(plan(project, "-n", "3", "--pilot", "1").split())
+    assert re.search(r"cannot be predicted from this pilot: it has \d+ items with an end, and 40 are needed", words)
+
+
+def test_pilot_that_finishes_the_study_says_so_and_leaves_its_result(project: Project) -> None:
     project.write(QUICK, grid="x = { range = 12 }")
-    words = " ".join(plan(project, "-n", "3", "--pilot", "10").split())
-    assert "cannot be predicted from this pilot: it has 6 items with an end, and 40 are needed" in words
+    assert "The pilot has finished the study" in plan(project, "-n", "3", "--pilot", "60")
+    assert project.read("f").tolist() == [x * x / 7 for x in range(12)]
 
 
 def test_failed_items_count_and_are_told(project: Project) -> None:
     code = "def f(x):\n    if x % 2:\n        raise ValueError('odd')\n    return x\n"
-    project.write(code, grid="x = { range = 200 }")
-    planned = plan_as_json(project, "-n", "2", "--pilot", "15")
+    project.write(code, grid="x = { range = 400 }")
+    planned = plan_as_json(project, "-n", "2", "--pilot", "60")
     finished = project.read("status", "results/study.partial.h5")
     assert planned["pilot"]["n_failed"] == np.count_nonzero(finished == 2)
     assert planned["pilot"]["n_sampled"] == np.count_nonzero(finished)
 
 
 def test_function_that_always_fails_ends_the_pilot_with_its_error(project: Project) -> None:
-    project.write("def f(x):\n    raise ValueError('boom')\n", grid="x = { range = 200 }")
-    said = plan(project, "-n", "2", "--pilot", "15", expect=3)
+    project.write("def f(x):\n    raise ValueError('boom')\n", grid="x = { range = 400 }")
+    said = plan(project, "-n", "2", "--pilot", "60", expect=3)
     assert "ValueError: boom" in said
     assert "src/fullrank" not in said
 

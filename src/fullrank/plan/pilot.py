@@ -22,6 +22,7 @@ from fullrank.cores import usable_cores
 from fullrank.dataclass import dataclass, replace
 from fullrank.errors import Stopped, UsageError
 from fullrank.metrics import work
+from fullrank.plan.predict import FEWEST_SCATTERED
 from fullrank.repeat import set_options
 from fullrank.report.layout import counted
 from fullrank.room import needed_bytes, record_bytes
@@ -80,7 +81,7 @@ def run_pilot(config: Config, output: Path, *, budget_seconds: float, say: Calla
     """
     begun = time.perf_counter()
     n_items, n_workers = config.sweep.n_items, usable_cores()
-    n_most = max(n_workers, n_items // 2)
+    n_most = max(n_workers, n_items // 2, min(n_items, FEWEST_SCATTERED))
     n_sampled = min(n_workers, n_items)
     try:
         with StopRequest() as stop:

@@ -22,8 +22,11 @@ ENDS = (0.02, 0.98)
 """Quantiles of the draws that are the ends of the interval. Those of 0.05 and 0.95 hold less often than they say, for a
 pilot is resampled from itself; these are calibrated (R. Beran, J. Amer. Statist. Assoc. 85 (1990) 715) on synthetic
 studies, see docs/plan.md."""
-FEWEST_SAMPLED = 40
-"""Items of a pilot; of fewer its upper quarter is too few for a fit."""
+FEWEST_SAMPLED, FEWEST_SCATTERED = 40, 200
+"""Items of a pilot: of fewer than 40 the upper quarter is too few for a fit; fewer than 200 do not tell a heavy tail
+from a light one (docs/plan.md), which matters where they scatter."""
+LITTLE_SCATTER = 0.75
+"""Standard deviation / mean; of uniform durations from 0 it is 0.58, of exponential ones 1."""
 LARGEST_SHAPE = 0.5
 """Of the fitted tail: from here on durations have no variance, and no sample's mean tells a total (P. Embrechts,
 C. Klüppelberg and T. Mikosch, Modelling Extremal Events, 1997, sections 2.2 and 3.4)."""
@@ -99,8 +102,13 @@ def refusal(item_seconds: NDArray[np.float64]) -> str:
     >>> refusal(np.ones(40))
     ''
     """
-    if len(item_seconds) < FEWEST_SAMPLED:
-        return f"it has {len(item_seconds)} items with an end, and {FEWEST_SAMPLED} are needed; give --pilot more time"
+    is_scattered = float(item_seconds.std()) > LITTLE_SCATTER * float(item_seconds.mean())
+    n_needed = FEWEST_SCATTERED if is_scattered else FEWEST_SAMPLED
+    if len(item_seconds) < n_needed:
+        scatter = " of durations that differ so much" if is_scattered else ""
+        return (
+            f"it has {len(item_seconds)} items with an end, and {n_needed}{scatter} are needed; give --pilot more time"
+        )
     if fitted(item_seconds).shape >= LARGEST_SHAPE:
         return (
             f"a few items take most of the time (the longest seen {spelled_seconds(float(item_seconds.max()))}, the "
