@@ -29,7 +29,7 @@ DURATIONS: dict[str, Callable[[np.random.Generator, int], Seconds]] = {
     "Pareto, alpha 1.1": lambda random, n: 0.1 * (1 + random.pareto(1.1, n)),
 }
 """In s, of the items of one study."""
-SIZES, WORKERS = ((100, 1000), (400, 2000), (1000, 4000)), (16, 128)
+SIZES, WORKERS = ((100, 1000), (400, 1000), (400, 2000)), (16, 128)
 """Items of a pilot and of its study, and numbers of workers."""
 N_DRAWS = 100
 """Half of what a plan draws, for time."""

@@ -89,6 +89,13 @@ def test_pilot_that_has_finished_the_study_says_so() -> None:
     assert "nothing is left to plan" in words(EVEN, n_left=0)
 
 
+def test_what_is_not_known_is_null_in_json() -> None:
+    told = to_dict(plan(HEAVY, others_cores=float("nan")))
+    json.dumps(told, allow_nan=False)
+    assert told["forecasts"][0]["speedup"] is None
+    assert told["pilot"]["others_cores"] is None
+
+
 def test_programs_read_all_of_it_as_json() -> None:
     told = json.loads(json.dumps(to_dict(plan(EQUAL))))
     assert told["pilot"]["item_seconds"] == EQUAL.tolist()

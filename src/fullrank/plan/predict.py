@@ -75,23 +75,22 @@ def forecasts(
         seed: of the draws; the same gives the same.
         n_draws: how often the pilot is resampled and the rest is drawn.
     """
-    mean_seconds = float(item_seconds.mean()) + overhead_seconds
-    longest_seconds = float(item_seconds.max())
+    mean_seconds, longest_seconds = float(item_seconds.mean()) + overhead_seconds, float(item_seconds.max())
+    bounds = {
+        n_workers: shortest_makespan(n_left * mean_seconds, longest_seconds, n_workers=n_workers)
+        for n_workers in counts
+    }
+    if refusal(item_seconds):
+        return tuple(Forecast(n_workers, None, nan, bounds[n_workers]) for n_workers in counts)
     drawn = makespans(
         item_seconds + overhead_seconds, n_left=n_left, counts=sorted({1, *counts}), seed=seed, n_draws=n_draws
     )
     serial_seconds = float(np.median(drawn[1])) + start_end_seconds
-    is_refused = bool(refusal(item_seconds))
-    found = []
-    for n_workers in counts:
-        wall = _interval(drawn[n_workers] + start_end_seconds)
-        bound_seconds = shortest_makespan(n_left * mean_seconds, longest_seconds, n_workers=n_workers)
-        found.append(
-            Forecast(n_workers, None, nan, bound_seconds)
-            if is_refused
-            else Forecast(n_workers, wall, serial_seconds / wall.median if wall.median else nan, bound_seconds)
-        )
-    return tuple(found)
+    walls = {n_workers: _interval(drawn[n_workers] + start_end_seconds) for n_workers in counts}
+    return tuple(
+        Forecast(n_workers, wall, serial_seconds / wall.median if wall.median else nan, bounds[n_workers])
+        for n_workers, wall in walls.items()
+    )
 
 
 def refusal(item_seconds: NDArray[np.float64]) -> str:

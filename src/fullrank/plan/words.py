@@ -10,6 +10,7 @@ from fullrank.metrics import spelled_seconds, spelled_share
 from fullrank.plan.conduct import Plan
 from fullrank.plan.pilot import Pilot
 from fullrank.plan.predict import CONFIDENCE, Forecast, most_useful_workers
+from fullrank.report.facts import plain
 from fullrank.report.layout import BULLET, PROSE_COLUMNS, counted, table, wrapped
 from fullrank.room import spelled_bytes
 
@@ -18,19 +19,22 @@ BUSY_CORES = 0.25
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
-    """Return the plan as plain data; times in s."""
+    """Return the plan as plain data; times in s, what is not known is None."""
     pilot = plan.pilot
     told = asdict(pilot) | {"n_sampled": len(pilot.item_seconds), "item_seconds": pilot.item_seconds.tolist()}
     del told["indices"]
-    return {
-        "pilot": told,
-        "confidence": CONFIDENCE,
-        "longest_item_unseen": unseen_chance(pilot),
-        "most_useful_workers": most_useful_workers(pilot.item_seconds, n_left=pilot.n_left),
-        "refusal": plan.refusal,
-        "uneven_dimensions": list(plan.uneven),
-        "forecasts": [asdict(forecast) for forecast in plan.forecasts],
-    }
+    found: dict[str, Any] = plain(
+        {
+            "pilot": told,
+            "confidence": CONFIDENCE,
+            "longest_item_unseen": unseen_chance(pilot),
+            "most_useful_workers": most_useful_workers(pilot.item_seconds, n_left=pilot.n_left),
+            "refusal": plan.refusal,
+            "uneven_dimensions": plan.uneven,
+            "forecasts": plan.forecasts,
+        }
+    )
+    return found
 
 
 def unseen_chance(pilot: Pilot) -> float:
