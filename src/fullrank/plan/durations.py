@@ -57,7 +57,7 @@ def fitted(sample: Seconds) -> Durations:
 
     >>> found = fitted(np.arange(1000) / 1000)
     >>> round(found.threshold, 2), abs(found.shape + 1) < 0.1
-    (0.9, True)
+    (0.75, True)
     """
     ordered = np.sort(sample)
     n_tail = max(ceil(TAIL_SHARE * len(ordered)), FEWEST_IN_TAIL)
