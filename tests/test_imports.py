@@ -36,7 +36,7 @@ LAYERS = [
     "implied skeleton asking named",
     "compare",
     "plots",
-    "commit",
+    "commit misfit",
     "flat",
     "parts result frames export",
     "choices console",

@@ -26,9 +26,11 @@ from fullrank.earlier import clear_away, existing, keep_displaced, prepare_folde
 from fullrank.ending import End, Ending, first_failure
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
+from fullrank.gather import decide_schema
 from fullrank.implied import write_config
 from fullrank.job import Job
 from fullrank.lock import RunLock
+from fullrank.misfit import misfits
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
 from fullrank.room import needed_bytes, record_bytes, require_room, still_needed, with_need
@@ -235,6 +237,7 @@ class _Run:
             folder.note_that_it_holds_more()
         keep_displaced(folder, temporary, console=self._console, system=self._system)
         put_in_place(temporary, folder.output, self._system)
+        self._tell_misfits()
         printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
 
@@ -244,6 +247,7 @@ class _Run:
         check_partial(folder.partial, identity)
         temporary, summary = self._write()
         put_in_place(temporary, folder.partial, self._system)
+        self._tell_misfits()
         n_finished = summary.n_items - summary.n_missing
         return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary)
 
@@ -264,6 +268,12 @@ class _Run:
         temporary = folder.temporary(RESULT_STEM)
         summary = write_file(self._crew, self._survey, commit=commit, temporary=temporary, system=self._system)
         return temporary, summary
+
+    def _tell_misfits(self) -> None:
+        config = self._study.config
+        schema = decide_schema(self._survey, config.sweep.n_items)
+        if sentence := misfits(config.results, schema, axis_names=[axis.name for axis in config.sweep.axes]):
+            self._console.say(f"{config.wording.function or config.path}: {sentence}")
 
     def _unfinished(self, reason: str, n_left: int) -> Ending:
         n_items = self._study.config.sweep.n_items
