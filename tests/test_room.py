@@ -1,5 +1,6 @@
 """How much a study will write, against what one wrote."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from studies import Project
 from fullrank.errors import StorageError
 from fullrank.room import ONE_FLOAT, free_bytes, needed_bytes, record_bytes, require_room, still_needed, with_need
 from fullrank.survey import Survey
+from fullrank.workfolder import WorkFolder
 
 RANDOM = "import random\ndef f(x):\n    draw = random.Random(x)\n    return [draw.random() for _ in range(50)]\n"
 
@@ -36,6 +38,18 @@ def test_before_an_item_has_ended_a_result_is_taken_for_one_float() -> None:
 
 def test_items_that_have_ended_tell_what_the_others_need() -> None:
     assert record_bytes(Survey(n_bytes=5000, n_ok=9, n_failed=1)) == 500
+
+
+def test_what_items_printed_so_far_is_expected_of_the_others(project: Project) -> None:
+    code = "def f(x):\n    print('p' * 999)\n    return x / 7\n"
+    project.write(code, grid="x = { range = 1000 }").run("-b", "serial", "--limit", 100)
+    folder = WorkFolder(project.output)
+    silent = still_needed(folder.journals(), 1000)
+    printed = still_needed(folder.journals(), 1000, log_bytes=folder.log_bytes()) - silent
+    found = json.loads(project.run("--dry-run", "--json", "-b", "serial").stdout)
+    assert found["needed_bytes"] == pytest.approx(silent + printed, abs=1)
+    project.run("-b", "serial")
+    assert printed == pytest.approx(project.log.stat().st_size * 0.9, rel=0.05)
 
 
 def test_a_folder_without_room_is_refused_with_both_numbers(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from fullrank.lock import RunLock
 from fullrank.misfit import misfits
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
-from fullrank.room import needed_bytes, record_bytes, require_room, still_needed, with_need
+from fullrank.room import needed_bytes, printed_bytes, record_bytes, require_room, still_needed, with_need
 from fullrank.schedule import spread_stride
 from fullrank.silence import silent_workers
 from fullrank.store import FileSummary
@@ -106,7 +106,8 @@ class _Run:
         except StorageError as error:
             if not error.is_full:
                 raise
-            needed = still_needed(self._folder.journals(), self._study.config.sweep.n_items)
+            folder = self._folder
+            needed = still_needed(folder.journals(), self._study.config.sweep.n_items, log_bytes=folder.log_bytes())
             raise with_need(error, self._folder.path, needed=needed) from error
 
     def _go(self) -> Ending:
@@ -154,7 +155,9 @@ class _Run:
         job = replace(job, suspects=frozenset(index for _, index in folder.interrupted()))
         n_items = job.sweep.n_items
         if n_todo:
-            require_room(folder.path, needed_bytes(n_items, n_todo, record_bytes=record_bytes(self._survey)))
+            printed = printed_bytes(folder.log_bytes(), self._survey)
+            item_bytes = record_bytes(self._survey)
+            require_room(folder.path, needed_bytes(n_items, n_todo, record_bytes=item_bytes, printed_bytes=printed))
         if n_unfinished < n_items:
             self._console.say(f"{n_items - n_unfinished:,} of {n_items:,} items were finished before; going on")
         return job, n_todo

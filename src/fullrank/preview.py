@@ -120,9 +120,10 @@ class Preview:
         free = "what is free is not known" if self.free_bytes is None else f"{spelled_bytes(self.free_bytes)} are free"
         if not self.n_todo:
             return free
+        logs = ", logs" if self.there.printed_bytes else ""
         assumed = "as large as those that are there" if self.there.is_measured else "of one number an item"
         return (
-            f"about {spelled_bytes(self.needed_bytes)} for journals and file, if results are {assumed} "
+            f"about {spelled_bytes(self.needed_bytes)} for journals{logs} and file, if results are {assumed} "
             f"and do not compress; {free}"
         )
 
@@ -133,7 +134,9 @@ def preview(study: Study, choices: Choices) -> Preview:
     there = look(study, choices)
     folder = _nearest_folder(choices.output)
     n_todo = _n_todo(sweep.n_items, there, choices)
-    needed = needed_bytes(sweep.n_items, n_todo, record_bytes=there.item_bytes) if n_todo else 0
+    needed = 0
+    if n_todo:
+        needed = needed_bytes(sweep.n_items, n_todo, record_bytes=there.item_bytes, printed_bytes=there.printed_bytes)
     free = free_bytes(folder)
     return Preview(
         title=study.config.title,

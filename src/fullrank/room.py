@@ -20,11 +20,12 @@ ONE_FLOAT = _HEAD_BYTES + 8
 """Bytes of a record, as long as no item has told what the function returns."""
 
 
-def needed_bytes(n_items: int, n_left: int, *, record_bytes: float = ONE_FLOAT) -> int:
+def needed_bytes(n_items: int, n_left: int, *, record_bytes: float = ONE_FLOAT, printed_bytes: float = 0.0) -> int:
     """Return what is still to be written by a study of which ``n_left`` items are left.
 
-    Journals of these items; the records sorted by index, unless they fit in memory; and the file, whose results are
-    counted as if they could not be compressed. ``record_bytes`` is what one item takes in a journal.
+    Journals and logs of these items; the records sorted by index, unless they fit in memory; and the file, whose
+    results are counted as if they could not be compressed. ``record_bytes`` is what one item takes in a journal,
+    ``printed_bytes`` what it takes in its worker's log.
 
     >>> needed_bytes(1000, 1000), needed_bytes(10_000_000, 0)
     (97536, 390065536)
@@ -33,7 +34,8 @@ def needed_bytes(n_items: int, n_left: int, *, record_bytes: float = ONE_FLOAT) 
     sorted_bytes = n_items * (values_bytes + _SORTED_HEAD_BYTES)
     if sorted_bytes <= BUCKET_BYTES:
         sorted_bytes = 0
-    return round(n_left * record_bytes + sorted_bytes + n_items * (values_bytes + _FILE_HEAD_BYTES)) + _FIXED_BYTES
+    file_bytes = n_items * (values_bytes + _FILE_HEAD_BYTES)
+    return round(n_left * (record_bytes + printed_bytes) + sorted_bytes + file_bytes) + _FIXED_BYTES
 
 
 def spelled_bytes(n_bytes: float) -> str:
@@ -53,12 +55,22 @@ def record_bytes(survey: Survey) -> float:
     return survey.n_bytes / survey.n_finished if survey.n_finished else ONE_FLOAT
 
 
-def still_needed(journals: Iterable[Path], n_items: int) -> int:
-    """Return :func:`needed_bytes` of a study of ``n_items`` items that has these journals."""
+def printed_bytes(log_bytes: int, survey: Survey) -> float:
+    """Return what an item printed, on average, if all logs have ``log_bytes``."""
+    return log_bytes / survey.n_finished if survey.n_finished else 0.0
+
+
+def still_needed(journals: Iterable[Path], n_items: int, *, log_bytes: int = 0) -> int:
+    """Return :func:`needed_bytes` of a study of ``n_items`` items with these journals, and logs of so many bytes."""
     survey = Survey()
     for journal in journals:
         survey.add_journal(journal)
-    return needed_bytes(n_items, max(0, n_items - survey.n_finished), record_bytes=record_bytes(survey))
+    return needed_bytes(
+        n_items,
+        max(0, n_items - survey.n_finished),
+        record_bytes=record_bytes(survey),
+        printed_bytes=printed_bytes(log_bytes, survey),
+    )
 
 
 def free_bytes(folder: Path) -> int | None:

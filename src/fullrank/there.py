@@ -8,7 +8,7 @@ from fullrank.errors import OutputError, UsageError
 from fullrank.identity import Identity, changes
 from fullrank.lock import holder_of
 from fullrank.restore import fingerprint
-from fullrank.room import ONE_FLOAT, record_bytes
+from fullrank.room import ONE_FLOAT, printed_bytes, record_bytes
 from fullrank.store import ResultFile
 from fullrank.study import Study
 from fullrank.survey import Survey
@@ -39,6 +39,8 @@ class There:
     """Who runs the study now."""
     item_bytes: float = ONE_FLOAT
     """What an item takes in a journal."""
+    printed_bytes: float = 0.0
+    """What an item printed, on average."""
     is_measured: bool = False
     """Whether that is the mean of items that are there; else it is that of one float."""
 
@@ -74,6 +76,7 @@ def look(study: Study, choices: Choices) -> There:
         refusal=_refusal(known, study, choices, survey, folder),
         holder=holder,
         item_bytes=record_bytes(survey),
+        printed_bytes=printed_bytes(folder.log_bytes(), survey),
         is_measured=survey.n_finished > 0,
     )
 

@@ -253,11 +253,18 @@ class WorkFolder:
 
     def keep_what_was_printed(self) -> Path | None:
         """Move the workers' logs to the end of one file beside the output; return it, None if nothing was printed."""
-        logs = [log for log in sorted(self.path.glob(f"a*{LOG_SUFFIX}")) if log.stat().st_size]
+        logs = [log for log in self._logs() if log.stat().st_size]
         if not logs:
             return None
         move_logs(logs, self.printed, self._system)
         return self.printed
+
+    def log_bytes(self) -> int:
+        """Return the size of all workers' logs in bytes."""
+        return sum(log.stat().st_size for log in self._logs())
+
+    def _logs(self) -> list[Path]:
+        return sorted(self.path.glob(f"a*{LOG_SUFFIX}"))
 
     def remove_unfinished(self) -> None:
         """Delete the temporary files of runs that died; a partial file may be somebody's who writes it now."""
