@@ -42,6 +42,7 @@ LAYERS = [
     "choices console",
     "ending growth",
     "restore since",
+    "recorded",
     "standing leftovers earlier there",
     "driver partial launch",
     "preview single stored selftest",

@@ -239,3 +239,55 @@ def test_an_item_that_another_study_has_stored_is_not_compared(project: Project)
     project.write(OTHER, grid="x = [3, 2, 1]")
     assert "the item in" not in item(0)
     assert json.loads(item(0, "--json"))["stored"] is None
+
+
+def test_result_that_is_whole_again_is_complete_whatever_a_grown_attempt_left(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 10 }").run("-b", "serial")
+    digest = project.digest()
+    project.write(CODE, grid="x = { range = 40 }").run("-b", "serial", "--limit", 26)
+    n_kept = len(project.indices_finished())
+    assert n_kept > 10
+    assert status()[1].startswith(f"stopped: {n_kept} of 40 items")
+    project.write(CODE, grid="x = { range = 10 }")
+    code, said = status()
+    assert (code, said.partition(",")[0]) == (0, "complete: 10 of 10 items are finished (100%)")
+    assert f"study.h5.work has {n_kept} of 40 items" in said
+    assert "already complete: 10 items" in project.run("-b", "serial").stdout
+    assert project.digest() == digest
+    project.write(CODE, grid="x = { range = 40 }")
+    assert f"{n_kept} of 40 items were finished before" in project.run("-b", "serial").stderr
+
+
+def test_study_that_shrank_half_way_is_told_in_the_numbers_that_are_on_record(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 40 }").run("-b", "serial", "--limit", 26)
+    project.write(CODE, grid="x = { range = 10 }")
+    code, said = status()
+    assert (code, said.partition(",")[0]) == (2, "stopped: 26 of 40 items are finished (65%)")
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", 1)], ids=["complete", "half-way"])
+def test_keys_that_were_set_are_told_and_what_a_run_without_them_would_say(
+    project: Project, limit: tuple[object, ...]
+) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial", "--set", "sweep.grid.x=[3.0, 3.5]", *limit)
+    code, said = status()
+    assert code == (75 if limit else 0)
+    assert "as run with: --set 'sweep.grid.x=[3.0, 3.5]'\n" in said
+    assert (
+        "fullrank run study.toml without it is refused, for it is another study:\n  sweep.grid.x: [3.0, 3.5] →" in said
+    )
+    assert "another study" in project.run("-b", "serial", expect=2).stderr
+    project.run("-b", "serial", "--set", "sweep.grid.x=[3.0, 3.5]")
+
+
+def test_keys_that_make_no_other_study_are_told_as_such(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial", "--set", "run.order=index")
+    assert "fullrank run study.toml without it is the same study" in status()[1]
+    assert "already complete" in project.run("-b", "serial").stdout
+
+
+def test_object_of_a_study_has_the_keys_that_were_set(project: Project) -> None:
+    project.write(CODE, grid="x = { range = 4 }").run("-b", "serial", "--set", "sweep.grid.x=[3.0, 3.5]")
+    recorded = json.loads(status("--json")[1])["recorded"]
+    assert recorded["settings"] == ["sweep.grid.x=[3.0, 3.5]"]
+    assert recorded["without"]["changes"]

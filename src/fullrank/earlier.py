@@ -46,7 +46,10 @@ def existing(study: Study, choices: Choices, folder: WorkFolder) -> Ending | Non
         old, summary, mark = Identity.from_json(file.identity), file.summary, fingerprint(file)
         is_read_again = file.n_items * file.item_bytes <= _READ_AGAIN_BYTES
     if folder.has_study and folder.continues(mark):
-        return None
+        # what went on from it may be of a study that has grown and shrunk again: then it is whole as it stands
+        is_whole_again = old == study.identity and folder.study() != old
+        if not is_whole_again:
+            return None
     if summary.n_ok == 0 and old != study.identity:
         return None  # nothing of value: it will be moved aside
     retries = choices.retry_failed and summary.n_failed > 0

@@ -14,19 +14,19 @@ from fullrank.attempts import (
     REASON_LIMIT,
     REASON_STOPPED,
 )
-from fullrank.config import Config, load
+from fullrank.config import load
 from fullrank.dataclass import asdict, dataclass, field, replace
 from fullrank.errors import ConfigError, OutputError, StorageError, StudyChanged
-from fullrank.identity import Identity
 from fullrank.lock import holder_of
 from fullrank.metrics import spelled_range, spelled_seconds
 from fullrank.outside import Pace, RunningItem, pace, running_items, size_bytes
 from fullrank.progress import spelled_rate
-from fullrank.report.layout import counted, table
+from fullrank.recorded import Recorded, recorded
+from fullrank.report.layout import counted, printable, table
 from fullrank.restore import fingerprint
 from fullrank.room import spelled_bytes
 from fullrank.silence import silent_workers
-from fullrank.since import Since, since
+from fullrank.since import Since, became, since
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
 from fullrank.survey import Survey
@@ -84,6 +84,10 @@ class Standing:
     """What became of the study since; nothing where no config tells, or it is running."""
     items_by_version: dict[int, int] = field(default_factory=dict)
     """How many finished items each version of the code made, if there was more than one."""
+    beside: str = ""
+    """What the work folder has of another study, where the result is complete and of this one."""
+    recorded: Recorded = field(default_factory=Recorded)
+    """What the latest run was given by --set."""
 
     @property
     def n_finished(self) -> int:
@@ -123,7 +127,10 @@ class Standing:
         end = self._end_in_words() if self.reason and not death else ""
         head = f"{self.state}{by}: {self._counted()}{self._versions()}\n{self.output}{self._size()}"
         new = f"\n{self.since.text(n_ok=self.n_ok, n_failed=self.n_failed)}" if self.since.changes else ""
-        return f"{head}{self._running()}{end}{death}{silent}{new}"
+        beside = f"\n{self.beside}" if self.beside else ""
+        settings = self.recorded.text(n_ok=self.n_ok)
+        as_run = "".join(f"\n{printable(line)}" for line in settings.splitlines())  # a file may be a stranger's
+        return f"{head}{self._running()}{end}{death}{silent}{new}{beside}{as_run}"
 
     def line(self) -> str:
         """Return one line for a batch log."""
@@ -203,11 +210,33 @@ def _standing(study: Path, folder: WorkFolder) -> Standing:
     n_items = config.sweep.n_items if config is not None else None
     known = folder.study()
     if known is not None and not _is_left_over(folder):
-        found = _from_journals(folder, n_items)
-        return found if found.holder or config is None else replace(found, since=since(config, known))
+        is_now = Since() if config is None else since(config, known)
+        found = _from_journals(folder, n_items if is_now.is_grown or not is_now.changes else None)
+        whole = _whole(result, study) if is_now.is_refused and not found.holder else None
+        if whole is not None:
+            return replace(whole, beside=_of_another(folder, found))
+        if config is not None:
+            found = replace(found, recorded=recorded(study, folder.settings(), known.to_json()))
+        return found if found.holder else replace(found, since=is_now)
     if result.exists():
         return _from_file(result, study if config is not None else None)
     return Standing(str(result), NOT_STARTED, n_items, 0, 0)
+
+
+def _whole(result: Path, study: Path) -> Standing | None:
+    """Return the standing by a result that is complete and of this very study; None if there is none."""
+    with suppress(StorageError):  # the work folder tells
+        found = _from_file(result, study) if result.exists() else None
+        return found if found is not None and found.state == COMPLETE else None
+    return None
+
+
+def _of_another(folder: WorkFolder, found: Standing) -> str:
+    total = "" if found.n_items is None else f" of {found.n_items:,}"
+    return (
+        f"beside it, {folder.path} has {found.n_finished:,}{total} items of this study as it was changed for a while; "
+        f"it goes on once the study is like that again, and fullrank clean deletes it"
+    )
 
 
 def _is_left_over(folder: WorkFolder) -> bool:
@@ -221,14 +250,6 @@ def _is_left_over(folder: WorkFolder) -> bool:
         return is_whole and not folder.continues(fingerprint(file))
 
 
-def _became(config: Config | None, identity: str) -> Since:
-    """Return what became of a study; nothing where no config tells, or nothing of ours tells what it was."""
-    with suppress(StorageError):
-        if config is not None:
-            return since(config, Identity.from_json(identity))
-    return Since()
-
-
 def _from_file(result: Path, study: Path | None) -> Standing:
     """Return what a result tells, and what the config says that it is of, if there is one."""
     if not is_ours(result):
@@ -236,10 +257,12 @@ def _from_file(result: Path, study: Path | None) -> Standing:
     with ResultFile(result) as file:
         summary, identity, made = file.summary, file.identity, versions_of(file)
         settings = str(file.provenance().get("settings", ""))
-    config = None
+    config, given = None, Recorded()
     with suppress(ConfigError, ValueError):  # keys of its command line that the config does not have any more
-        config = load(study, shlex.split(settings)) if study is not None else None
-    found, n_items = _became(config, identity), summary.n_items
+        if study is not None:
+            words = shlex.split(settings)
+            config, given = load(study, words), recorded(study, words, identity)
+    found, n_items = became(config, identity), summary.n_items
     state = COMPLETE if summary.complete else STOPPED
     if config is not None and found.is_grown:
         n_items = config.sweep.n_items
@@ -247,9 +270,8 @@ def _from_file(result: Path, study: Path | None) -> Standing:
         state = GROWN if found.is_grown else CHANGED
     by_version = {version.version: version.n_items for version in made if version.n_items}
     by_version = by_version if len(by_version) > 1 else {}
-    return Standing(
-        str(result), state, n_items, summary.n_ok, summary.n_failed, since=found, items_by_version=by_version
-    )
+    known = str(result), state, n_items, summary.n_ok, summary.n_failed
+    return Standing(*known, since=found, items_by_version=by_version, recorded=given)
 
 
 def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
