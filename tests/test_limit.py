@@ -1,5 +1,6 @@
 """``run --limit N``: a fair sample first, which a full run keeps."""
 
+import json
 from math import gcd
 
 import numpy as np
@@ -40,6 +41,27 @@ def test_limit_is_a_fair_sample_also_of_a_study_in_index_order(project: Project)
     assert finished(project) == first_of_the_spread_order(100, 7)
     project.run("-n", 2)
     assert project.read("f").tolist() == [x * x / 7 for x in range(100)]
+
+
+def test_failed_items_beyond_a_sample_that_is_done_again_wait_and_are_not_called_finished(project: Project) -> None:
+    assert max(first_of_the_spread_order(24, 2)) < 20
+    code = "import os\ndef f(x):\n    return 1 / (x < 20 or os.path.exists('mended'))\n"
+    project.write(code, grid="x = { range = 24 }").run("-b", "serial", expect=3)
+    (project.folder / "mended").touch()
+    done = project.run("-b", "serial", "--retry-failed", "--limit", 2)
+    assert "\n20 of 24 items are finished: the 2 of the sample" in done.stdout
+    assert "; 4 that failed wait to be done again; " in done.stdout
+    assert project.fullrank("status", "study.toml").stdout.startswith("stopped: 20 of 24 items")
+    again = project.run("-b", "serial")
+    assert "20 of 24 items were finished before" in again.stderr
+    assert finished(project, "results/study.h5") == set(range(24))
+
+
+def test_object_of_a_sample_that_is_done_again_counts_no_item_that_waits(project: Project) -> None:
+    code = "def f(x):\n    return 1 / (x < 20)\n"
+    project.write(code, grid="x = { range = 24 }").run("-b", "serial", expect=3)
+    told = json.loads(project.run("-b", "serial", "--retry-failed", "--limit", 2, "--json").stdout)
+    assert [told[name] for name in ("n_finished", "n_ok", "n_failed", "exit_code")] == [20, 20, 0, 0]
 
 
 def test_full_run_keeps_the_sample_and_removes_the_partial_file(project: Project) -> None:
