@@ -1,5 +1,6 @@
 """`fullrank.run`, called from scripts as users write them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -333,3 +334,8 @@ def test_package_loads_nothing_heavy_before_it_is_asked_to(tmp_path: Path) -> No
     program = "import sys, fullrank; print({'numpy', 'h5py', 'mpi4py', 'fullrank.api'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout == "set()\n"
+
+
+def test_function_of_a_package_is_named_by_the_package_and_not_by_a_file_of_it() -> None:
+    assert name_of(np.sin) == "numpy:sin"
+    assert name_of(json.dumps) == "json:dumps"

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from studies import VISITED, Project
 
 from fullrank.errors import StorageError
 from fullrank.leftovers import delete, find
+from fullrank.store.layout import FORMAT_VERSION
 
 pytestmark = pytest.mark.in_process
 
@@ -216,3 +219,12 @@ def test_object_lists_what_went_with_its_size(project: Project) -> None:
 
 def _files(path: Path) -> list[Path]:
     return list(path.iterdir()) if path.is_dir() else [path]
+
+
+def test_result_of_a_newer_format_stays(project: Project) -> None:
+    project.write("def f(x):\n    return x / 7\n").run("-b", "serial")
+    with h5py.File(project.output, "r+") as file:
+        file.attrs["format_version"] = np.int32(FORMAT_VERSION + 1)
+    done = project.fullrank("clean", "study.toml", "--result", "--yes")
+    assert "was written by a newer fullrank, in a format that this one does not read; it stays" in done.stdout
+    assert project.output.exists()

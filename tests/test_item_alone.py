@@ -212,3 +212,10 @@ def test_object_of_a_run_of_ranks_is_the_only_output(mpi_project: Project) -> No
     mpi_project.write(FAILS)
     found = json.loads(mpi_project.run("--json", "-b", "mpi", "-n", 2, "--allow-failures", 1).stdout)
     assert (found["end"], found["n_ok"], found["exit_code"]) == ("complete", 11, 0)
+
+
+def test_options_of_a_run_that_mean_nothing_beside_an_item_are_told(project: Project) -> None:
+    done = project.write(FAILS).run("--item", 5, "--fresh", "--limit", 3, "-b", "serial")
+    assert "fullrank: --fresh, --limit, -b mean nothing beside --item, " in done.stderr
+    assert "f = 0.5" in done.stdout
+    assert "mean" not in project.run("--item", 5).stderr

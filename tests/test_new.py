@@ -1,5 +1,6 @@
 """`fullrank new`: what it writes runs at once, and nothing that is there is overwritten."""
 
+import json
 import tomllib
 from math import pi, sqrt
 from pathlib import Path
@@ -204,3 +205,39 @@ def test_function_behind_a_link_is_named_by_the_place_it_is_in(project: Project,
     assert project.fullrank("new", "--function", "sim.py:simulate", "-o", "link/my.toml").returncode == 0
     done = project.fullrank("run", "link/my.toml", "--limit", "2")
     assert done.returncode == 0, done.stderr
+
+
+def test_object_of_new_has_the_files_and_the_commands_that_go_on(project: Project) -> None:
+    found = json.loads(project.fullrank("new", "pendulum", "--json").stdout)
+    assert found["files"] == [str(project.folder / name) for name in ("pendulum.py", "pendulum.toml")]
+    assert found["commands"] == ["fullrank run pendulum.toml --limit 20", "fullrank run pendulum.toml"]
+
+
+def test_object_of_new_is_the_only_output_also_where_the_function_prints(project: Project) -> None:
+    done = project.write(f"print('hello')\n{SIM}").fullrank("new", "--function", "sim.py:simulate", "--json")
+    assert json.loads(done.stdout)["files"] == [str(project.folder / "simulate.toml")]
+
+
+METHODS = """\
+class A:
+    def m(self, x):
+        return x
+    @staticmethod
+    def s(x):
+        return x
+    @classmethod
+    def c(cls, x):
+        return x
+"""
+
+
+def test_method_that_waits_for_an_object_is_refused_by_new_and_by_run(project: Project) -> None:
+    project.write(METHODS, function="sim.py:A.m")
+    said = refusal(project, "--function", "sim.py:A.m")
+    assert "sim.py:A.m: is a method, called on an object of A; " in said
+    assert "is a method, called on an object of A; " in project.run("-b", "serial", expect=2).stderr
+
+
+@pytest.mark.parametrize("name", ["s", "c"])
+def test_method_that_needs_no_object_is_a_function(project: Project, name: str) -> None:
+    assert list(written(project.write(METHODS), "--function", f"sim.py:A.{name}")["sweep"]["grid"]) == ["x"]

@@ -101,3 +101,15 @@ def test_any_text_is_read_or_refused_in_a_sentence(text: str) -> None:
 
 def test_examples_in_the_docstrings_hold() -> None:
     assert doctest.testmod(option_text).failed == 0
+
+
+@pytest.mark.parametrize("text", ["k=1:2:1", "k=log:1:2:1"])
+def test_one_value_between_two_ends_is_refused(text: str) -> None:
+    with pytest.raises(
+        UsageError, match="expected at least 2 values between two ends, got 1; for one value: --grid k=1;"
+    ):
+        axis_of("--grid", text)
+
+
+def test_one_value_of_one_end_is_that_value() -> None:
+    assert axis_of("--grid", "k=2:2:1") == ("k", {"start": 2.0, "stop": 2.0, "num": 1})

@@ -176,6 +176,12 @@ def written(stream: io.StringIO) -> list[str]:
     return lines
 
 
+def test_one_item_is_told_as_one(clock: Clock, stream: io.StringIO) -> None:
+    lines = PlainLines(stream, clock=clock)
+    lines.begin(1, 0, n_workers=1)
+    assert written(stream) == ["1 item to do on 1 worker"]
+
+
 def test_log_gets_a_line_every_five_seconds(clock: Clock, stream: io.StringIO) -> None:
     lines = PlainLines(stream, clock=clock)
     lines.begin(2000, 0, n_workers=2)

@@ -10,7 +10,7 @@ from fullrank.errors import Locked, StorageError
 from fullrank.journal import MAGIC
 from fullrank.lock import RunLock, holder_of
 from fullrank.printed import PRINTED_HEAD
-from fullrank.store import ResultFile, is_ours
+from fullrank.store import ResultFile, is_newer, is_ours
 from fullrank.survey import Survey
 from fullrank.workfolder import WorkFolder
 
@@ -196,6 +196,8 @@ def _judge_partial(path: Path) -> str:
 def _judge_result(path: Path) -> str:
     if path.is_dir() or not is_ours(path):
         return "is no result of fullrank"
+    if is_newer(path):
+        return "was written by a newer fullrank, in a format that this one does not read"
     return ""
 
 

@@ -44,7 +44,8 @@ def name_of(function: Callable[..., Any]) -> str:
 def _place(module: Any, file: str | None) -> str:
     specification = getattr(module, "__spec__", None)
     importable = specification.name if specification is not None else module.__name__
-    if _is_file(file) and "." not in importable:
+    is_package = Path(file or "").name == "__init__.py"  # whose modules import each other by its name
+    if _is_file(file) and "." not in importable and not is_package:
         return str(Path(str(file)).absolute())
     return str(importable)
 

@@ -289,7 +289,8 @@ class PlainLines(_Shown):
         self._written_at, self._n_written, self._has_lines = self._clock(), 0, False
         of_all = f" of {state.n_total:,}" if n_finished_before else ""
         workers = "1 worker" if n_workers == 1 else f"{n_workers:,} workers"
-        self._write(f"{n_todo:,}{of_all} items to do on {workers}\n")
+        noun = "item" if n_todo == 1 and not of_all else "items"
+        self._write(f"{n_todo:,}{of_all} {noun} to do on {workers}\n")
 
     def show(self, tally: "Tally", elapsed_seconds: float) -> None:
         """Write a line if it is time for one."""

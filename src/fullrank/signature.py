@@ -1,6 +1,7 @@
 """The user's function's parameters, and whether calls give results. For root: :mod:`inspect` opens two dozen files."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,12 @@ def parameters_of(function: Callable[..., Any], written: str) -> tuple[Parameter
     Raises FunctionError for a function without a readable signature or with ``*args``, and for one whose calls give no
     results.
     """
+    if owner := _class_of_unbound(function):
+        name = written.rpartition(":")[2].rpartition(".")[2]
+        raise FunctionError(
+            f"{written}: is a method, called on an object of {owner}; write a 'def' at the top of the file that makes "
+            f"one and calls its {name}, or make it a @staticmethod"
+        )
     if problem := why_deferred(function, written.rpartition(":")[2]):
         raise FunctionError(f"{written}: {problem}")
     try:
@@ -34,6 +41,16 @@ def parameters_of(function: Callable[..., Any], written: str) -> tuple[Parameter
         required = parameter.default is parameter.empty and kind != ANY_KEYWORD
         found.append(Parameter(parameter.name, kind, required))
     return tuple(found)
+
+
+def _class_of_unbound(function: Callable[..., Any]) -> str:
+    """Return the class of which ``function`` is a method that waits for an object; "" if it is none."""
+    owner: Any = sys.modules.get(getattr(function, "__module__", None) or "")
+    *path, name = getattr(function, "__qualname__", "").split(".")
+    for part in path:
+        owner = getattr(owner, part, None)
+    is_method = bool(path) and inspect.isclass(owner) and inspect.getattr_static(owner, name, None) is function
+    return ".".join(path) if is_method else ""
 
 
 def why_deferred(function: Callable[..., Any], name: str) -> str:

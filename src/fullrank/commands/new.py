@@ -1,5 +1,6 @@
 """``fullrank new``: a config to start from, for a function that is there or with an example of one."""
 
+import json
 import os
 import shlex
 import sys
@@ -8,6 +9,7 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
+from fullrank.commands.opening import users_prints
 from fullrank.errors import StorageError, UsageError
 from fullrank.system import discard, write_and_sync
 
@@ -21,10 +23,13 @@ def new(arguments: Namespace, _crew: Any) -> int:
         )
     files = _for_function(arguments) if arguments.function is not None else _example(arguments)
     _write(files)
-    for path in files:
-        sys.stdout.write(f"{_shown(path)}\n")
-    config = shlex.quote(_shown(path))
-    sys.stdout.write(f"\nNext:\n  fullrank run {config} --limit 20\n  fullrank run {config}\n")
+    shown = [_shown(path) for path in files]
+    run = shlex.join(["fullrank", "run", shown[-1]])
+    commands = [f"{run} --limit 20", run]
+    if arguments.json:
+        sys.stdout.write(json.dumps({"files": [str(path) for path in files], "commands": commands}) + "\n")
+    else:
+        sys.stdout.write("\n".join([*shown, "", "Next:", *(f"  {command}" for command in commands)]) + "\n")
     return 0
 
 
@@ -52,7 +57,7 @@ def _for_function(arguments: Namespace) -> dict[Path, str]:
         folders.append(str((path.parent / file).resolve().parent))
     if file.endswith(".py"):
         refuse_taken([path.parent / file], folders, called=written)
-    with users_errors(written, f"importing {place} failed"):
+    with users_errors(written, f"importing {place} failed"), users_prints(as_json=arguments.json):
         function = FunctionSource(named, tuple(folders)).load()
     text = compose(outline_of(function, written, named=named, config=shlex.quote(_shown(path))))
     parse(text, path)  # what is written runs

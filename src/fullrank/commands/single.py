@@ -7,7 +7,18 @@ from typing import Any
 
 from fullrank.beside import accompanied
 from fullrank.commands.opening import opened, users_prints
+from fullrank.console import tell
 from fullrank.errors import FailedItems, Stopped, UsageError
+
+_OF_A_RUN = {
+    "--fresh": "fresh",
+    "--limit": "limit",
+    "--retry-failed": "retry_failed",
+    "-b": "backend",
+    "-n": "workers",
+    "--accept-change": "accept_change",
+    "--stop-after": "stop_after",
+}
 
 
 def run_item(arguments: Namespace, config: Any) -> int:
@@ -18,6 +29,7 @@ def run_item(arguments: Namespace, config: Any) -> int:
     from fullrank.study import output_path
     from fullrank.workfolder import WorkFolder
 
+    _tell_meaningless(arguments)
     if arguments.pdb:
         _check_terminal(as_json=arguments.json)
     with accompanied(may_be_orphan=True):  # an item in C code hears no Ctrl-C
@@ -36,6 +48,14 @@ def run_item(arguments: Namespace, config: Any) -> int:
     if single.is_stopped:
         return Stopped.exit_code
     return 0 if single.is_ok else FailedItems.exit_code
+
+
+def _tell_meaningless(arguments: Namespace) -> None:
+    """Say which options mean nothing for one item: who adds --item to a command of a run need not take them out."""
+    given = [option for option, name in _OF_A_RUN.items() if getattr(arguments, name)]
+    if given:
+        means = "mean" if len(given) > 1 else "means"
+        tell(f"fullrank: {', '.join(given)} {means} nothing beside --item, which runs here and writes nothing\n")
 
 
 def check_pdb(arguments: Namespace) -> None:

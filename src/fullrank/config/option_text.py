@@ -72,6 +72,12 @@ def _spaced(option: str, text: str, numbers: list[str], *, is_log: bool) -> dict
         axis: dict[str, Any] = {"start": float(start), "stop": float(stop), "num": int(num)}
     except ValueError:  # also for another number of them
         raise _no_axis(option, text) from None
+    if axis["num"] == 1 and axis["start"] != axis["stop"]:
+        name = text.partition("=")[0]
+        raise UsageError(
+            f"{option} {text}: expected at least 2 values between two ends, got 1; "
+            f"for one value: {option} {name}={start}; for integers in steps of 1: {option} {name}=range:…"
+        )
     return axis | {"scale": "log"} if is_log else axis
 
 

@@ -8,6 +8,7 @@ a hundred times goes to the lower layer of h5py: ``attributes.py``, ``objects.py
 from typing import TYPE_CHECKING, Any
 
 from fullrank.store.axis import FileAxis, VariableText
+from fullrank.store.newer import is_newer
 from fullrank.store.reader import ResultFile, is_ours
 from fullrank.store.tally import FileSummary
 from fullrank.store.verify import block_size, examine, verify
@@ -27,6 +28,7 @@ __all__ = [
     "differences",
     "examine",
     "is_comparison",
+    "is_newer",
     "is_ours",
     "read_comparison",
     "verify",
