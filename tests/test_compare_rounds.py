@@ -48,6 +48,10 @@ ROW = WorkerRow(
 )
 
 
+ALWAYS_HELD: Any = SimpleNamespace(check=lambda: None)
+"""An output that no other comparison writes to."""
+
+
 class FakeBench:
     """Runs nothing; ``failing`` says which run of which variant ends with which exit code."""
 
@@ -62,7 +66,7 @@ class FakeBench:
             raise RunFailed(code, "it broke\nMend it")
         rows = [replace(ROW, worker=number) for number in range(variant.n_workers)]
         rows[-1] = replace(rows[-1], compute_seconds=1.0)
-        return Taken(Path("x.h5"), 5.0, 0.1, work(rows), (0.5, 0.75), "digest", {"python": "3"})
+        return Taken(Path("x.h5"), 5.0, 0.1, work(rows), (0.5, 0.75), "digest", {"python": "3"}, "")
 
     def remove(self, taken: Taken) -> None:
         pass
@@ -134,7 +138,8 @@ def test_failure_after_whole_rounds_says_that_they_are_kept(tmp_path: Path, code
     config: Any = SimpleNamespace(sweep=SimpleNamespace(n_items=40), title="t", path=Path("s.toml"), settings=())
     output = tmp_path / "c.h5"
     choices = conduct.Choices(output, ("threads",), None, n_rounds=6, budget_seconds=300.0)
-    conducted = conduct._Conduct(config, choices, Place(2, 2), bench=bench, say=lambda _: None)
+    say: Callable[[str], None] = lambda _sentence: None  # noqa: E731
+    conducted = conduct._Conduct(config, choices, Place(2, 2), bench=bench, say=say, hold=ALWAYS_HELD)
     tried = tryout.Tryout({variant: [1.0] for variant in VARIANTS}, {})
     with pytest.raises(FullrankError, match=r"it broke") as raised:
         conducted._measure(tried, Sample(40, 6, 10.0, ()))
@@ -217,7 +222,7 @@ def test_too_few_rounds_for_a_verdict_are_warned_of_before_the_first_run() -> No
     config: Any = SimpleNamespace(sweep=SimpleNamespace(n_items=3))
     choices = conduct.Choices(Path("c.h5"), ("threads",), None, n_rounds=2, budget_seconds=300.0)
     of_nothing: Any = Nothing()
-    conducted = conduct._Conduct(config, choices, Place(2, 2), bench=of_nothing, say=heard.append)
+    conducted = conduct._Conduct(config, choices, Place(2, 2), bench=of_nothing, say=heard.append, hold=ALWAYS_HELD)
     with pytest.raises(UsageError, match="the first run"):
         conducted.go(Plan((BASELINE, THREADS), {}))
     assert heard == ["--rounds 2 gives figures but no verdict: for 2 ways that takes 6 rounds at least, better 9"]

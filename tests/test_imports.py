@@ -46,7 +46,8 @@ LAYERS = [
     "standing leftovers earlier there",
     "driver partial launch",
     "preview single stored selftest",
-    "compare.conduct compare.rounds compare.tryout compare.agreement compare.measure compare.others",
+    "compare.conduct compare.rounds compare.tryout compare.agreement compare.hold compare.measure "
+    "compare.one_study compare.others",
     "plan",
     "request submit",
     "abilities apart commands option_values",

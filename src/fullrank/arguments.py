@@ -266,9 +266,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         help="ways of running, beside the serial baseline (%(default)s)",
     )
     parser.add_argument("-n", "--workers", metavar="N,…", help="numbers of workers (2, 4, 8 … all usable cores)")
-    parser.add_argument(
-        "--rounds", type=_positive, metavar="R", help="how often each way is measured (what a verdict takes)"
-    )
+    parser.add_argument("--rounds", type=_positive, metavar="R", help="how often each way runs (what a verdict takes)")
     parser.add_argument(
         "--budget",
         type=_duration,
@@ -279,6 +277,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("compare.h5"), metavar="FILE", help="all raw values (%(default)s)"
     )
+    parser.add_argument("--take-over", action="store_true", help="take FILE over from one that you know is dead")
     _add_settings(parser)
     _add_here(parser)
     add_options(parser, natural=_natural, positive=_positive)

@@ -25,7 +25,7 @@ class Bench:
 
 def taken(study: Study, path: Path) -> Taken:
     found: Any = None
-    return Taken(path, 1.0, 0.0, found, (0.5,), study.write(path).results_sha256, {})
+    return Taken(path, 1.0, 0.0, found, (0.5,), study.write(path).results_sha256, {}, "")
 
 
 def told(first: Study, second: Study, folder: Path) -> str:

@@ -29,6 +29,7 @@ def compare(arguments: Namespace, _crew: Any) -> int:
         counts=None if arguments.workers is None else parse_counts(arguments.workers),
         n_rounds=arguments.rounds,
         budget_seconds=arguments.budget,
+        take_over=arguments.take_over,
     )
     arguments.config = arguments.config[0]
     config = study_config(arguments, output=None, writes=True)

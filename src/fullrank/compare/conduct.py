@@ -9,7 +9,9 @@ from pathlib import Path
 
 from fullrank.backends.interpreters import interpreters_module
 from fullrank.commit import put_in_place
+from fullrank.compare.hold import OutputHold
 from fullrank.compare.measure import Bench, launcher_of_ranks
+from fullrank.compare.one_study import StudyEdited
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.rounds import Rounds
 from fullrank.compare.sample import Sample, choose
@@ -45,13 +47,16 @@ class Choices:
     n_rounds: int | None
     """None: as many as the number of variants needs."""
     budget_seconds: float
+    take_over: bool = False
+    """Take the output over from a comparison that the user knows is dead."""
 
 
 def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> Comparison:
     """Measure all ways of running the study that are possible here, and keep every raw value in the output.
 
     A signal that asks to stop ends it early: what was measured is kept, and the comparison is partial. Raises
-    Stopped if nothing was, ResultsDiffer if the ways disagree, UsageError and what a serial run of the study raises.
+    Stopped if nothing was, ResultsDiffer if the ways disagree, StudyEdited if the study does not stay as it is, Locked
+    if another comparison or run writes to the output, UsageError and what a serial run of the study raises.
     """
     _check_output(choices.output)
     place = place_from(os.environ)
@@ -64,8 +69,13 @@ def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> 
         own_cpu_seconds=time.process_time(),
     )
     try:
-        with StopRequest() as stop, _bench(config, choices, stop, launcher) as bench:
-            return _Conduct(config, choices, place, bench=bench, say=say).go(planned)
+        with (
+            OutputHold(choices.output, take_over=choices.take_over, notify=say) as hold,
+            StopRequest() as stop,
+            _bench(config, choices, stop, launcher) as bench,
+        ):
+            _check_output(choices.output)  # again: another run may have ended meanwhile
+            return _Conduct(config, choices, place, bench=bench, say=say, hold=hold).go(planned)
     except KeyboardInterrupt:
         raise Stopped("stopped before anything was measured; nothing is kept") from None
 
@@ -116,13 +126,21 @@ class _Conduct:
     """A comparison on its way."""
 
     def __init__(
-        self, config: Config, choices: Choices, place: Place, *, bench: Bench, say: Callable[[str], None]
+        self,
+        config: Config,
+        choices: Choices,
+        place: Place,
+        *,
+        bench: Bench,
+        say: Callable[[str], None],
+        hold: OutputHold,
     ) -> None:
         self._config = config
         self._choices = choices
         self._place = place
         self._bench = bench
         self._say = say
+        self._hold = hold
         self._begun = time.monotonic()
         self._seed = random.SystemRandom().randrange(2**31)
         self._saved = False
@@ -175,10 +193,13 @@ class _Conduct:
             return self._kept(tried, sample, rounds, partial=True)
         except ResultsDiffer:
             if self._saved:
+                self._hold.check()
                 self._choices.output.unlink(missing_ok=True)  # times of results that are wrong
             raise
         except FullrankError as error:
             if self._n_kept:
+                if isinstance(error, StudyEdited):  # the last whole round is what is known of the first study
+                    self._save(replace(comparison, partial=True, notes=(*comparison.notes, error.note)))
                 error.args = (f"{error}\n{self._what_is_kept()}",)
             raise
         return comparison
@@ -243,6 +264,7 @@ class _Conduct:
         output = self._choices.output
         temporary = self._bench.folder / output.name
         write_comparison(temporary, comparison)
+        self._hold.check()
         if not self._saved and output.exists():
             self._say(f"moved aside: {moved_aside(output)}")
         put_in_place(temporary, output)

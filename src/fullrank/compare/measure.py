@@ -14,6 +14,7 @@ from typing import Self
 
 import numpy as np
 
+from fullrank.compare.one_study import OneStudy
 from fullrank.compare.others import watch
 from fullrank.compare.records import Variant
 from fullrank.compare.stopping import StopRequest
@@ -92,6 +93,8 @@ class Taken:
     results_sha256: str
     facts: Mapping[str, str | int | float]
     """What ran where: the result file's provenance."""
+    identity: str
+    """Of the study that it ran, canonical JSON."""
 
 
 class Bench:
@@ -119,6 +122,7 @@ class Bench:
         self._settings = settings
         self._stop = stop
         self._launcher = tuple(launcher)
+        self._study = OneStudy(config)
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
             _remove_left_behind(beside)
@@ -139,7 +143,8 @@ class Bench:
     def run(self, variant: Variant, n_items: int) -> Taken:
         """Run the first ``n_items`` of the sweep's spread order once.
 
-        Raises RunFailed if the run does, and KeyboardInterrupt if a stop was asked for, when the run has ended.
+        Raises RunFailed if the run does, StudyEdited if the study is no longer that of the first run, and
+        KeyboardInterrupt if a stop was asked for, when the run has ended.
         """
         self._stop.check()
         self._n_runs += 1
@@ -154,7 +159,9 @@ class Bench:
         result = partial if partial.exists() else output
         if code != 0 or not result.exists():
             raise RunFailed(code, said)
-        return _read(result, wall_seconds=wall_seconds, others_cores=others_cores)
+        taken = _read(result, wall_seconds=wall_seconds, others_cores=others_cores)
+        self._study.check(taken.identity)
+        return taken
 
     def remove(self, taken: Taken) -> None:
         """Remove a result and its journals."""
@@ -250,6 +257,7 @@ def _read(path: Path, *, wall_seconds: float, others_cores: float) -> Taken:
             tuple(map(float, seconds)),
             file.summary.results_sha256,
             file.provenance(),
+            file.identity,
         )
 
 
