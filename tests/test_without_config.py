@@ -204,3 +204,14 @@ def test_comparison_leaves_the_config_of_another_study_alone(project: Project, m
     said = told_of("compare", "sim.py:f", "--grid", "x=1", "--grid", "n=1", "--here", expect=74)
     assert "results/f.toml: is of the same function with other axes or constants" in said
     assert (project.folder / CONFIG).read_bytes() == before
+
+
+def test_comparison_of_another_files_function_is_not_told_of_other_axes(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(project.write(CODE), *COMMAND, "-b", "serial")
+    (project.folder / "other.py").write_text(CODE)
+    monkeypatch.chdir(project.folder)
+    said = told_of("compare", "other.py:f", *COMMAND[2:], "--here", expect=74)
+    assert "results/f.toml: is of another function, ../sim.py:f; move it and its result away" in said
+    assert "axes" not in said

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import tomllib
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -118,13 +119,19 @@ def named_study(study: Path, output: Path | None) -> Path:
 def write_new_config(config: Config) -> None:
     """Write a config where none is yet; OutputError if the one of another study is there."""
     if config.is_unwritten and config.path.exists():
-        place = shown(config.path)
+        there, here = _function_in(config.path.read_bytes()), _function_in(config.text.encode())
+        what = f"another function, {there}" if there != here else "the same function with other axes or constants"
         raise OutputError(
-            f"{place}: is of the same function with other axes or constants; move it and its result away, "
+            f"{shown(config.path)}: is of {what}; move it and its result away, "
             f"or name it instead of {config.wording.function}"
         )
     if config.is_unwritten:
         write_config(config)
+
+
+def _function_in(data: bytes) -> str:
+    """Return the function of a config that fullrank wrote and nobody has edited."""
+    return str(tomllib.loads(data.decode())["workload"]["function"])
 
 
 def is_as_written(data: bytes) -> bool:

@@ -103,6 +103,14 @@ def test_cores_busy_of_each_variant_are_bars() -> None:
     assert bars == pytest.approx({"serial": 1, "threads ×2": 1, "processes ×2": 2, "processes ×4": 4})
 
 
+@pytest.mark.parametrize("n_usable", [1, 4, 64])
+def test_axis_of_cores_busy_reaches_the_usable_ones_and_the_longest_bar(n_usable: int) -> None:
+    axes = panel(plots.comparison_figure(comparison(machine={"usable_cores": n_usable})), "cores busy")
+    assert axes.get_xlim()[0] == 0
+    assert axes.get_xlim()[1] > max(n_usable, 4)
+    assert [list(found.get_xdata()) for found in axes.lines] == [[n_usable, n_usable]]
+
+
 def test_what_was_not_possible_or_stopped_is_said() -> None:
     caption = plots.comparison_figure(comparison(partial=True)).get_supxlabel().replace("\n", " ")
     assert "Not possible: mpi ×2." in caption

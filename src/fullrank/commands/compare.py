@@ -11,6 +11,7 @@ from typing import Any
 from fullrank.commands.here import ask_for_here
 from fullrank.commands.pictures import refuse_own_files, write_pictures
 from fullrank.commands.without_config import study_config
+from fullrank.compare import MOST_ROUNDS
 from fullrank.errors import Stopped, UsageError
 from fullrank.launcher import launcher_from
 
@@ -23,6 +24,8 @@ def compare(arguments: Namespace, _crew: Any) -> int:
     from fullrank.implied import write_new_config
 
     _refuse_results(arguments.config)
+    if arguments.rounds is not None and arguments.rounds > MOST_ROUNDS:
+        raise UsageError(f"--rounds: expected at most {MOST_ROUNDS}, got {arguments.rounds}")
     choices = conduct.Choices(
         output=arguments.output.absolute(),
         backends=parse_backends(arguments.backends),

@@ -84,12 +84,17 @@ def wait_unjudged(setting: Setting) -> str:
 
 
 def gil_unjudged(summary: Summary, setting: Setting) -> str:
-    """Say why it is not known whether the GIL holds threads up; empty if it is, or if there are none."""
+    """Say why it is not known whether the GIL holds threads up; empty if it is, or if there are none.
+
+    Threads that are shown to be faster may be so by releasing it, or by getting more of a crowded machine than one.
+    """
     if summary.variant.backend != "threads" or setting.gil == "disabled" or waits(setting):
         return ""
     if not summary.cores_busy < ONE_CORE_BUSY:  # two computed at once
         return ""
-    return crowded_out(summary, setting, unjudged="whether the GIL holds threads up")
+    is_faster = summary.speedup.least > 1
+    unjudged = "whether threads gain on a quiet machine too" if is_faster else "whether the GIL holds threads up"
+    return crowded_out(summary, setting, unjudged=unjudged)
 
 
 def why_short(summary: Summary, setting: Setting) -> str:

@@ -150,7 +150,9 @@ def _draw_cores(comparison: Comparison, bars: Sequence[Point], axes: Axes) -> No
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlabel("cores busy")
     usable = comparison.machine.get("usable_cores")
-    if isinstance(usable, int) and any(point.cores_busy > 0.5 * usable for point in bars):
+    if isinstance(usable, int):
+        # the axis reaches the line: a bar says how much of the machine it kept busy
+        axes.set_xlim(0, 1.05 * max([usable, *(point.cores_busy for point in bars)]))
         axes.axvline(usable, color="0.6", linewidth=0.8, zorder=1)
         axes.set_title(f"line: {counted(usable, 'usable core')}")
 
