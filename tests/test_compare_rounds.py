@@ -20,6 +20,7 @@ from fullrank.compare.records import Variant
 from fullrank.compare.rounds import Rounds, order_of_round
 from fullrank.compare.sample import Sample, choose
 from fullrank.compare.stopping import StopRequest
+from fullrank.compare.unlike import Unlike
 from fullrank.compare.variants import BASELINE, Place, Plan
 from fullrank.errors import BackendError, FailedItems, FullrankError, Stopped, StorageError, UsageError
 from fullrank.launch import NoMpiexec
@@ -128,6 +129,55 @@ def test_run_that_was_killed_is_told_with_the_way_and_the_signal(code: int, endi
     rounds = rounds_of(FakeBench({(THREADS, 2): code}))
     list(rounds.take(2))
     assert ending in rounds.dropped[THREADS]
+
+
+TOO_MANY = """stopped, because too many items failed; mend the function or the study and run the same command again. \
+The first of them:
+item 0 (x=0):
+Traceback (most recent call last):
+  File "/a/very/long/path/to/python3.13/site-packages/numpy/_core/__init__.py", line 24, in <module>
+    from . import multiarray
+ImportError: {}
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "sim.py", line 2, in f
+    import numpy
+ImportError: see the manual
+To repeat it: fullrank run study.toml --item 0"""
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("libblas.so: no such file", "item 0: ImportError: see the manual"),
+        (
+            "module numpy._core._multiarray_umath does not support loading in subinterpreters",
+            "item 0: the function imports numpy, which does not load in a sub-interpreter",
+        ),
+    ],
+)
+def test_way_whose_items_fail_is_told_with_the_exception_and_not_with_the_head_of_a_traceback(
+    first: str, told: str
+) -> None:
+    assert RunFailed(3, TOO_MANY.format(first)).reason == f"too many items failed; {told}"
+
+
+def test_way_that_reaches_the_time_limit_in_a_round_is_dropped_with_all_its_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rounds, n_checked = rounds_of(FakeBench()), iter(range(100))
+
+    def check(_variant: Variant, _taken: Taken) -> Unlike | None:
+        return Unlike(THREADS, "2 of 4 items reach the limit") if next(n_checked) == 4 else None
+
+    monkeypatch.setattr(rounds._agreement, "check", check)
+    list(rounds.take(3))
+    variants, kept = conduct.without_dropped(VARIANTS, rounds)
+    assert variants == (BASELINE, MPI)
+    assert sorted((taken.variant, taken.round) for taken in kept) == [(v, r) for v in (0, 1) for r in range(3)]
+    assert rounds.dropped == {THREADS: "2 of 4 items reach the limit"}
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(74, 74), (-9, 70)])

@@ -47,7 +47,7 @@ LAYERS = [
     "driver partial launch",
     "preview single stored selftest",
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.hold compare.measure "
-    "compare.one_study compare.others",
+    "compare.one_study compare.others compare.unlike compare.failing",
     "plan",
     "request submit",
     "abilities apart commands option_values",

@@ -14,6 +14,7 @@ from typing import Self
 
 import numpy as np
 
+from fullrank.compare.failing import failed_item
 from fullrank.compare.one_study import OneStudy
 from fullrank.compare.others import watch
 from fullrank.compare.records import Variant
@@ -49,6 +50,8 @@ class RunFailed(FullrankError):
     @property
     def reason(self) -> str:
         """What it said, in one line."""
+        if self.run_exit_code == FailedItems.exit_code and (item := failed_item(str(self))):
+            return f"too many items failed; {item}"[:300]
         said = "; ".join(line.strip() for line in str(self).splitlines() if line.strip())
         if self.run_exit_code in _KINDS and said:
             return said[:300]

@@ -53,8 +53,11 @@ class Rounds:
         except RunFailed as error:
             self.dropped[variant] = f"it failed in round {number + 1}: {error.reason}"
             return
-        self._agreement.check(variant, taken)
-        self.measurements.append(measurement_of(taken, place, number))
+        left = self._agreement.check(variant, taken)
+        if left is not None:
+            self.dropped[left.variant] = left.reason
+        if variant not in self.dropped:
+            self.measurements.append(measurement_of(taken, place, number))
 
 
 def measurement_of(taken: Taken, place: int, number: int) -> Measurement:

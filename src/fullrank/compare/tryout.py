@@ -181,7 +181,10 @@ def _time_items(bench: Bench, tried: Tryout, *, n_items: int, seconds: float) ->
         of_variant = taken if variant == BASELINE else _run(bench, variant, n_tried, tried)
         if of_variant is not None:
             tried.item_seconds[variant] = of_variant.work.makespan_seconds / n_tried
-            agreement.check(variant, of_variant)
+            left = agreement.check(variant, of_variant)
+            if left is not None:
+                tried.not_possible[left.variant] = left.reason
+                del tried.start_end_seconds[left.variant], tried.item_seconds[left.variant]
 
 
 def _more(n_tried: int, compute_seconds: float, *, wanted_seconds: float, n_items: int) -> int:

@@ -20,13 +20,13 @@ from fullrank.store.verify import block_size
 _AXIS_RANGE = 1 << 16
 
 
-def differences(a: Path, b: Path, *, rtol: float = 0.0) -> list[str]:
+def differences(a: Path, b: Path, *, rtol: float = 0.0, ignoring: frozenset[Status] = frozenset()) -> list[str]:
     """Return a sentence for each difference in sweep, results, status or values; [] if equal.
 
     Values are compared where an item is ok in both files. NaN equals NaN; with ``rtol`` = 0 all
     else is compared bit for bit, otherwise x and y are equal if
     abs(x - y) <= rtol * max(abs(x), abs(y)). Times, workers, attempts, texts and ``code_version``
-    do not count.
+    do not count; nor do items that have one of the ends ``ignoring`` in one of the files.
 
     Raises:
         OutputError: a file is not ours or damaged.
@@ -39,7 +39,9 @@ def differences(a: Path, b: Path, *, rtol: float = 0.0) -> list[str]:
         found = list(_sweep_differences(first, second))
         if found:
             return found
-        return [*_field_differences(first, second), *_item_differences(first, second, rtol=rtol)]
+        if not (ignoring and (not first.fields or not second.fields)):  # else one has no value, of whatever type
+            found += _field_differences(first, second)
+        return [*found, *_item_differences(first, second, rtol=rtol, ignoring=ignoring)]
 
 
 def _sweep_differences(a: ResultFile, b: ResultFile) -> Iterator[str]:
@@ -91,13 +93,13 @@ class _Compared:
     """Element by element, in the shape of ``x``."""
 
 
-def _item_differences(a: ResultFile, b: ResultFile, *, rtol: float) -> Iterator[str]:
+def _item_differences(a: ResultFile, b: ResultFile, *, rtol: float, ignoring: frozenset[Status]) -> Iterator[str]:
     common = [field for field in a.fields if field in b.fields]
     first: dict[str, str] = {}
     n_items: Counter[str] = Counter()
     n = block_size(a)
     for x, y in zip(a.blocks(n), b.blocks(n), strict=True):
-        for compared in _compared(x, y, common, rtol=rtol):
+        for compared in _compared(x, y, common, rtol=rtol, ignoring=ignoring):
             differing = compared.differs.any(axis=tuple(range(1, compared.differs.ndim)))
             n_items[compared.name] += int(np.count_nonzero(differing))
             if differing.any() and compared.name not in first:
@@ -106,8 +108,11 @@ def _item_differences(a: ResultFile, b: ResultFile, *, rtol: float) -> Iterator[
         yield f"{name}: {text}; {n_items[name]} of {a.n_items} items differ"
 
 
-def _compared(x: Block, y: Block, fields: Sequence[Field], *, rtol: float) -> Iterator[_Compared]:
-    yield _Compared("status", x.status, y.status, x.status != y.status)
+def _compared(
+    x: Block, y: Block, fields: Sequence[Field], *, rtol: float, ignoring: frozenset[Status]
+) -> Iterator[_Compared]:
+    ignored = np.isin(x.status, list(ignoring)) | np.isin(y.status, list(ignoring))
+    yield _Compared("status", x.status, y.status, (x.status != y.status) & ~ignored)
     both_ok = (x.status == Status.OK) & (y.status == Status.OK)
     for field in fields:
         values = x.values[field.name], y.values[field.name]
