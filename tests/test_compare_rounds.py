@@ -330,7 +330,7 @@ def test_launcher_starts_the_ranks_of_mpi_and_nothing_else(tmp_path: Path) -> No
         of_threads = bench._command(THREADS, 9, Path("out.h5"))
     assert of_mpi[:4] == ["srun", "--x", "-n", "2"]
     assert of_mpi[5:] == [word if word != "threads" else "mpi" for word in of_threads[1:]]
-    assert of_threads[1:5] == ["-m", "fullrank", "run", "study.toml"]
+    assert of_threads[1:6] == ["-P", "-m", "fullrank", "run", "study.toml"]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.fatal import FatalStack
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
-from fullrank.launcher import stripped_environment
+from fullrank.launcher import python_module, stripped_environment
 from fullrank.output import tell_fatal_signals
 from fullrank.parent import die_with
 from fullrank.status import Status
@@ -95,7 +95,13 @@ def _one_try(job: Job, index: int, running: Cell, *, stack: int) -> tuple[int, E
     readable, writable = os.pipe()
     with os.fdopen(readable, "rb") as answers:
         child = subprocess.Popen(
-            [sys.executable, "-m", "fullrank.contained", str(writable), str(stack), str(os.getpid())],
+            python_module(
+                "fullrank.contained",
+                str(writable),
+                str(stack),
+                str(os.getpid()),
+                folders=job.function.folders,
+            ),
             stdin=subprocess.PIPE,
             env=stripped_environment(os.environ),
             pass_fds=[writable, stack],

@@ -13,7 +13,7 @@ from typing import IO, Self
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
 from fullrank.interrupt import Helper
-from fullrank.launcher import stripped_environment
+from fullrank.launcher import python_module, stripped_environment
 from fullrank.parent import end_with
 from fullrank.system import write_all
 
@@ -56,7 +56,7 @@ def find_mpiexec() -> tuple[Path, str]:
     """
     # in a process of its own: this one must not load the library, or it becomes part of no world
     asked = subprocess.run(
-        [sys.executable, "-c", _FIND_LIBRARY],
+        [sys.executable, "-P", "-c", _FIND_LIBRARY],
         capture_output=True,
         text=True,
         check=False,
@@ -123,7 +123,7 @@ def run_under_mpiexec(
         environment[TERMINAL_VARIABLE] = "1"
         if n_columns := os.get_terminal_size(2).columns:  # a serial console knows of none
             environment["COLUMNS"] = str(n_columns)
-    command = [str(mpiexec), "-n", str(n_ranks), sys.executable, "-m", "fullrank", *arguments]
+    command = [str(mpiexec), "-n", str(n_ranks), *python_module("fullrank", *arguments)]
     with _ToldCode() as told:
         with subprocess.Popen(
             command,

@@ -6,7 +6,7 @@ would be a dataclass elsewhere is a plain class here.
 
 TYPE_CHECKING = False  # typing's own opens a dozen files
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Launched:
@@ -98,3 +98,21 @@ def thread_limits(environ: "Mapping[str, str]") -> dict[str, str]:
     are loaded; Python reads PYTHONHASHSEED when it starts.
     """
     return {name: value for name, value in _ONE_CORE.items() if not environ.get(name)}
+
+
+def python_module(name: str, *arguments: str, folders: "Sequence[str]" = ()) -> list[str]:
+    """Return the command that runs a module of ours in a Python that finds modules where this one does.
+
+    ``folders`` are absolute ones that the module puts on ``sys.path`` itself. ``-m`` alone puts the working folder
+    first, and a user's file signal.py there would stand for Python's own before ours is running; ``-P`` keeps it out,
+    unless this process looks there, too, and not for ``folders`` alone.
+    """
+    import os
+    import sys
+
+    try:
+        here = os.getcwd()  # noqa: PTH109  # pathlib would be loaded for this alone
+    except OSError:  # it was removed
+        here = ""
+    is_searched = here not in folders and ("" in sys.path or here in sys.path)
+    return [sys.executable, *([] if is_searched else ["-P"]), "-m", name, *arguments]

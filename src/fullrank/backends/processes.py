@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from fullrank.backends.child import DONE_UNTOLD, FOR_PARENT
 from fullrank.contained import describe_death
 from fullrank.interrupt import KILL_SECONDS, StopSignals
 from fullrank.job import Job
-from fullrank.launcher import stripped_environment, thread_limits
+from fullrank.launcher import python_module, stripped_environment, thread_limits
 from fullrank.schedule import Todo
 from fullrank.witness import running_index
 from fullrank.worker import RUNNING_SUFFIX, file_stem
@@ -37,7 +36,12 @@ class _Child:
         blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, FOR_PARENT)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fullrank.backends.child", str(cells), str(self.answers.writable)],
+                python_module(
+                    "fullrank.backends.child",
+                    str(cells),
+                    str(self.answers.writable),
+                    folders=job.function.folders,
+                ),
                 stdin=subprocess.PIPE,
                 env=environment | thread_limits(environment),
                 pass_fds=[cells, self.answers.writable],

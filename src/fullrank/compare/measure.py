@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from fullrank.compare.variants import BASELINE
 from fullrank.dataclass import dataclass
 from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, Stopped, StorageError, UsageError
 from fullrank.launch import NoMpiexec, find_mpiexec
-from fullrank.launcher import stripped_environment
+from fullrank.launcher import python_module, stripped_environment
 from fullrank.metrics import Work, work
 from fullrank.owner import Verdict, judge, owner_from, process_start, this_process
 from fullrank.parent import end_with
@@ -178,7 +177,9 @@ class Bench:
         options = ["-b", variant.backend, "-n", str(variant.n_workers), "--limit", str(n_items), "-o", str(output)]
         # a failed item is a result to compare like any other
         options += ["--quiet", "--here", "--allow-failures", str(n_items), *set_options(self._settings)]
-        return [*launcher, sys.executable, "-m", "fullrank", "run", str(self._config), *options]
+        # the config's folder is where the run itself looks for the function
+        folders = (str(self._config.absolute().parent),)
+        return [*launcher, *python_module("fullrank", "run", str(self._config), *options, folders=folders)]
 
 
 def _remove_left_behind(beside: Path) -> None:

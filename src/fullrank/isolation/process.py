@@ -5,14 +5,13 @@ import pickle
 import select
 import signal
 import subprocess
-import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fullrank.isolation.messages import CLAIM, JOB, READ_BYTES, Inbox, Message, send
 from fullrank.job import Job
-from fullrank.launcher import stripped_environment
+from fullrank.launcher import python_module, stripped_environment
 
 _LEAVE_SECONDS = 1.0
 """A child whose pipe is closed may run what the user's module has registered for its exit; then it is killed."""
@@ -29,7 +28,13 @@ class IsolationProcess:
         self._answers, writable = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "fullrank.isolation.child", str(writable), str(cell), str(stack)],
+                python_module(
+                    "fullrank.isolation.child",
+                    str(writable),
+                    str(cell),
+                    str(stack),
+                    folders=job.function.folders,
+                ),
                 stdin=subprocess.PIPE,
                 bufsize=0,
                 env=stripped_environment(os.environ),
