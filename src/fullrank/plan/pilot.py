@@ -5,7 +5,6 @@ the pilot would leave out the items that take long; so its budget decides how ma
 """
 
 import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from math import isnan
@@ -21,6 +20,7 @@ from fullrank.config import Config
 from fullrank.cores import usable_cores
 from fullrank.dataclass import dataclass, replace
 from fullrank.errors import Stopped, UsageError
+from fullrank.launcher import python_module
 from fullrank.metrics import work
 from fullrank.plan.predict import FEWEST_SCATTERED
 from fullrank.repeat import set_options
@@ -118,7 +118,8 @@ def _run(config: Config, output: Path, n_sampled: int, *, n_workers: int, stop: 
     options = ["-b", "processes", "-n", str(n_workers), "--limit", str(n_sampled), "-o", str(output)]
     options += ["--quiet", "--here", "--allow-failures", str(config.sweep.n_items), *set_options(config.settings)]
     others, begun = watch(), time.perf_counter()
-    code, said = to_its_end([sys.executable, "-m", "fullrank", "run", str(config.path), *options], stop)
+    folders = (str(config.path.parent),)
+    code, said = to_its_end(python_module("fullrank", "run", str(config.path), *options, folders=folders), stop)
     wall_seconds = time.perf_counter() - begun
     stop.check()
     if code != 0:
