@@ -42,6 +42,18 @@ def stopped(project: Project, running: Started, number: signal.Signals, *, n_vis
     return done.stderr
 
 
+def test_second_interrupt_while_workers_start_is_told_as_no_death(project: Project) -> None:
+    code = "import time\ndef load():\n    open('loading', 'w').close()\n    time.sleep(300)\ndef f(x):\n    return x\n"
+    running = project.write(code, workload='setup = "sim.py:load"').start_run("-b", "processes", "-n", 2)
+    project.until((project.folder / "loading").exists, "a worker is being set up")
+    for number in (signal.SIGINT, signal.SIGTERM):  # two of one kind may arrive as one
+        running.send(number)
+    done = running.end()
+    assert done.returncode == 75, done.stderr
+    assert "died" not in done.stderr
+    assert "0 of 12 items are finished" in done.stderr
+
+
 @pytest.mark.in_process
 @pytest.mark.parametrize("backend", LOCAL)
 def test_stop_signals_let_short_items_end_and_the_same_command_goes_on(project: Project, backend: str) -> None:

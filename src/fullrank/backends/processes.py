@@ -53,6 +53,7 @@ class _Child:
         self.says_more = True
         """Whether its end of the pipe is open; user code may have closed it and gone on."""
         self.ended = False
+        self._told_to_end = False
 
     def send_job(self) -> None:
         """Hand over the job; a child that is dead already is noticed later."""
@@ -85,9 +86,16 @@ class _Child:
         if self.answers.told:
             return None
         code, index = self.process.returncode, running_index(self._running)
-        if code == DONE_UNTOLD and index is None:
+        # one that is still being set up has no handler of the signal yet
+        is_our_doing = self._told_to_end and code in (-signal.SIGTERM, -signal.SIGKILL)
+        if (code == DONE_UNTOLD or is_our_doing) and index is None:
             return None
         return Death(self.number, os.uname().nodename, describe_death(code), index)
+
+    def end(self, number: signal.Signals) -> None:
+        """Have it end by a signal."""
+        self._told_to_end = True
+        self.process.send_signal(number)
 
     def close(self) -> None:
         """Kill it if it still runs, and free the pipes."""
@@ -153,7 +161,7 @@ def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSig
         if now >= signals.abandon_at and not told:
             told = True
             for child in children:
-                child.process.terminate()
+                child.end(signal.SIGTERM)
         if now >= signals.abandon_at + KILL_SECONDS:
             for child in children:
-                child.process.kill()
+                child.end(signal.SIGKILL)
