@@ -251,9 +251,8 @@ class _Run:
         temporary, summary = self._write()
         put_in_place(temporary, folder.partial, self._system)
         self._tell_misfits()
-        n_waiting = max(0, self._n_beyond_limit - summary.n_missing) if folder.retried() else 0
-        n_finished = summary.n_items - summary.n_missing - n_waiting
-        return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary, n_waiting=n_waiting)
+        n_finished = summary.n_items - summary.n_missing
+        return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary)
 
     def _write(self) -> tuple[Path, FileSummary]:
         """Write what the journals hold to a temporary file of the work folder, whole and verified."""

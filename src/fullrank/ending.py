@@ -43,15 +43,13 @@ class Ending:
     """Where it is kept what the function printed."""
     n_failed: int = 0
     """Of a run without a file."""
-    n_waiting: int = 0
-    """Items that failed, and still have their record in the file, but are to be done again: none of the finished."""
     first_failure: str = ""
     """Of a run that was stopped for failures: what the first of them raised, and the command that repeats it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told: path, counts, and why it ended."""
         summary = self.summary
-        n_failed = self.n_failed if summary is None else summary.n_failed - self.n_waiting
+        n_failed = self.n_failed if summary is None else summary.n_failed
         return {
             "output": str(self.output),
             "end": self.end.value,

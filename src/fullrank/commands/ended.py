@@ -26,7 +26,7 @@ def _exit_code(ending: Any, n_allowed: int) -> int:
 
     if ending.end in (End.STOPPED, End.DIED):
         return Stopped.exit_code
-    if ending.end is End.FAILURES or ending.summary.n_failed - ending.n_waiting > n_allowed:
+    if ending.end is End.FAILURES or ending.summary.n_failed > n_allowed:
         return FailedItems.exit_code
     return 0
 
@@ -63,8 +63,6 @@ def _tell_ending(ending: Any, request: Request, *, as_json: bool) -> None:
         _print_summary(ending)
     if ending.end is End.LIMIT and not as_json:
         beyond = _beyond(ending.n_finished, request.arguments.limit)
-        if ending.n_waiting:
-            beyond += f"; {ending.n_waiting:,} that failed wait to be done again"
         sys.stdout.write(
             f"{ending.n_finished:,} of {ending.n_items:,} items are finished{beyond}; "
             f"the same command without --limit keeps them and goes on\n"
