@@ -170,6 +170,7 @@ def test_errors_that_the_page_names_stand_under_one() -> None:
 
 def test_a_study_of_which_all_items_failed_raises_what_the_page_says(folder: Path) -> None:
     (folder / "fails.py").write_text("def f(x):\n    raise ValueError(x)\n")
+    (folder / "slow.py").write_text("import time\ndef f(x):\n    time.sleep(0.1)\n    return x\n")
     script = f"""\
 import fullrank, signal
 before = signal.getsignal(signal.SIGINT)
@@ -179,7 +180,7 @@ before = signal.getsignal(signal.SIGINT)
     except fullrank.errors.FailedItems:
         print("FailedItems")
     try:
-        fullrank.run("fails.py:f", grid={{"x": [1]}}, output="early.h5", stop_after=0.001)
+        fullrank.run("slow.py:f", grid={{"x": range(1000)}}, output="early.h5", stop_after=0.001)
     except fullrank.errors.Stopped:
         print("Stopped", signal.getsignal(signal.SIGINT) is before)
 """

@@ -177,7 +177,7 @@ def test_terminal_is_drawn_over_and_left_at_a_new_line(project: Project) -> None
                 shown += data
         except OSError:  # the other side is closed
             pass
-        assert process.wait(60) == 0
+        assert process.wait(60) == 0, shown.decode()[-500:]
     os.close(ours)
     assert running.end().returncode == 0
     text = shown.decode()

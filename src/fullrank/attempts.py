@@ -73,9 +73,8 @@ class AttemptLog:
             write_and_sync(self._system, self._path, line.encode(), flags=os.O_CREAT | os.O_APPEND)
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        if not self._path.exists():
-            return
-        with refused_as(f"{self._path}: cannot be read"):
+        text = ""
+        with refused_as(f"{self._path}: cannot be read"), suppress(FileNotFoundError):
             text = self._path.read_text("utf-8", "replace")
         for line in text.splitlines():
             try:

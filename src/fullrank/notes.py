@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fullrank.errors import StorageError, beginning
@@ -48,9 +49,9 @@ class Notes:
         """Return a note, None if there is none; StorageError if it cannot be read."""
         path = self._folder / name
         try:
-            with refused_as(f"{path}: cannot be read"):
-                content = path.read_bytes() if path.exists() else None
-            return None if content is None else content.decode("utf-8", errors)
+            with refused_as(f"{path}: cannot be read"), suppress(FileNotFoundError):
+                return path.read_bytes().decode("utf-8", errors)
+            return None
         except UnicodeDecodeError as error:
             raise self.damaged(name, "text in UTF-8", shown=repr(error.object[error.start : error.end])) from None
 

@@ -113,7 +113,9 @@ class WorkFolder:
         """Return attempt and index of each item that was running when a worker died."""
         found = []
         for cell in self._of_workers(RUNNING_SUFFIX):
-            content = cell.read_bytes() if cell.is_file() else b""
+            content = b""
+            with suppress(FileNotFoundError, IsADirectoryError):  # removed just now, or nobody's
+                content = cell.read_bytes()
             index = int.from_bytes(content, "little", signed=True)
             if index != IDLE and content:  # it is empty if its worker was killed while it made it
                 found.append((_attempt_of(cell), index))
