@@ -17,6 +17,7 @@ from fullrank.attempts import (
 from fullrank.config import load
 from fullrank.dataclass import asdict, dataclass, field, replace
 from fullrank.errors import ConfigError, OutputError, StorageError, StudyChanged
+from fullrank.identity import Identity
 from fullrank.lock import holder_of
 from fullrank.metrics import spelled_range, spelled_seconds
 from fullrank.outside import Pace, RunningItem, pace, running_items, size_bytes
@@ -50,6 +51,8 @@ _ENDS = {
 }
 """What became of an attempt, by the reason that is noted in the work folder, and what to do next."""
 _ANOTHER_END = f"ended by an error or was killed; {_GOES_ON}"
+_LOOKS = 5
+"""At most, at a study whose files go away while they are read."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,9 @@ def standing(study: Path, output: Path | None = None) -> Standing:
     Raises ConfigError, and OutputError for an output that is no result of fullrank.
     """
     folder = WorkFolder(output_of(study, output))
+    for _ in range(_LOOKS - 1):
+        with suppress(FileNotFoundError):  # the run has ended meanwhile, and clears away
+            return replace(_standing(study, folder), size_bytes=size_bytes(folder))
     return replace(_standing(study, folder), size_bytes=size_bytes(folder))
 
 
@@ -209,9 +215,11 @@ def _standing(study: Path, folder: WorkFolder) -> Standing:
     config = load(study, folder.settings()) if study.suffix == ".toml" else None
     n_items = config.sweep.n_items if config is not None else None
     known = folder.study()
-    if known is not None and not _is_left_over(folder):
+    if known is not None and not _is_left_over(folder, known):
         is_now = Since() if config is None else since(config, known)
         found = _from_journals(folder, n_items if is_now.is_grown or not is_now.changes else None)
+        if not found.holder and not folder.has_study:  # the run has ended meanwhile, and cleared away
+            return _standing(study, folder)
         whole = _whole(result, study) if is_now.is_refused and not found.holder else None
         if whole is not None:
             return replace(whole, beside=_of_another(folder, found))
@@ -239,14 +247,14 @@ def _of_another(folder: WorkFolder, found: Standing) -> str:
     )
 
 
-def _is_left_over(folder: WorkFolder) -> bool:
+def _is_left_over(folder: WorkFolder, known: Identity) -> bool:
     """Return whether a result is there that has all of what is in the work folder."""
     if not folder.output.exists() or not is_ours(folder.output):
         return False
     if folder.is_half_restored:
         return True
     with ResultFile(folder.output) as file:
-        is_whole = file.summary.complete and folder.is_of(file.identity)
+        is_whole = file.summary.complete and Identity.from_json(file.identity) == known
         return is_whole and not folder.continues(fingerprint(file))
 
 
