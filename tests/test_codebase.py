@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullrank.codebase import digest, digests, roots_of
+from fullrank.codebase import digest, roots_of, sources
 from fullrank.errors import FunctionError
+
+
+def digests(function_file: Path, roots: list[Path]) -> dict[str, str]:
+    return {name: source.digest for name, source in sources(function_file, roots).items()}
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

@@ -148,6 +148,18 @@ def test_results_of_an_earlier_version_that_the_file_cannot_hold_are_kept_in_the
     assert not (project.folder / "results/study.h5.work").exists()
 
 
+def test_result_of_others_at_the_output_is_not_taken_for_the_earlier_versions_own(project: Project) -> None:
+    project.write("def f(x):\n    return x * 777.0\n", grid=GRID).run("-o", "theirs.h5")
+    project.write(RIGHT, grid=GRID).run("--limit", 10)
+    kept = sorted(path.read_bytes() for path in (project.folder / "results/study.h5.work").glob("*.journal"))
+    put = "import shutil\ndef f(x):\n    shutil.copy('theirs.h5', 'results/study.h5')\n    return {'a': x, 'b': x}\n"
+    project.write(put, grid=GRID).run("--accept-change", expect=3)
+    (aside,) = (project.folder / "results").glob("study.h5.work.*")
+    assert {*kept} <= {path.read_bytes() for path in aside.glob("*.journal")}
+    (theirs,) = (project.folder / "results").glob("study.*.h5")
+    assert theirs.read_bytes() == (project.folder / "theirs.h5").read_bytes()
+
+
 def test_consent_where_nothing_changed_is_an_error(project: Project) -> None:
     project.write(RIGHT, grid=GRID).run()
     assert "nothing has changed" in project.run("--accept-change", expect=2).stderr

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from studies import Project
 
+from fullrank.commands.submission import SYSTEM_NAMES
 from fullrank.submit.place import doubt_about
 from fullrank.submit.site import read_site
+from fullrank.submit.systems import SYSTEMS
 
 pytestmark = pytest.mark.in_process
 
@@ -271,3 +273,7 @@ def test_profile_of_the_page_is_one(site: Site) -> None:
     site.profile.with_name("job.sh").write_text("@OPTIONS@\n@COMMAND@\n")
     names = {field.name for field in dataclasses.fields(read_site(site.env))}
     assert {name.replace("time_seconds", "time") for name in names} == set(re.findall(r"(?m)^    (\w+) = ", block[0]))
+
+
+def test_option_names_the_batch_systems_there_are() -> None:
+    assert tuple(SYSTEMS) == SYSTEM_NAMES

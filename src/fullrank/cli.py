@@ -12,7 +12,6 @@ from fullrank.arguments import parser
 from fullrank.console import tell
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
-from fullrank.interrupt import EARLY
 from fullrank.launcher import Launched, launcher_from
 from fullrank.witness import Witness
 
@@ -107,6 +106,8 @@ def _guarded(argv: Sequence[str], crew: object) -> int:
 
 def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     """Run a command as rank 0: whatever happens here, the other ranks are told or ended."""
+    from fullrank.interrupt import EARLY
+
     EARLY.install()
     try:
         from fullrank.backends import mpi

@@ -13,13 +13,8 @@ from pathlib import Path
 
 from fullrank.errors import FunctionError
 from fullrank.identity import content_digest
-from fullrank.job import SourceFile, mark_of
+from fullrank.job import SourceFile, mark_of, may_be_edited
 from fullrank.syntax import tokens
-
-
-def digests(function_file: Path, roots: Sequence[Path]) -> dict[str, str]:
-    """Return the digest of each file of :func:`sources`, by the same names."""
-    return {name: source.digest for name, source in sources(function_file, roots).items()}
 
 
 def sources(function_file: Path, roots: Sequence[Path]) -> dict[str, SourceFile]:
@@ -47,9 +42,9 @@ def sources(function_file: Path, roots: Sequence[Path]) -> dict[str, SourceFile]
 
 def is_edited(source: SourceFile) -> bool:
     """Return whether a file does something else now than when it was read; no for one that is not there."""
-    file = Path(source.path)
-    if mark_of(file) in (source.mark, None):
+    if not may_be_edited(source):
         return False
+    file = Path(source.path)
     return (digest(_parsed(file)) if source.is_code else content_digest(file)) != source.digest
 
 

@@ -43,8 +43,10 @@ class Commit:
     """The attempt whose workers wait for the file: its account is closed when the account is written."""
 
 
-def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, system: System = os) -> FileSummary:
-    """Gather all records and write them to ``temporary``, whole and verified.
+def write_file(
+    crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, system: System = os
+) -> tuple[Schema, FileSummary]:
+    """Gather all records and write them to ``temporary``, whole and verified; return what the file looks like.
 
     Raises OutputError or StorageError; then nothing is left of the temporary file.
     """
@@ -82,7 +84,7 @@ def write_file(crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, s
                 versions=commit.versions,
             )
             writer.finish(tables)
-        return verify(temporary)
+        return schema, verify(temporary)
     except BaseException:
         discard(system, temporary)
         raise

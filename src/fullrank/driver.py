@@ -26,7 +26,6 @@ from fullrank.earlier import clear_away, existing, keep_displaced, prepare_folde
 from fullrank.ending import End, Ending, first_failure
 from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
-from fullrank.gather import decide_schema
 from fullrank.implied import write_config
 from fullrank.job import Job
 from fullrank.lock import RunLock
@@ -235,12 +234,9 @@ class _Run:
                 f"run the same command again, it evaluates them"
             )
         self._lock.renew()
-        n_versions_in_journals = len(folder.versions()) - folder.output.exists()  # the first one's are in the result
-        if n_versions_in_journals > 1 and summary.n_ok < self._survey.n_ok:
-            folder.note_that_it_holds_more()
-        keep_displaced(folder, temporary, console=self._console, system=self._system)
+        has_all = summary.n_ok == self._survey.n_ok
+        keep_displaced(folder, temporary, has_all=has_all, console=self._console, system=self._system)
         put_in_place(temporary, folder.output, self._system)
-        self._tell_misfits()
         printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
         return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
 
@@ -250,7 +246,6 @@ class _Run:
         check_partial(folder.partial, identity)
         temporary, summary = self._write()
         put_in_place(temporary, folder.partial, self._system)
-        self._tell_misfits()
         n_finished = summary.n_items - summary.n_missing
         return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary)
 
@@ -269,14 +264,11 @@ class _Run:
             goes_on=self._attempt_number,
         )
         temporary = folder.temporary(RESULT_STEM)
-        summary = write_file(self._crew, self._survey, commit=commit, temporary=temporary, system=self._system)
-        return temporary, summary
-
-    def _tell_misfits(self) -> None:
+        schema, summary = write_file(self._crew, self._survey, commit=commit, temporary=temporary, system=self._system)
         config = self._study.config
-        schema = decide_schema(self._survey, config.sweep.n_items)
         if sentence := misfits(config.results, schema, axis_names=[axis.name for axis in config.sweep.axes]):
             self._console.say(f"{config.wording.function or config.path}: {sentence}")
+        return temporary, summary
 
     def _unfinished(self, reason: str, n_left: int) -> Ending:
         n_items = self._study.config.sweep.n_items

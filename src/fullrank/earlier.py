@@ -233,18 +233,23 @@ def stem_of_all_failed(folder: WorkFolder) -> str:
     return attempt_stem(last[0].attempt) if last and last[0].reason == REASON_ALL_FAILED else ""
 
 
-def keep_displaced(folder: WorkFolder, new: Path, *, console: Console, system: System) -> None:
-    """Move the result that a new one is to take the place of aside if that does not hold all that it holds.
+def keep_displaced(folder: WorkFolder, new: Path, *, has_all: bool, console: Console, system: System) -> None:
+    """Keep what a new result, which is to get the output's name, has no place for.
 
-    The layout of most items is the study's, so those that were there before may be the odd ones now.
+    The layout of most items is the study's, so those of earlier versions may be the odd ones now. The journals are
+    kept if the new result has not all of their values (``has_all``), and these are not in the result that the run went
+    on from; that is moved aside if the new one does not hold all that it holds, and so is one that others put there.
     """
-    output = folder.output
-    if not output.exists():
+    output, is_gone_on_from, holds_all = folder.output, False, False
+    if output.exists():
+        with ResultFile(output) as before, ResultFile(new) as after:
+            is_gone_on_from = folder.continues(fingerprint(before))
+            holds_all = is_gone_on_from and _holds_all_of(after, before)
+    n_versions_in_journals_alone = len(folder.versions()) - is_gone_on_from
+    if not has_all and n_versions_in_journals_alone > 1:
+        folder.note_that_it_holds_more()
+    if holds_all or not output.exists():
         return
-    with ResultFile(output) as before, ResultFile(new) as after:
-        is_gone_on_from = folder.continues(fingerprint(before))
-        if is_gone_on_from and _holds_all_of(after, before):
-            return
     aside = moved_aside(output, system)
     if is_gone_on_from:
         what = "the results of new items have other names, types or shapes than those that were there, which"

@@ -11,7 +11,7 @@ from fullrank.dataclass import dataclass, field
 from fullrank.encode import NameTaken, Unusable, encode
 from fullrank.errors import FunctionError, beginning
 from fullrank.function import Call, memory_mapped, users_errors, users_traceback
-from fullrank.job import ArrayConstant, Job, mark_of
+from fullrank.job import ArrayConstant, Job, may_be_edited
 from fullrank.journal import Kind
 from fullrank.seeds import item_seed, load_global_generators, seed_global_generators
 from fullrank.status import Status
@@ -85,7 +85,7 @@ def _check_unedited(job: Job) -> None:
     A worker may be started, or started again, hours after the run began.
     """
     for source in job.sources:
-        if mark_of(source.path) != source.mark:
+        if may_be_edited(source):
             from fullrank.codebase import is_edited
 
             if is_edited(source):

@@ -20,7 +20,7 @@ from fullrank.errors import StorageError
 from fullrank.journal import Damage, Frame, Kind, read_stream, understanding
 from fullrank.schema import Block, Field
 from fullrank.status import Status
-from fullrank.survey import VARYING, Key, LayoutCount, Survey, attempt_of, key_of
+from fullrank.survey import VARYING, Key, LayoutCount, Survey, key_of
 
 BUCKET_BYTES = 16 << 20
 _BUFFER_BYTES = 8 << 20
@@ -51,8 +51,8 @@ class Schema:
     """File name of each journal → row of its worker in the file's /workers."""
     code_versions: Mapping[str, int]
     n_items: int
-    retried: int = 0
-    """Failures of attempts up to this one are left out: their items wait to be done again."""
+    done_again: frozenset[str] = frozenset()
+    """File names of the journals whose failures are left out: their items wait to be done again."""
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -91,12 +91,15 @@ def decide_schema(survey: Survey, n_items: int) -> Schema:
     names = [Path(info.path).name for info in journals]
     versions = {name: int(info.header["code_version"]) for name, info in zip(names, journals, strict=True)}
     rows = {name: row for row, name in enumerate(names)}
+    done_again = frozenset(
+        name for info, name in zip(journals, names, strict=True) if info.header["attempt"] <= survey.retried
+    )
     if not survey.layouts:
-        return Schema((), (), rows, versions, n_items, survey.retried)
+        return Schema((), (), rows, versions, n_items, done_again)
     key, count = min(survey.layouts.items(), key=lambda entry: (-entry[1].n_items, entry[1].lowest_index))
     shapes = dict(key)
     results = tuple(_result(name, shapes[name], count) for name in count.names)
-    return Schema(key, results, rows, versions, n_items, survey.retried)
+    return Schema(key, results, rows, versions, n_items, done_again)
 
 
 def _result(name: str, shape: tuple[int, ...], count: LayoutCount) -> Result:
@@ -168,8 +171,7 @@ class Buckets:
 
     def add_journal(self, stream: BinaryIO, path: Path) -> None:
         """Sort in all records of the journal at ``path``, read from ``stream``."""
-        is_retried = attempt_of(path) <= self._schema.retried
-        kinds = (Kind.VALUES,) if is_retried else (Kind.VALUES, Kind.FAILURES)
+        kinds = (Kind.VALUES,) if path.name in self._schema.done_again else (Kind.VALUES, Kind.FAILURES)
         for frame in read_stream(stream, path):
             if not isinstance(frame, Damage) and frame.kind in kinds:
                 with understanding(path):

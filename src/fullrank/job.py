@@ -30,6 +30,11 @@ class SourceFile:
     is_code: bool = True
 
 
+def may_be_edited(source: SourceFile) -> bool:
+    """Return whether a file may be another one than root read; no for one that is not there."""
+    return mark_of(source.path) not in (source.mark, None)
+
+
 def mark_of(path: str | Path) -> tuple[int, int] | None:
     """Return what differs after an edit: a file's size and its time in nanoseconds; None if it is not there."""
     try:

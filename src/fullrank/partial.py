@@ -79,7 +79,7 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
     check_partial(folder.partial, identity)
     temporary = folder.temporary(PARTIAL_STEM)
     try:
-        summary = write_file(crew, survey, commit=commit, temporary=temporary, system=system)
+        _, summary = write_file(crew, survey, commit=commit, temporary=temporary, system=system)
         put_in_place(temporary, folder.partial, system)
     except StorageError as error:
         if not error.is_full:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from fullrank.config import load
 from fullrank.dataclass import dataclass, field
+from fullrank.identity import Identity
 from fullrank.repeat import set_options
-from fullrank.since import Since, became
+from fullrank.since import Since, since
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Recorded:
         return "\n".join([f"{head} {says}:", *(f"  {change}" for change in self.without.changes)])
 
 
-def recorded(study: Path, settings: Sequence[str], identity: str) -> Recorded:
+def recorded(study: Path, settings: Sequence[str], old: Identity | None) -> Recorded:
     """Return what a run of the config ``study`` was given by --set, and what the config makes of its results without.
+
+    ``old`` is the identity of these; None if it is none of ours.
 
     Raises ConfigError for a config that is wrong without.
     """
     if not settings:
         return Recorded()
     command = shlex.join(["fullrank", "run", str(study)])
-    return Recorded(tuple(settings), command, became(load(study), identity))
+    return Recorded(tuple(settings), command, since(load(study), old) if old is not None else Since())

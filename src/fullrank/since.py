@@ -9,7 +9,7 @@ from importlib.machinery import PathFinder
 
 from fullrank.config import Config
 from fullrank.dataclass import dataclass, replace
-from fullrank.errors import ConfigError, FunctionError, StorageError
+from fullrank.errors import ConfigError, FunctionError
 from fullrank.growth import why_not_grown
 from fullrank.identity import Identity, changes, differing
 from fullrank.report.layout import printable
@@ -71,14 +71,6 @@ def since(config: Config, old: Identity) -> Since:
     """
     new = _present(config, old)
     return Since() if new is None else between(old, new, config.sweep)
-
-
-def became(config: Config | None, identity: str) -> Since:
-    """Return what became of a study; nothing where no config tells, or nothing of ours tells what it was."""
-    with suppress(StorageError):
-        if config is not None:
-            return since(config, Identity.from_json(identity))
-    return Since()
 
 
 def between(old: Identity, new: Identity, sweep: Sweep) -> Since:

@@ -27,7 +27,7 @@ from fullrank.report.layout import counted, printable, table
 from fullrank.restore import fingerprint
 from fullrank.room import spelled_bytes
 from fullrank.silence import silent_workers
-from fullrank.since import Since, became, since
+from fullrank.since import Since, since
 from fullrank.store import ResultFile, is_ours
 from fullrank.study import output_path
 from fullrank.survey import Survey
@@ -51,8 +51,8 @@ _ENDS = {
 }
 """What became of an attempt, by the reason that is noted in the work folder, and what to do next."""
 _ANOTHER_END = f"ended by an error or was killed; {_GOES_ON}"
-_LOOKS = 5
-"""At most, at a study whose files go away while they are read."""
+_MOST_LOOKS = 5
+"""At a study whose files go away while they are read."""
 
 
 @dataclass(frozen=True)
@@ -204,10 +204,14 @@ def standing(study: Path, output: Path | None = None) -> Standing:
     Raises ConfigError, and OutputError for an output that is no result of fullrank.
     """
     folder = WorkFolder(output_of(study, output))
-    for _ in range(_LOOKS - 1):
-        with suppress(FileNotFoundError):  # the run has ended meanwhile, and clears away
+    n_looks = 1
+    while True:
+        try:
             return replace(_standing(study, folder), size_bytes=size_bytes(folder))
-    return replace(_standing(study, folder), size_bytes=size_bytes(folder))
+        except FileNotFoundError:  # the run has ended meanwhile, and clears away
+            if n_looks == _MOST_LOOKS:
+                raise
+            n_looks += 1
 
 
 def _standing(study: Path, folder: WorkFolder) -> Standing:
@@ -218,13 +222,13 @@ def _standing(study: Path, folder: WorkFolder) -> Standing:
     if known is not None and not _is_left_over(folder, known):
         is_now = Since() if config is None else since(config, known)
         found = _from_journals(folder, n_items if is_now.is_grown or not is_now.changes else None)
-        if not found.holder and not folder.has_study:  # the run has ended meanwhile, and cleared away
-            return _standing(study, folder)
+        if not found.holder and not folder.has_study:  # of what was read some may have been gone already
+            raise FileNotFoundError(folder.path)
         whole = _whole(result, study) if is_now.is_refused and not found.holder else None
         if whole is not None:
             return replace(whole, beside=_of_another(folder, found))
         if config is not None:
-            found = replace(found, recorded=recorded(study, folder.settings(), known.to_json()))
+            found = replace(found, recorded=recorded(study, folder.settings(), known))
         return found if found.holder else replace(found, since=is_now)
     if result.exists():
         return _from_file(result, study if config is not None else None)
@@ -265,12 +269,16 @@ def _from_file(result: Path, study: Path | None) -> Standing:
     with ResultFile(result) as file:
         summary, identity, made = file.summary, file.identity, versions_of(file)
         settings = str(file.provenance().get("settings", ""))
+    old = None
+    with suppress(StorageError):  # a stranger's
+        old = Identity.from_json(identity)
     config, given = None, Recorded()
     with suppress(ConfigError, ValueError):  # keys of its command line that the config does not have any more
         if study is not None:
             words = shlex.split(settings)
-            config, given = load(study, words), recorded(study, words, identity)
-    found, n_items = became(config, identity), summary.n_items
+            config, given = load(study, words), recorded(study, words, old)
+    found = since(config, old) if config is not None and old is not None else Since()
+    n_items = summary.n_items
     state = COMPLETE if summary.complete else STOPPED
     if config is not None and found.is_grown:
         n_items = config.sweep.n_items

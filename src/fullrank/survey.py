@@ -80,23 +80,14 @@ def _shared(entries: dict[str, Any]) -> dict[str, Any]:
     return {sys.intern(name): sys.intern(value) if type(value) is str else value for name, value in entries.items()}
 
 
-def attempt_of(journal: Path) -> int:
-    """Return the number of the attempt that a journal is of, by its name.
-
-    >>> attempt_of(Path("a0002-w00017.journal"))
-    2
-    """
-    return int(journal.name[1:].partition("-")[0])
-
-
 def _header_without_one(path: Path) -> dict[str, Any]:
     """Return what is known of a journal whose header is damaged, or whose writer was killed before it wrote one.
 
     >>> _header_without_one(Path("a0002-w00017.journal"))["worker"]
     17
     """
-    worker = path.stem.partition("-w")[2]
-    return {"attempt": attempt_of(path), "worker": int(worker), "host": "", "pid": 0, "backend": "", "code_version": -1}
+    attempt, worker = path.stem[1:].split("-w")
+    return {"attempt": int(attempt), "worker": int(worker), "host": "", "pid": 0, "backend": "", "code_version": -1}
 
 
 def _of_known_types(header: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

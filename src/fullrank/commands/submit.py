@@ -127,9 +127,11 @@ def _is_first_item_well(study: Any) -> bool:
 
 
 def _tell_queued(arguments: Namespace, system: Any, name: str, answer: Any) -> None:
+    from fullrank.submit.systems import LOG
+
     study = [str(arguments.config), *(["-o", str(arguments.output)] if arguments.output else [])]
     watch = shlex.join(["fullrank", "status", *study, "--watch"])
-    log = system.log.format(name=name, id=answer.number or "*")
+    log = LOG.format(name=name, id=answer.number or "*")
     told = {"scheduler": system.name, "job": answer.number, "name": name, "watch": watch, "log": log}
     if arguments.json:
         sys.stdout.write(json.dumps(told) + "\n")

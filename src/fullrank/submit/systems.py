@@ -1,14 +1,17 @@
 """What the batch systems call things: options of a job, variables inside it, and how it goes back to the queue."""
 
 from fullrank.dataclass import dataclass
+from fullrank.scheduler import SCHEDULERS
 
 LEAVE_SECONDS = 180
 """Before the limit: when a job is told to let running items end, to save and to stop."""
 MOST_RESTARTS = 20
 """How often one job goes back to the queue, so that one that never gets on does not for ever."""
 
-_STARTS = """\
-log={name}-{id}.log
+LOG = "{name}-{id}.log"
+"""Name of a job's log in the folder of the submission."""
+_STARTS = f"""\
+log={LOG}
 exec >>"$log" 2>&1
 echo "fullrank: start on $(uname -n) at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 """
@@ -32,15 +35,11 @@ class BatchSystem:
     title: str
     prefix: str
     """What a line of options in a script begins with."""
-    submit: str
-    """The command that queues a script that it reads on standard input."""
     submit_file: str
     """The same for a file."""
     cancel: str
     answer: str
     """Regular expression whose group 1 is the job's number, in what ``submit`` prints."""
-    log: str
-    """Name of the job's log in the folder of the submission, with fields ``{name}`` and ``{id}``."""
     options: tuple[Options, ...]
     time: str
     """The option of a time limit, with the fields ``{hours:02}``, ``{minutes:02}`` and ``{seconds:02}``."""
@@ -65,16 +64,19 @@ class BatchSystem:
     is_tried: bool = True
     """False: checked against the system's documentation only."""
 
+    @property
+    def submit(self) -> str:
+        """The command that queues a script that it reads on standard input."""
+        return next(scheduler.submit for scheduler in SCHEDULERS if scheduler.name == self.name)
+
 
 SLURM = BatchSystem(
     "slurm",
     "Slurm",
     prefix="#SBATCH",
-    submit="sbatch",
     submit_file="sbatch FILE",
     cancel="scancel",
     answer=r"Submitted batch job (\d+)",
-    log="{name}-{id}.log",
     options=(
         Options("", ("--job-name={name}",)),
         Options("A job that starts again goes on with its log.", ("--output={name}-%j.log", "--open-mode=append")),
@@ -106,11 +108,9 @@ PBS = BatchSystem(
     "pbs",
     "PBS",
     prefix="#PBS",
-    submit="qsub",
     submit_file="qsub FILE",
     cancel="qdel",
     answer=r"^\s*(\d+(?:\[\])?)(?:\.\S*)?\s*$",
-    log="{name}-{id}.log",
     options=(
         Options("", ("-N {name}",)),
         Options("What is said before the log is open.", ("-j oe",)),
@@ -138,11 +138,9 @@ SGE = BatchSystem(
     "sge",
     "Grid Engine",
     prefix="#$",
-    submit="qsub",
     submit_file="qsub FILE",
     cancel="qdel",
     answer=r"Your job (\d+)",
-    log="{name}-{id}.log",
     options=(
         Options("", ("-N {name}", "-S /bin/bash", "-cwd")),
         Options("A job that starts again goes on with its log.", ("-j y", "-o {name}-$JOB_ID.log")),
@@ -166,11 +164,9 @@ LSF = BatchSystem(
     "lsf",
     "LSF",
     prefix="#BSUB",
-    submit="bsub",
     submit_file="bsub < FILE",
     cancel="bkill",
     answer=r"Job <(\d+)> is submitted",
-    log="{name}-{id}.log",
     options=(
         Options("", ("-J {name}",)),
         Options("A job that starts again goes on with its log.", ("-o {name}-%J.log",)),
