@@ -50,6 +50,9 @@ OPENMPI_SETTINGS = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
 }
 
+# Where these are found, and no job is, fullrank takes the machine for a login node.
+BATCH_SYSTEMS = ("sbatch", "qsub", "bsub")
+
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -71,8 +74,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _environment_of_a_laptop() -> Iterator[None]:
+def _environment_of_a_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", _without_batch_systems(os.environ["PATH"], tmp_path_factory))
         for name in list(os.environ):
             if name.startswith(LAUNCHERS) and not any(setting in name for setting in SETTINGS):
                 patch.delenv(name)
@@ -81,6 +85,22 @@ def _environment_of_a_laptop() -> Iterator[None]:
         # hundreds of programs are started here, and without a cache each compiles all it imports
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
+
+
+def _without_batch_systems(path: str, factory: pytest.TempPathFactory) -> str:
+    """Return ``path`` with links to all other commands in place of a folder that holds a batch system's."""
+    return os.pathsep.join(
+        str(_others_of(Path(folder), factory)) if any(Path(folder, name).exists() for name in BATCH_SYSTEMS) else folder
+        for folder in path.split(os.pathsep)
+    )
+
+
+def _others_of(folder: Path, factory: pytest.TempPathFactory) -> Path:
+    others = factory.mktemp("bin")
+    for command in folder.iterdir():
+        if command.name not in BATCH_SYSTEMS:
+            (others / command.name).symlink_to(command)
+    return others
 
 
 @pytest.fixture
