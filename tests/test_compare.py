@@ -236,7 +236,7 @@ BAD_WORDS = {
     ("-n", "1,100000"): "-n: expected at most ",
     ("--rounds", "0"): "--rounds: expected an integer >= 1, got 0",
     ("--rounds", "1000000000"): "--rounds: expected at most 1000, got 1000000000",
-    ("--budget", "1:30"): "--budget: expected a duration > 0 such as 90, 90s, 15m, 2h or 1:30:00, got '1:30'",
+    ("--budget", "1:30"): "--budget: expected a duration > 0 such as 90, 90s, 15m, 1h30m or 1:30:00, got '1:30'",
     ("-o", "study.toml"): "study.toml: is no comparison of fullrank and stays as it is",
 }
 

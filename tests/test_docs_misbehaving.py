@@ -173,7 +173,7 @@ def test_hangup_is_no_request_to_stop_but_the_same_command_goes_on(project: Proj
 
 @pytest.mark.in_process
 def test_durations_of_the_page_are_taken() -> None:
-    (shown,) = re.findall(r"\((90, 90s, 15m, 2h or 1:30:00)\)", PROSE)
+    (shown,) = re.findall(r"\((90, 90s, 15m, 1h30m or 1:30:00)\)", PROSE)
     seconds = [duration_seconds(text) for text in re.split(r", | or ", shown)]
-    assert seconds == [90, 90, 15 * 60, 2 * 3600, 5400]
+    assert seconds == [90, 90, 15 * 60, 5400, 5400]
     assert duration_seconds(re.findall(r"`--stop-after (\w+)`", PROSE)[0]) == 55 * 60

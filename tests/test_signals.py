@@ -115,7 +115,7 @@ def test_end_of_the_batch_job_stops_the_run_before_it(project: Project) -> None:
 @pytest.mark.in_process
 def test_duration_that_is_none_is_refused_in_a_sentence(project: Project) -> None:
     done = project.write(SLOW).run("--stop-after", "1:30", expect=2)
-    assert "--stop-after: expected a duration > 0 such as 90, 90s, 15m, 2h or 1:30:00, got '1:30'" in done.stderr
+    assert "--stop-after: expected a duration > 0 such as 90, 90s, 15m, 1h30m or 1:30:00, got '1:30'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

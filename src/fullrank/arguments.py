@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
         "--stop-after",
         type=_duration,
         metavar="TIME",
-        help="begin no item later than that after the start of this command: 90, 90s, 55m, 2h or 1:30:00",
+        help="begin no item later than that after the start of this command: 90, 90s, 55m, 1h30m or 1:30:00",
     )
     again = run.add_mutually_exclusive_group()
     again.add_argument("--fresh", action="store_true", help="start anew; old results are moved aside")

@@ -5,6 +5,7 @@ import re
 
 _SECONDS_IN = {"": 1, "s": 1, "m": 60, "h": 3600}
 _NUMBER_WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)", re.ASCII)
+_PARTS = re.compile(r"(?:(\d+)h)?\s*(?:([0-5]?\d)m)?\s*(?:([0-5]?\d)s)?", re.ASCII)
 _CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d)", re.ASCII)
 
 
@@ -14,18 +15,18 @@ def duration_seconds(text: str) -> float:
     Raises ValueError, with the sentence to show, for anything else; ``1:30`` too, which is minutes to some and hours
     to others.
 
-    >>> [duration_seconds(text) for text in ("90", "90s", "15m", "2h", "1.5h", "1:30:00")]
-    [90.0, 90.0, 900.0, 7200.0, 5400.0, 5400.0]
+    >>> [duration_seconds(text) for text in ("90", "90s", "15m", "2h", "1.5h", "1h30m", "1:30:00")]
+    [90.0, 90.0, 900.0, 7200.0, 5400.0, 5400.0, 5400.0]
     """
     stripped = text.strip()
     seconds = 0.0
     if found := _NUMBER_WITH_UNIT.fullmatch(stripped):
         seconds = float(found[1]) * _SECONDS_IN[found[2]]
-    elif found := _CLOCK.fullmatch(stripped):
-        hours, minutes, seconds_of_minute = map(float, found.groups())
+    elif found := _CLOCK.fullmatch(stripped) or _PARTS.fullmatch(stripped):
+        hours, minutes, seconds_of_minute = (float(part or 0) for part in found.groups())
         seconds = 3600 * hours + 60 * minutes + seconds_of_minute
     if not 0 < seconds < math.inf:
-        raise ValueError(f"expected a duration > 0 such as 90, 90s, 15m, 2h or 1:30:00, got {_shown(text)}")
+        raise ValueError(f"expected a duration > 0 such as 90, 90s, 15m, 1h30m or 1:30:00, got {_shown(text)}")
     return seconds
 
 

@@ -15,7 +15,7 @@ def add_options(parser: ArgumentParser, *, duration: Callable[[str], float]) -> 
     parser.add_argument(
         "--scheduler", choices=SYSTEM_NAMES, help="the batch system (the only one here, or what site.toml says)"
     )
-    parser.add_argument("--time", type=duration, metavar="TIME", help="time limit of the job: 90m, 2h or 1:30:00")
+    parser.add_argument("--time", type=duration, metavar="TIME", help="time limit of the job: 90m, 1h30m or 1:30:00")
     parser.add_argument("--name", help="the job's name (the study's)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
     parser.add_argument("--try", dest="tries", action="store_true", help="evaluate item 0 here first")
