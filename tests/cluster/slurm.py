@@ -1,0 +1,54 @@
+"""What Slurm says of its jobs, and what an administrator does to them."""
+
+from hosts import LIMIT_SECONDS, Cluster, until
+
+_OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY")
+
+
+class Slurm:
+    """The Slurm of a cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def shown(self, job: str) -> dict[str, str]:
+        """Return what ``scontrol show job`` says: JobState, Restarts, ExitCode ..."""
+        said = self.cluster.run("scontrol", "show", "job", job, "--oneliner").stdout
+        pairs = (word.partition("=") for word in said.split() if "=" in word)
+        return {name: value for name, _, value in pairs}
+
+    def state(self, job: str) -> str:
+        return self.shown(job)["JobState"]
+
+    def until_state(self, job: str, *states: str, limit_seconds: float = LIMIT_SECONDS) -> None:
+        until(lambda: self.state(job) in states, f"job {job} is {' or '.join(states)}", limit_seconds=limit_seconds)
+
+    def until_over(self, job: str, *, limit_seconds: float = LIMIT_SECONDS) -> str:
+        """Wait until a job has ended and will not start again; return its state."""
+        self.until_state(job, *_OVER, limit_seconds=limit_seconds)
+        return self.state(job)
+
+    def update(self, job: str, what: str) -> None:
+        self.cluster.run("scontrol", "update", f"JobId={job}", what)
+
+    def nodes(self, job: str) -> list[str]:
+        """Return the names of a job's hosts, the one first that runs its script."""
+        return self.cluster.run("scontrol", "show", "hostnames", self.shown(job)["NodeList"]).stdout.split()
+
+    def start_now(self, job: str) -> None:
+        """Let a job that was requeued not wait for the two minutes that Slurm lets it wait."""
+        self.update(job, "StartTime=now")
+
+    def queue(self) -> str:
+        """Return a line for each job that waits or runs."""
+        return self.cluster.run("squeue", "--noheader").stdout
+
+    def lose(self, host: str) -> None:
+        """End all that runs on a host at once, and tell Slurm that it is gone."""
+        self.cluster.run("sh", "-c", f"kill -KILL $(ip netns pids {host})")
+        self.cluster.run("scontrol", "update", f"NodeName={host}", "State=DOWN", "Reason=lost")
+
+    def mend(self, host: str) -> None:
+        """Have a host that was lost again."""
+        self.cluster.run(self.cluster.folder / "on", host, "slurmd", "-N", host)
+        self.cluster.run("scontrol", "update", f"NodeName={host}", "State=RESUME")

@@ -1,0 +1,105 @@
+"""Somebody on the head of a cluster, who runs studies in a folder that all hosts see."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import h5py
+from hosts import ROOT, Cluster, Done, until
+
+MANDELBROT = ROOT / "configs" / "mandelbrot.toml"
+PACED = """\
+import os, time
+
+def f(x):
+    with open("visits", "ab", buffering=0) as file:
+        file.write(b"%s %d\\n" % (os.uname().nodename.encode(), os.getpid()))
+    end = time.monotonic() + 0.1
+    while time.monotonic() < end and not os.path.exists("fast"):
+        time.sleep(0.02)
+    return x * x / 7
+"""
+"""`f` returns x * x / 7; an item takes 0.1 s, or none at all once there is a file `fast`."""
+
+
+class User:
+    """A user's folder, and commands of fullrank with one MPI library."""
+
+    def __init__(self, cluster: Cluster, folder: Path, venv: Path) -> None:
+        self.cluster = cluster
+        self.folder = folder
+        self.venv = venv
+
+    def fullrank(self, *args: object, **options: Any) -> Done:
+        """Run ``fullrank ARGS`` on the head, to its end; options are those of Cluster.run."""
+        return self.cluster.run(self.venv / "bin" / "fullrank", *args, folder=self.folder, **options)
+
+    def has_mandelbrot(self) -> None:
+        """Have configs/mandelbrot.toml with fewer and shorter rows, as `study.toml`."""
+        text = MANDELBROT.read_text()
+        for name, value in {"width": 120, "height": 96, "max_iterations": 400}.items():
+            text, n_found = re.subn(rf"(?m)^{name} = \d+", f"{name} = {value}", text)
+            assert n_found == 1
+        text, n_found = re.subn("range = 800", "range = 96", text)
+        assert n_found == 1
+        (self.folder / "study.toml").write_text(text)
+
+    def has_paced(self, n_items: int) -> None:
+        """Have a study of items that take 0.1 s each until they are told to hurry."""
+        (self.folder / "sim.py").write_text(PACED)
+        (self.folder / "study.toml").write_text(
+            f'[workload]\nfunction = "sim.py:f"\n[sweep.grid]\nx = {{ range = {n_items} }}\n'
+        )
+
+    def submit(self, *args: object) -> str:
+        """Submit the study, and return the job's number."""
+        done = self.fullrank("submit", "study.toml", "--json", *args)
+        number: str = json.loads(done.stdout)["job"]
+        assert number.isdecimal()
+        return number
+
+    def serial_digest(self) -> str:
+        """Return the digest of a serial run of the same study."""
+        self.fullrank("run", "study.toml", "-b", "serial", "-o", "serial.h5")
+        return self.digest("serial.h5")
+
+    def digest(self, output: str = "results/study.h5") -> str:
+        return str(self.attributes(output)["results_sha256"])
+
+    def attributes(self, output: str = "results/study.h5") -> dict[str, Any]:
+        with h5py.File(self.folder / output) as file:
+            return dict(file.attrs)
+
+    def hosts(self, output: str = "results/study.h5") -> set[str]:
+        """Return the hosts that evaluated items."""
+        with h5py.File(self.folder / output) as file:
+            return set(file["workers/host"].asstr()[()])
+
+    def visits(self) -> list[tuple[str, int]]:
+        """Return host and process of each item that was begun."""
+        path = self.folder / "visits"
+        words = path.read_text().split() if path.exists() else []
+        return [(host, int(pid)) for host, pid in zip(words[::2], words[1::2], strict=True)]
+
+    def until_begun(self, n_items: int) -> None:
+        until(lambda: len(self.visits()) >= n_items, f"{n_items} items were begun")
+
+    def hurry(self) -> None:
+        """Let all items be quick from now on."""
+        (self.folder / "fast").touch()
+
+    def n_finished(self) -> int:
+        """Return how many items are finished, as `status` has it."""
+        found = json.loads(self.fullrank("status", "study.toml", "--json").stdout)
+        return int(found["n_ok"]) + int(found["n_failed"])
+
+    def files(self) -> set[str]:
+        """Return the names of all files and folders but those that Python makes."""
+        found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+        return {name for name in found if "__pycache__" not in name}
+
+    def log(self, job: str) -> str:
+        """Return what a job has printed."""
+        path = self.folder / f"study-{job}.log"
+        return path.read_text() if path.exists() else ""
