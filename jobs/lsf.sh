@@ -38,8 +38,9 @@ while :; do
     [ -n "$heard" ] || break # what is heard ends the wait early
 done
 
-# After a death launchers leave with a signal's number, or 255: the files know how far the study is.
-case $status in 9 | 11 | 15 | 13[0-9] | 14[0-3] | 255)
+# After a death launchers leave with a signal's number, with 255, or (Open MPI's, where a node is lost) with 0: the
+# files know how far the study is.
+case $status in 0 | 9 | 11 | 15 | 13[0-9] | 14[0-3] | 255)
     status=0
     .venv/bin/fullrank status configs/mandelbrot.toml --exit-code || status=$?
     ;;

@@ -116,6 +116,7 @@ def test_study_of_any_name_is_run_and_nothing_else(system: BatchSystem, path: st
         assert [os.path.normpath(word) for word in words[3:]] == (["-o", os.path.normpath(output)] if output else [])
         assert not any(word.startswith("-") for word in words[2:3] + words[4:])
         assert {file.name for file in folder.iterdir()} - {"study-17.log"} == {
+            "asked",
             "called",
             "fullrank",
             "hosts",
@@ -234,7 +235,7 @@ def test_job_that_failed_ends_with_its_code(tmp_path: Path, system: BatchSystem,
     assert not (tmp_path / "requeued").exists()
 
 
-@pytest.mark.parametrize("death", ["9", "11", "15", "137", "139", "143", "255"])
+@pytest.mark.parametrize("death", ["0", "9", "11", "15", "137", "139", "143", "255"])
 def test_after_a_death_the_files_are_asked_how_far_the_study_is(tmp_path: Path, death: str) -> None:
     script = job_script(request("my study.toml", output="b.h5"), SLURM, Site())
     for stands in ("0", "3", "75"):
