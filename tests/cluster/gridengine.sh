@@ -62,6 +62,11 @@ CONFIG
 }
 
 queue() {
+    local tmpdirs=() # one each: a job's folder is removed where the job has ended on one host
+    for host in "${hosts[@]}"; do
+        mkdir -p "$folder/tmp/$host"
+        tmpdirs+=("$host=$folder/tmp/$host")
+    done
     cat <<CONFIG
 qname                 all.q
 hostlist              @allhosts
@@ -78,7 +83,7 @@ ckpt_list             NONE
 pe_list               mpi
 rerun                 FALSE
 slots                 $CLUSTER_CORES
-tmpdir                /tmp
+tmpdir                $folder/tmp$(printf ',[%s]' "${tmpdirs[@]}")
 shell                 /bin/bash
 shell_start_mode      unix_behavior
 notify                00:00:10

@@ -45,10 +45,12 @@ class Slurm:
 
     def lose(self, host: str) -> None:
         """End all that runs on a host at once, and tell Slurm that it is gone."""
-        self.cluster.run("sh", "-c", f"kill -KILL $(ip netns pids {host})")
+        kill_all = 'while pids=$(ip netns pids "$0") && [ -n "$pids" ]; do kill -KILL $pids || :; done'
+        self.cluster.run("sh", "-c", kill_all, host)
         self.cluster.run("scontrol", "update", f"NodeName={host}", "State=DOWN", "Reason=lost")
 
     def mend(self, host: str) -> None:
         """Have a host that was lost again."""
         self.cluster.run(self.cluster.folder / "on", host, "slurmd", "-N", host)
-        self.cluster.run("scontrol", "update", f"NodeName={host}", "State=RESUME")
+        idle = ["sinfo", "--noheader", f"--nodes={host}", "--states=idle", "--format=%N"]
+        until(lambda: self.cluster.run(*idle).stdout.strip() == host, f"{host} is back")

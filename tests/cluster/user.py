@@ -15,12 +15,14 @@ import os, time
 def f(x):
     with open("visits", "ab", buffering=0) as file:
         file.write(b"%s %d\\n" % (os.uname().nodename.encode(), os.getpid()))
-    end = time.monotonic() + 0.1
+    end = time.monotonic() + 0.3
     while time.monotonic() < end and not os.path.exists("fast"):
         time.sleep(0.02)
     return x * x / 7
 """
-"""`f` returns x * x / 7; an item takes 0.1 s, or none at all once there is a file `fast`."""
+"""`f` returns x * x / 7; an item takes 0.3 s, or none at all once there is a file `fast`."""
+N_PACED = 1000
+"""Items of a paced study: six ranks take 50 s, longer than it takes until anything happens to them."""
 
 
 class User:
@@ -45,11 +47,11 @@ class User:
         assert n_found == 1
         (self.folder / "study.toml").write_text(text)
 
-    def has_paced(self, n_items: int) -> None:
-        """Have a study of items that take 0.1 s each until they are told to hurry."""
+    def has_paced(self) -> None:
+        """Have a study of items that take 0.3 s each until they are told to hurry."""
         (self.folder / "sim.py").write_text(PACED)
         (self.folder / "study.toml").write_text(
-            f'[workload]\nfunction = "sim.py:f"\n[sweep.grid]\nx = {{ range = {n_items} }}\n'
+            f'[workload]\nfunction = "sim.py:f"\n[sweep.grid]\nx = {{ range = {N_PACED} }}\n'
         )
 
     def submit(self, *args: object) -> str:
