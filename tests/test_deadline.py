@@ -16,14 +16,16 @@ def test_stop_after_counts_from_the_start_of_the_command() -> None:
     assert stop_time(50.0, begun=40.0, stop_after_seconds=3300.0, job_ends_at=None) == 3340.0
 
 
-def test_a_job_is_left_a_minute_before_it_ends_and_a_short_one_after_most_of_it() -> None:
+def test_a_job_is_left_three_minutes_before_it_ends_and_a_short_one_after_most_of_it() -> None:
     assert stop_time(0.0, begun=0.0, stop_after_seconds=None, job_ends_at=7200.0) == 7200.0 - LEAVE_SECONDS
-    assert stop_time(0.0, begun=0.0, stop_after_seconds=None, job_ends_at=100.0) == pytest.approx(90.0)
+    assert stop_time(0.0, begun=0.0, stop_after_seconds=None, job_ends_at=100.0) == pytest.approx(80.0)
     assert stop_time(100.0, begun=0.0, stop_after_seconds=None, job_ends_at=90.0) == 90.0
 
 
-@pytest.mark.parametrize(("after_seconds", "expected"), [(60.0, 60.0), (9000.0, 7200.0 - LEAVE_SECONDS)])
-def test_the_earlier_of_both_counts(after_seconds: float, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("after_seconds", "expected"), [(60.0, 60.0), (7199.0, 7199.0), (9000.0, 7200.0 - LEAVE_SECONDS)]
+)
+def test_what_is_asked_for_counts_if_the_job_lasts_that_long(after_seconds: float, expected: float) -> None:
     assert stop_time(0.0, begun=0.0, stop_after_seconds=after_seconds, job_ends_at=7200.0) == expected
 
 
@@ -34,7 +36,7 @@ def told(environ: dict[str, str]) -> float | None:
 def test_ranks_stop_when_the_command_that_started_them_has_to() -> None:
     job = {"SLURM_JOB_ID": "1", "SLURM_JOB_END_TIME": "300"}
     assert told({}) == 500.0
-    assert told(job) == 270.0
+    assert told(job) == 240.0
     assert told(job | {STOP_AT_VARIABLE: "123.5"}) == 123.5
     assert told({STOP_AT_VARIABLE: "soon"}) == 500.0
 

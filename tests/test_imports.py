@@ -14,7 +14,7 @@ PACKAGE = Path(fullrank.__file__).parent
 LAYERS = [
     "dataclass garbage",
     "errors status files system account gil durations beside leaving repeat compare.records",
-    "launcher scheduler witness deadline",
+    "launcher scheduler witness deadline told_code",
     "axes",
     "sweep tables",
     "config",
@@ -49,7 +49,9 @@ LAYERS = [
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.hold compare.measure "
     "compare.one_study compare.others compare.unlike compare.failing",
     "plan",
-    "request submit",
+    "submit",
+    "allocation",
+    "request",
     "abilities apart commands option_values",
     "conduct in_python",
     "calling",

@@ -1,49 +1,85 @@
-"""Root's exit code on its way to the process that started mpiexec, and what of it a kill could leave behind."""
+"""Root's exit code on its way to the process that started the ranks, among what the ranks print."""
 
 import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fullrank import launch
-from fullrank.launch import EXIT_CODE_VARIABLE, exit_code_teller, run_under_mpiexec
+from fullrank.launch import Starter, run_on_ranks
+from fullrank.told_code import MARK_VARIABLE, ToldCode, exit_code_teller
 
-TELLS = "from fullrank.launch import exit_code_teller as t; tell = t(); tell(74); tell(7)"
+TELLS = "from fullrank.told_code import exit_code_teller as t; tell = t(); print('a', flush=True); tell(74); tell(7)"
 
 
 @pytest.fixture
-def mpiexec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of a launcher: a script that notes what temporary files there are, and is root."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setattr(launch, "find_mpiexec", lambda: (tmp_path / "mpiexec", "MPICH"))
-    return tmp_path / "mpiexec"
+    return tmp_path / "launcher"
 
 
-def write(mpiexec: Path, last: str) -> None:
-    mpiexec.write_text(f"#!/bin/sh\nls -A {shlex.quote(str(mpiexec.parent / 'tmp'))} > {mpiexec}.files\n{last}\n")
-    mpiexec.chmod(0o755)
+def started(launcher: Path, last: str) -> tuple[int | None, bytes]:
+    """Return the code that was told, and what was printed beside it."""
+    launcher.write_text(f"#!/bin/sh\nls -A {shlex.quote(str(launcher.parent / 'tmp'))} > {launcher}.files\n{last}\n")
+    launcher.chmod(0o755)
+    printed: list[bytes] = []
+    code = run_on_ranks([], 1, starter=Starter((str(launcher),)), hear=printed.append)
+    return code, b"".join(printed)
 
 
-def test_code_comes_through_a_file_that_no_kill_can_leave_behind(mpiexec: Path) -> None:
-    write(mpiexec, shlex.join([sys.executable, "-c", TELLS]) + "\nexit 99")
-    assert run_under_mpiexec([], 1) == 7
-    assert Path(f"{mpiexec}.files").read_text() == ""
+def test_code_comes_among_what_is_printed_and_leaves_no_file(launcher: Path) -> None:
+    assert started(launcher, shlex.join([sys.executable, "-c", TELLS]) + "\necho b\nexit 99") == (7, b"a\nb\n")
+    assert Path(f"{launcher}.files").read_text() == ""
 
 
-def test_root_that_told_nothing_is_none_whatever_mpiexec_says(mpiexec: Path) -> None:
-    write(mpiexec, "exit 0")
-    assert run_under_mpiexec([], 1) is None
+def test_root_that_told_nothing_is_none_whatever_the_launcher_says(launcher: Path) -> None:
+    assert started(launcher, "printf 'no end'") == (None, b"no end")
 
 
-@pytest.mark.parametrize("variable", ["0123456789abcdef:PATH", "PATH", ":", ""])
-def test_file_of_somebody_elses_that_has_the_same_number_stays_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+def test_code_of_another_run_is_printed_and_not_taken(launcher: Path) -> None:
+    line = b"0123456789abcdef0123456789abcdef:3\n"
+    assert started(launcher, f"printf '{line.decode()}'") == (None, line)
+
+
+def test_programs_that_root_starts_do_not_tell_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MARK_VARIABLE, "f" * 32)
+    exit_code_teller()
+    assert MARK_VARIABLE not in os.environ
+
+
+def test_without_a_process_that_waits_nothing_is_written(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "theirs").write_text("precious and longer than any mark")
-    monkeypatch.setitem(os.environ, EXIT_CODE_VARIABLE, variable.replace("PATH", str(tmp_path / "theirs")))
+    monkeypatch.delenv(MARK_VARIABLE, raising=False)
     exit_code_teller()(3)
-    assert (tmp_path / "theirs").read_text() == "precious and longer than any mark"
+    assert capfd.readouterr().out == ""
+
+
+def pieces_of(data: bytes, cuts: list[int]) -> Iterator[bytes]:
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return (data[begin:end] for begin, end in zip(places, places[1:], strict=False))
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from(["MARK", "MARK:", "MARK:5", "MARK:5\n", ":", "7", "\n", "MAR", "text\n"]), max_size=8
+    ),
+    cuts=st.lists(st.integers(0, 500), max_size=20),
+)
+def test_pieces_in_which_the_output_comes_make_no_difference(parts: list[str], cuts: list[int]) -> None:
+    whole, told = ToldCode(), ToldCode()
+    told.mark = whole.mark
+    data = "".join(parts).replace("MARK", whole.mark).encode()
+    expected = whole.without(data) + whole.left()
+    assert b"".join([*map(told.without, pieces_of(data, cuts)), told.left()]) == expected
+    assert told.code == whole.code
+    assert expected == data.replace(f"{whole.mark}:5\n".encode(), b"").replace(f"{whole.mark}:57\n".encode(), b"") or (
+        whole.code is not None
+    )

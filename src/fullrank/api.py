@@ -95,10 +95,12 @@ def run(
     def conduct(crew: "Crew | None") -> Path:
         from fullrank import calling
         from fullrank.commands.here import ask_for_here
-        from fullrank.in_python import worded_in_python
+        from fullrank.in_python import in_python, worded_in_python
+        from fullrank.request import request_here
 
         with worded_in_python():
             request, words = _request(study, asked, options, output=output, crew=crew)
+            request = request_here(request, warn=lambda sentence: calling.logger.warning(in_python(sentence)))
             ask_for_here(request.arguments, n_workers=request.n_workers)
             if request.backend == "mpi" and crew is None:
                 return calling.run_on_ranks(request, words)

@@ -13,6 +13,7 @@ from fullrank.console import tell
 from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, UsageError
 from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from
+from fullrank.told_code import exit_code_teller
 from fullrank.witness import Witness
 
 _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
@@ -109,20 +110,21 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     from fullrank.interrupt import EARLY
 
     EARLY.install()
+    tell_code = exit_code_teller()
     try:
         from fullrank.backends import mpi
-        from fullrank.launch import exit_code_teller
     except (ImportError, RuntimeError) as error:
         tell(f"fullrank: error: {_no_mpi(launched, error)}\n")
         sys.stderr.flush()
+        tell_code(BackendError.exit_code)
         if launched.size > 1:
             witness.fail_launch()
         return BackendError.exit_code
     comm = mpi.world()
     if comm.size != launched.size:
         tell(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
+        tell_code(BackendError.exit_code)
         return BackendError.exit_code
-    tell_code = exit_code_teller()
     try:
         crew = mpi.MpiCrew(comm, witness)
         try:

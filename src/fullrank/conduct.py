@@ -1,9 +1,11 @@
 """A run that is asked for carried out: in and from this process, or by ranks that are started for it."""
 
 import importlib
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from fullrank import driver
@@ -63,12 +65,14 @@ def conduct_on_ranks(
     None: they died too often, as :func:`died` says. What they write is for ``hear`` to take; without it, it goes where
     this process writes.
     """
-    from fullrank.launch import run_under_mpiexec
+    from fullrank.allocation import find_starter
+    from fullrank.launch import run_on_ranks
     from fullrank.standing import standing
 
-    output, n_ranks, stop_at = request.output, request.n_workers, request.stop_at
-    left, n_finished, n_fruitless = list(words), 0, 0
-    while (code := run_under_mpiexec(left, n_ranks, stop_at=stop_at, hear=hear)) is None:
+    starter = request.starter or find_starter(os.environ, request.allocation)
+    start = partial(run_on_ranks, n_ranks=request.n_workers, starter=starter, stop_at=request.stop_at, hear=hear)
+    left, output, n_finished, n_fruitless = list(words), request.output, 0, 0
+    while (code := start(left)) is None:
         n_before, n_finished = n_finished, standing(output).n_finished
         n_fruitless = n_fruitless + 1 if n_finished == n_before else 0
         if n_fruitless > driver.MAX_FRUITLESS_RESTARTS:

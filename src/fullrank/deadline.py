@@ -6,28 +6,36 @@ from fullrank.scheduler import job_from
 
 STOP_AT_VARIABLE = "FULLRANK_STOP_AT"
 """Time (of time.time()) that a command hands on to the ranks it starts: theirs is not the start that counts."""
-LEAVE_SECONDS = 60.0
-"""Before the job ends: for running items, and for journals that go to a slow disk."""
-_LEAVE_SHARE = 0.1
-"""Of the time the job has left when the run begins, at most that much."""
+LEAVE_SECONDS = 180.0
+"""Before a job ends: for running items, and for journals and a result that go to a slow disk."""
+LEAVE_SHARE = 0.2
+"""Of the time that the job has, or has left when a run begins, at most that much."""
+
+
+def leave_seconds(left_seconds: float) -> float:
+    """Return how long before its end a job that has so much time begins to stop, in s.
+
+    >>> leave_seconds(3600.0), leave_seconds(300.0)
+    (180.0, 60.0)
+    """
+    return max(0.0, min(LEAVE_SECONDS, LEAVE_SHARE * left_seconds))
 
 
 def stop_time(now: float, *, begun: float, stop_after_seconds: float | None, job_ends_at: float | None) -> float | None:
     """Return the time from which no items are handed out, None for never; all times are those of time.time().
 
-    ``--stop-after`` counts from ``begun``, the start of the command. Of it and the job's own end the earlier counts.
+    ``--stop-after`` counts from ``begun``, the start of the command, and holds if the job lasts that long; else the job
+    is left :func:`leave_seconds` before its end.
 
     >>> stop_time(1010.0, begun=1000.0, stop_after_seconds=300.0, job_ends_at=None)
     1300.0
     >>> stop_time(1010.0, begun=1000.0, stop_after_seconds=None, job_ends_at=4610.0)
-    4550.0
+    4430.0
     """
-    times = []
-    if stop_after_seconds is not None:
-        times.append(begun + stop_after_seconds)
-    if job_ends_at is not None:
-        times.append(job_ends_at - min(LEAVE_SECONDS, max(0.0, _LEAVE_SHARE * (job_ends_at - now))))
-    return min(times, default=None)
+    wished = None if stop_after_seconds is None else begun + stop_after_seconds
+    if job_ends_at is None or (wished is not None and wished < job_ends_at):
+        return wished
+    return job_ends_at - leave_seconds(job_ends_at - now)
 
 
 def stop_time_told(

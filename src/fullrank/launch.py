@@ -1,24 +1,24 @@
-"""``run -b mpi`` outside a launcher: start the ``mpiexec`` of the MPI library that mpi4py loads."""
+"""``run -b mpi`` outside a launcher: start the ranks, with the ``mpiexec`` of the MPI library that mpi4py loads, say."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
+from fullrank.dataclass import dataclass, field
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
 from fullrank.interrupt import Helper
 from fullrank.launcher import python_module, stripped_environment
 from fullrank.parent import end_with
 from fullrank.system import write_all
+from fullrank.told_code import MARK_VARIABLE, ToldCode
 
-EXIT_CODE_VARIABLE = "FULLRANK_EXIT_CODE_FILE"
-"""What the file for root's exit code begins with, and its path: mpiexec's own code is not to be trusted."""
 TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
 """Set if standard error ends on a terminal although root sees a pipe."""
 
@@ -90,23 +90,60 @@ def _candidates(library: Path, vendor: str) -> list[Path]:
     return [*named, *(folder / "mpiexec" for folder in folders)]
 
 
-def mpi_environment(vendor: str) -> dict[str, str]:
-    """Return the environment to start ``mpiexec`` with."""
-    environment = stripped_environment(os.environ)
-    if vendor == "Open MPI":
-        # more ranks than cores are the user's explicit wish; binding would put two runs on the same cores
-        environment.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")
-        environment.setdefault("PRTE_MCA_hwloc_default_binding_policy", "none")
-        if os.geteuid() == 0:  # who may run this program may run it twice
-            environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT", "1")
-            environment.setdefault("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1")
-    return environment
+@dataclass(frozen=True)
+class Starter:
+    """What starts ranks: a launcher, its options and its variables."""
+
+    words: tuple[str, ...]
+    """``-n N`` and the program follow them."""
+    vendor: str = ""
+    """Of the MPI library; "" if that is not known."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Beside those of this process."""
+    n_ranks: int | None = None
+    """For how many ranks the job has room; None outside jobs."""
+    knows_how_many: bool = False
+    """Whether so many are started by ``words`` alone."""
+
+    def command(self, n_ranks: int, program: Sequence[str]) -> list[str]:
+        """Return the command that starts a program on so many ranks."""
+        count = [] if self.knows_how_many and n_ranks == self.n_ranks else ["-n", str(n_ranks)]
+        return [*self.words, *count, *program]
+
+    def environment(self, environ: Mapping[str, str], n_ranks: int) -> dict[str, str]:
+        """Return what to start so many ranks with, in the environment of a process that is none."""
+        environment = stripped_environment(environ)
+        if "OMPI_COMM_WORLD_RANK" not in environ:  # those of a rank hold its launcher's, too
+            environment |= {name: value for name, value in environ.items() if name.startswith(_SETTINGS)}
+        if self.vendor == "Open MPI":
+            environment = _of_open_mpi(environment, is_crowded=self.n_ranks is None or n_ranks > self.n_ranks)
+        return environment | dict(self.variables)
 
 
-def run_under_mpiexec(
+def _of_open_mpi(environment: dict[str, str], *, is_crowded: bool) -> dict[str, str]:
+    added = {"PRTE_MCA_hwloc_default_binding_policy": "none"}  # bound, two runs would be on the same cores
+    if is_crowded:  # which is the user's explicit wish; on several nodes it would put all ranks on the first one
+        added["PRTE_MCA_rmaps_default_mapping_policy"] = ":oversubscribe"
+    if os.geteuid() == 0:  # who may run this program may run it twice
+        added |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return added | environment
+
+
+_SETTINGS = ("OMPI_MCA_", "PRTE_MCA_", "HYDRA_")
+"""What begins the names of variables by which users and sites tell a launcher how, on which network say."""
+
+
+def mpiexec_starter() -> Starter:
+    """Return the ``mpiexec`` that fits; raises what :func:`find_mpiexec` does."""
+    mpiexec, vendor = find_mpiexec()
+    return Starter((str(mpiexec),), vendor)
+
+
+def run_on_ranks(
     arguments: Sequence[str],
     n_ranks: int,
     *,
+    starter: Starter,
     stop_at: float | None = None,
     hear: Callable[[bytes], object] | None = None,
 ) -> int | None:
@@ -115,77 +152,48 @@ def run_under_mpiexec(
     What the ranks write goes where this process writes; with ``hear`` to that alone, from another thread.
     None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
     """
-    mpiexec, vendor = find_mpiexec()
-    environment = mpi_environment(vendor)
+    told = ToldCode()
+    environment = starter.environment(os.environ, n_ranks) | {MARK_VARIABLE: told.mark}
     if stop_at is not None:
         environment[STOP_AT_VARIABLE] = repr(stop_at)
     if sys.stderr.isatty():
         environment[TERMINAL_VARIABLE] = "1"
         if n_columns := os.get_terminal_size(2).columns:  # a serial console knows of none
             environment["COLUMNS"] = str(n_columns)
-    command = [str(mpiexec), "-n", str(n_ranks), *python_module("fullrank", *arguments)]
-    with _ToldCode() as told:
-        with subprocess.Popen(
-            command,
-            env=environment | {EXIT_CODE_VARIABLE: told.name},
-            stdin=subprocess.DEVNULL,
-            stderr=None if hear is None else subprocess.STDOUT,
-            stdout=subprocess.PIPE,  # which can always be written: an mpiexec that cannot write ends its ranks
-            start_new_session=True,
-            preexec_fn=end_with(os.getpid()),
-        ) as process:
-            asked_to_stop: list[int] = []
-            before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
-            passing = _Passing(process.stdout, hear or _write_out)
-            passing.start()
-            try:
-                process.wait()
-            finally:
-                passing.join(_LAST_OUTPUT_SECONDS)
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-        code = told.code()
-    if asked_to_stop and code is None:  # before the ranks listened, the signal ended them
+    with subprocess.Popen(
+        starter.command(n_ranks, python_module("fullrank", *arguments)),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=None if hear is None else subprocess.STDOUT,
+        stdout=subprocess.PIPE,  # which can always be written: an mpiexec that cannot write ends its ranks
+        start_new_session=True,
+        preexec_fn=end_with(os.getpid()),
+    ) as process:
+        asked_to_stop: list[int] = []
+        before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
+        passing = _Passing(process.stdout, hear or _write_out, told)
+        passing.start()
+        try:
+            process.wait()
+        finally:
+            passing.join(_LAST_OUTPUT_SECONDS)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if asked_to_stop and told.code is None:  # before the ranks listened, the signal ended them
         raise Stopped("stopped before root could tell how far it was; run the same command to go on")
     if passing.error is not None:
         raise passing.error
-    return code
-
-
-class _ToldCode:
-    """A file for root's exit code. It has no name, so that no kill leaves it behind: root opens it as this process's.
-
-    What it begins with tells it from a file that a process of the same number on another host has open.
-    """
-
-    def __init__(self) -> None:
-        from tempfile import TemporaryFile  # and half a dozen modules, of which ranks need none
-
-        self._file = TemporaryFile(buffering=0)  # noqa: SIM115  # lives as long as this object
-        mark = os.urandom(8).hex()
-        self._file.write(mark.encode())
-        self.name = f"{mark}:/proc/{os.getpid()}/fd/{self._file.fileno()}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._file.close()
-
-    def code(self) -> int | None:
-        """Return what root has told; None if nothing."""
-        self._file.seek(self.name.index(":"))
-        line = self._file.readline()
-        return int(line) if line else None
+    return told.code
 
 
 class _Passing(Helper):
-    """Passes on what the ranks print."""
+    """Passes on what the ranks print, but root's exit code, which it keeps in ``told``."""
 
-    def __init__(self, output: IO[bytes] | None, write: Callable[[bytes], object]) -> None:
+    def __init__(self, output: IO[bytes] | None, write: Callable[[bytes], object], told: ToldCode) -> None:
         super().__init__(name="fullrank-output", daemon=True)
         self._output = output
         self._write = write
+        self._told = told
         self.error: OSError | None = None
         """Why it was not written; what comes after it is read and dropped."""
 
@@ -193,11 +201,15 @@ class _Passing(Helper):
         """Read until no process can write any more, or nobody waits for it."""
         with suppress(ValueError):  # it was closed
             while self._output is not None and (data := os.read(self._output.fileno(), 1 << 16)):
-                try:
-                    if self.error is None:
-                        self._write(data)
-                except OSError as error:
-                    self.error = error
+                self._pass_on(self._told.without(data))
+        self._pass_on(self._told.left())
+
+    def _pass_on(self, data: bytes) -> None:
+        try:
+            if self.error is None and data:
+                self._write(data)
+        except OSError as error:
+            self.error = error
 
 
 def _write_out(data: bytes) -> None:
@@ -216,20 +228,3 @@ def _passing_on(  # type: ignore[no-untyped-def]  # signal.Handlers is private
         process.send_signal(signal.SIGUSR1)
 
     return pass_on
-
-
-def exit_code_teller() -> Callable[[int], None]:
-    """Return what leaves root's exit code for the process that started mpiexec, if one asked for it.
-
-    To be called before user code can change the environment.
-    """
-    mark, _, path = os.environ.get(EXIT_CODE_VARIABLE, "").partition(":")
-
-    def tell(code: int) -> None:
-        with suppress(OSError):  # it is on another host, or gone
-            if Path(path).is_file():
-                with Path(path).open("r+b", buffering=0) as file:
-                    if file.read(len(mark)) == mark.encode():
-                        file.write(b"%d\n" % code)
-
-    return tell

@@ -3,15 +3,17 @@
 import os
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fullrank.allocation import Allocation, allocation_from, find_starter, others_idle
 from fullrank.config import Config
 from fullrank.cores import usable_cores
-from fullrank.dataclass import dataclass, field
+from fullrank.dataclass import dataclass, field, replace
 from fullrank.deadline import stop_time_told
-from fullrank.errors import UsageError
+from fullrank.errors import BackendError, UsageError
+from fullrank.launch import Starter
 
 if TYPE_CHECKING:
     from fullrank.choices import Choices
@@ -31,11 +33,16 @@ class Request:
     """Time (of time.time()) from which ``--stop-after`` counts."""
     begun: float | None = None
     """When the account of time begins, as account.system_seconds() tells time; None: with this process."""
+    allocation: Allocation | None = None
+    """What the job gives that this is in; None outside jobs and on ranks, which have been given their share."""
+    starter: Starter | None = None
+    """What starts ranks on the job's nodes, where that is how the study is run unless something else is asked for."""
 
     @property
     def backend(self) -> str:
         """What was asked for, else the usual one."""
-        return self.arguments.backend or ("mpi" if self.crew is not None else "processes")
+        has_ranks = self.crew is not None or self.starter is not None
+        return self.arguments.backend or ("mpi" if has_ranks else "processes")
 
     @property
     def output(self) -> Path:
@@ -46,7 +53,7 @@ class Request:
 
     @property
     def n_workers(self) -> int:
-        """How many workers compute; UsageError for more than a backend has."""
+        """How many workers compute; UsageError for more than a backend or the job has."""
         n_asked: int | None = self.arguments.workers
         if self.crew is not None:
             return self.crew.size
@@ -54,7 +61,28 @@ class Request:
             if n_asked not in (None, 1):
                 raise UsageError(f"backend 'serial' is one worker; -n {n_asked} needs another one: -b processes")
             return 1
-        return n_asked or usable_cores()
+        if self.allocation is None:
+            return n_asked or usable_cores()
+        return self._n_in_job(self.allocation, n_asked)
+
+    @property
+    def has_all_ranks(self) -> bool:
+        """Whether the workers take all the room for ranks that the job has."""
+        return self.allocation is not None and self.n_workers == self.allocation.n_ranks
+
+    def _n_in_job(self, allocation: Allocation, n_asked: int | None) -> int:
+        """Return how many workers compute in a job: as many as there is room for, or fewer."""
+        is_beyond = self.backend == "mpi" and allocation.goes_beyond_here
+        n_usual = allocation.n_ranks if is_beyond else usable_cores()
+        n_most = n_usual if allocation.goes_beyond_here else max(n_usual, allocation.n_ranks)
+        # who names another backend may wish for workers that wait, or take turns
+        if self.arguments.backend in (None, "mpi") and n_asked is not None and n_asked > n_most:
+            here = "" if n_most == allocation.n_ranks else f", and for {n_most} workers on this one"
+            raise UsageError(
+                f"-n {n_asked} disagrees with job {allocation}{here}; leave out -n, ask for at most {n_most}, or have "
+                f"the batch system give more"
+            )
+        return n_asked or n_usual
 
     @property
     def stop_at(self) -> float | None:
@@ -80,3 +108,21 @@ class Request:
             limit=arguments.limit,
             provenance=provenance,
         )
+
+
+def request_here(request: Request, *, warn: Callable[[str], object]) -> Request:
+    """Return a request as it is to be carried out where this process is: on all of its job, if it is in one.
+
+    ``warn`` is told if the job's other nodes cannot be used. Raises BackendError if this is none of its nodes, and
+    nothing starts ranks there.
+    """
+    if request.crew is not None or (allocation := allocation_from(os.environ)) is None:
+        return request
+    request = replace(request, allocation=allocation)
+    if request.arguments.backend is not None or not allocation.goes_beyond_here:
+        return request
+    try:
+        return replace(request, starter=find_starter(os.environ, allocation))
+    except BackendError as error:
+        warn(others_idle(allocation, error))
+        return request

@@ -1,5 +1,6 @@
 """Batch systems: what their environment variables say about the job this process runs in."""
 
+import re
 from collections.abc import Mapping
 
 from fullrank.dataclass import dataclass, field
@@ -20,12 +21,18 @@ class Scheduler:
     restarts: str = ""
     """How often the job was started again: a count, or a yes."""
     cores_on_node: str = ""
-    """Cores the job may use on the node it runs on; read only where ``n_nodes`` says one node."""
+    """Cores the job may use on the node it runs on; where they are those of all its nodes, read only if that is one."""
     n_nodes: str = ""
     end_time: str = ""
     """When the job ends, in s since 1970."""
     n_ranks: str = ""
     """Ranks that the job was given room for, on all its nodes."""
+    ranks_of_nodes: str = ""
+    """The same by node, ``2(x3),1``: where ranks were not asked for, that alone is set."""
+    host_file: str = ""
+    """Path of a file that names the node of each rank, one a line."""
+    on_node: str = ""
+    """Set in a job's processes on its nodes alone; "" where a job has processes nowhere else."""
     submit: str = ""
     """The command that submits a job: where it is found and there is no job, this is a login node."""
     others: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +46,10 @@ SCHEDULERS = (
         restarts="SLURM_RESTART_COUNT",
         cores_on_node="SLURM_CPUS_ON_NODE",
         end_time="SLURM_JOB_END_TIME",
+        n_nodes="SLURM_JOB_NUM_NODES",
         n_ranks="SLURM_NTASKS",
+        ranks_of_nodes="SLURM_TASKS_PER_NODE",
+        on_node="SLURMD_NODENAME",
         submit="sbatch",
         others={
             "job_name": "SLURM_JOB_NAME",
@@ -55,6 +65,7 @@ SCHEDULERS = (
         "pbs",
         job_id="PBS_JOBID",
         n_ranks="PBS_NP",
+        host_file="PBS_NODEFILE",
         submit="qsub",
         others={"job_name": "PBS_JOBNAME", "job_queue": "PBS_QUEUE"},
     ),
@@ -65,6 +76,7 @@ SCHEDULERS = (
         no_task="0",
         restarts="LSB_RESTART",
         n_ranks="LSB_DJOB_NUMPROC",
+        host_file="LSB_DJOB_HOSTFILE",
         submit="bsub",
         others={
             "job_name": "LSB_JOBNAME",
@@ -111,6 +123,12 @@ class Job:
     """Name, queue, nodes ..., by our own words; never the whole environment."""
     n_ranks: int | None = None
     """Ranks it has room for, on all its nodes; None where nothing says so."""
+    n_nodes: int | None = None
+    """None where no variable says so."""
+    host_file: str = ""
+    """Path of a file that names the node of each rank, one a line; "" where there is none."""
+    is_here: bool = True
+    """Whether this process is on a node of the job: that of an interactive allocation may be on a login node."""
 
     def is_restart_of(self, job_id: str, n_restarts: int) -> bool:
         """Whether this is a later start of the job with that id, whose earlier start is over."""
@@ -138,7 +156,10 @@ def _job_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Job:
         n_cores=_n_cores(scheduler, environ),
         ends_at=_time(environ.get(scheduler.end_time, "")),
         others=others,
-        n_ranks=_positive(environ.get(scheduler.n_ranks, "")),
+        n_ranks=_positive(environ.get(scheduler.n_ranks, "")) or _sum(environ.get(scheduler.ranks_of_nodes, "")),
+        n_nodes=_positive(environ.get(scheduler.n_nodes, "")),
+        host_file=environ.get(scheduler.host_file, ""),
+        is_here=not scheduler.on_node or scheduler.on_node in environ,
     )
 
 
@@ -164,8 +185,18 @@ def _time(text: str) -> float | None:
 
 
 def _n_cores(scheduler: Scheduler, environ: Mapping[str, str]) -> int | None:
-    one_node = not scheduler.n_nodes or environ.get(scheduler.n_nodes) == "1"
-    return _positive(environ.get(scheduler.cores_on_node, "")) if one_node else None
+    is_of_node = scheduler.cores_on_node != scheduler.n_ranks or environ.get(scheduler.n_nodes) == "1"
+    return _positive(environ.get(scheduler.cores_on_node, "")) if is_of_node else None
+
+
+def _sum(text: str) -> int | None:
+    """Return the sum of Slurm's list of numbers; None if it is no such list.
+
+    >>> _sum("2(x3),1"), _sum("")
+    (7, None)
+    """
+    parts = [re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part) for part in text.split(",")]
+    return sum(int(part[1]) * int(part[2] or 1) for part in parts if part) if all(parts) else None
 
 
 def _positive(text: str) -> int | None:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from fullrank.account import process_age_seconds
+from fullrank.allocation import find_starter
 from fullrank.beside import accompanied
 from fullrank.commands.ended import ended
 from fullrank.commands.here import ask_for_here
@@ -19,7 +20,7 @@ from fullrank.console import TerminalConsole, output_columns, tell
 from fullrank.errors import UsageError
 from fullrank.launcher import launcher_from
 from fullrank.output import tell_fatal_signals
-from fullrank.request import Request
+from fullrank.request import Request, request_here
 
 _IN_THIS_PROCESS = ("serial", "threads", "interpreters")
 """The backends that compute in this process, which is deaf while an item holds the GIL."""
@@ -33,13 +34,14 @@ def run(arguments: Namespace, crew: Any) -> int:
     tell_fatal_signals()
     if arguments.item is not None:
         return run_item(arguments, config)
-    request = Request(config, arguments, crew, asked_at=time.time() - process_age_seconds())
+    asked = Request(config, arguments, crew, asked_at=time.time() - process_age_seconds())
+    request = request_here(asked, warn=_warn)
     _check_launch(request)
     if arguments.dry_run:
         return _show_preview(request)
     ask_for_here(arguments, n_workers=request.n_workers)
     if request.backend == "mpi" and crew is None:
-        return _run_under_mpiexec(request)
+        return _run_on_ranks(request)
     with accompanied(may_be_orphan=True) if request.backend in _IN_THIS_PROCESS else nullcontext():
         return _run_here(request)
 
@@ -53,9 +55,7 @@ def _show_preview(request: Request) -> int:
     arguments, choices = request.arguments, request.choices()
     check_abilities(choices.backend, request.config.run)
     if choices.backend == "mpi" and launcher_from(os.environ) is None:
-        from fullrank.launch import find_mpiexec
-
-        find_mpiexec()
+        find_starter(os.environ, request.allocation)
     study = opened(request.config, as_json=arguments.json)
     if choices.backend == "interpreters":
         check_interpreters(study)
@@ -77,18 +77,22 @@ def _check_launch(request: Request) -> None:
         raise UsageError(f"-n {n_asked} disagrees with {launched.name}, which started {crew.size} ranks")
 
 
-def _run_under_mpiexec(request: Request) -> int:
+def _run_on_ranks(request: Request) -> int:
     """Start the ranks; start them again if they died and items are left."""
     from fullrank.conduct import conduct_on_ranks
     from fullrank.ending import End, Ending
     from fullrank.standing import standing
 
-    code = conduct_on_ranks(request, sys.argv[1:], warn=lambda sentence: tell(f"fullrank: {sentence}\n"))
+    code = conduct_on_ranks(request, sys.argv[1:], warn=_warn)
     if code is not None:
         return code
     found = standing(request.output)
     n_items = request.config.sweep.n_items
     return ended(Ending(End.DIED, request.output, n_items, found.n_finished, n_failed=found.n_failed), request)
+
+
+def _warn(sentence: str) -> None:
+    tell(f"fullrank: {sentence}\n")
 
 
 def _run_here(request: Request) -> int:

@@ -1,5 +1,6 @@
 """One study, killed again and again and gone on with, until it is complete."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from fullrank.dataclass import dataclass, replace
 from fullrank.errors import OutputError
-from fullrank.launch import mpi_environment
+from fullrank.launch import Starter
 from fullrank.launcher import thread_limits
 from fullrank.selftest import procfs
 from fullrank.selftest.evidence import Evidence, Kill, begun_items, items_on_record, judge, n_wrong_values
@@ -69,7 +70,7 @@ class Launcher:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of all starts."""
-        environment = mpi_environment(self.library)
+        environment = Starter((), self.library).environment(os.environ, 1)
         return environment | thread_limits(environment)
 
 

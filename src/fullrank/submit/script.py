@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from fullrank.dataclass import dataclass
+from fullrank.deadline import LEAVE_SECONDS, leave_seconds
 from fullrank.errors import UsageError
 from fullrank.submit.site import Site
 from fullrank.submit.starting import Launcher
-from fullrank.submit.systems import LEAVE_SECONDS, MOST_RESTARTS, BatchSystem
+from fullrank.submit.systems import MOST_RESTARTS, BatchSystem
 from fullrank.submit.words import job_name, one_line, option_lines, path_word, shell_line
 
 _HEAD = """\
@@ -72,15 +73,6 @@ class JobRequest:
     """Options for the batch system, unread."""
 
 
-def leave_seconds(time_seconds: float | None) -> int:
-    """Return how long before its limit a job begins to stop, in s: at most a fifth of it.
-
-    >>> leave_seconds(None), leave_seconds(3600.0), leave_seconds(300.0)
-    (180, 180, 60)
-    """
-    return LEAVE_SECONDS if time_seconds is None else max(1, min(LEAVE_SECONDS, int(time_seconds / 5)))
-
-
 def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
     """Return the text of the script; UsageError for what cannot stand in one."""
     name = job_name(request.name, n_most=system.n_name_most)
@@ -107,7 +99,7 @@ def _head(request: JobRequest, system: BatchSystem) -> str:
 
 
 def _options(request: JobRequest, system: BatchSystem, site: Site) -> Iterator[str]:
-    leave = leave_seconds(request.time_seconds)
+    leave = _leave_seconds(request)
     for group in system.options:
         if group.reason:
             yield f"# {group.reason}"
@@ -129,6 +121,11 @@ def _options(request: JobRequest, system: BatchSystem, site: Site) -> Iterator[s
     yield from (f"{system.prefix} {line}" for line in asked)
 
 
+def _leave_seconds(request: JobRequest) -> int:
+    known = request.time_seconds
+    return int(LEAVE_SECONDS) if known is None else max(1, int(leave_seconds(known)))
+
+
 def _time(time_seconds: float, system: BatchSystem) -> str:
     minutes, seconds = divmod(max(1, int(time_seconds)), 60)
     if "{seconds" not in system.time and seconds:
@@ -146,7 +143,7 @@ def _setup(site: Site) -> Iterator[str]:
 def _command(request: JobRequest, system: BatchSystem) -> str:
     words = [*request.program, "run", *_study(request)]
     if request.time_seconds is not None and not system.tells_end:
-        words += ["--stop-after", f"{max(1, int(request.time_seconds) - leave_seconds(request.time_seconds))}s"]
+        words += ["--stop-after", f"{max(1, int(request.time_seconds) - _leave_seconds(request))}s"]
     return f"{one_line(request.launcher.words, 'the launcher')} {shell_line(words)}"
 
 

@@ -3,8 +3,6 @@
 from fullrank.dataclass import dataclass
 from fullrank.scheduler import SCHEDULERS
 
-LEAVE_SECONDS = 180
-"""Before the limit: when a job is told to let running items end, to save and to stop."""
 MOST_RESTARTS = 20
 """How often one job goes back to the queue, so that one that never gets on does not for ever."""
 

@@ -1,0 +1,75 @@
+"""Root's exit code on its way to the process that started the ranks: among what root prints, and taken out again.
+
+No launcher's own exit code is to be trusted. Standard output comes from whatever host root is on, and leaves no file
+behind that a kill would keep.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+
+from fullrank.beside import out_of_reach
+
+MARK_VARIABLE = "FULLRANK_EXIT_CODE_MARK"
+"""What begins the line with root's exit code, where a process waits for it: a random word."""
+_N_MARK_BYTES = 16
+_MOST_DIGITS = 3
+
+
+def exit_code_teller() -> Callable[[int], None]:
+    """Return what tells root's exit code to the process that started the ranks, if there is one.
+
+    To be called before user code can change the environment or standard output.
+    """
+    mark = os.environ.pop(MARK_VARIABLE, "")
+    if not mark:
+        return lambda _code: None
+    output = out_of_reach(os.dup(1))
+
+    def tell(code: int) -> None:
+        with suppress(OSError):  # nobody listens any more
+            os.write(output, b"%s:%d\n" % (mark.encode(), code))
+
+    return tell
+
+
+class ToldCode:
+    """The listener's side: takes the line out of what comes from root, in whatever pieces that comes."""
+
+    def __init__(self) -> None:
+        self.mark = os.urandom(_N_MARK_BYTES).hex()
+        self.code: int | None = None
+        """What root told last; None if nothing."""
+        self._held = b""
+
+    def without(self, data: bytes) -> bytes:
+        """Return what can be passed on once ``data`` has come: all but the line, or what may become one."""
+        mark, rest, passed = self.mark.encode() + b":", self._held + data, b""
+        while (begin := rest.find(mark)) >= 0:
+            number, end, after = rest[begin + len(mark) :].partition(b"\n")
+            if not end and len(number) <= _MOST_DIGITS:
+                break  # the rest of the line is still to come
+            passed += rest[:begin]
+            if end and number.strip().isdigit():
+                self.code = int(number)
+                rest = after
+            else:  # no line of root's
+                passed += mark
+                rest = rest[begin + len(mark) :]
+        n_held = len(rest) - begin if begin >= 0 else _n_of_beginning(rest, mark)
+        self._held = rest[len(rest) - n_held :]
+        return passed + rest[: len(rest) - n_held]
+
+    def left(self) -> bytes:
+        """Return what was held back and became no such line."""
+        held, self._held = self._held, b""
+        return held
+
+
+def _n_of_beginning(data: bytes, mark: bytes) -> int:
+    """Return how many bytes at the end of ``data`` are the beginning of ``mark``.
+
+    >>> _n_of_beginning(b"..ab", b"abc"), _n_of_beginning(b"..ac", b"abc")
+    (2, 0)
+    """
+    return next((n for n in range(min(len(data), len(mark) - 1), 0, -1) if data.endswith(mark[:n])), 0)
