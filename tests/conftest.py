@@ -53,8 +53,9 @@ OPENMPI_SETTINGS = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
 }
 
-# Where these are found, and no job is, fullrank takes the machine for a login node.
-BATCH_SYSTEMS = ("sbatch", "qsub", "bsub")
+# Where the first of these are found, and no job is, fullrank takes the machine for a login node; it asks the others
+# when a job ends.
+BATCH_SYSTEMS = ("sbatch", "qsub", "bsub", "squeue", "qstat", "bjobs")
 
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -14,7 +14,7 @@ PACKAGE = Path(fullrank.__file__).parent
 LAYERS = [
     "dataclass garbage",
     "errors status files system account gil durations beside leaving repeat compare.records",
-    "launcher scheduler witness deadline told_code",
+    "launcher scheduler witness deadline told_code job_end",
     "axes",
     "sweep tables",
     "config",

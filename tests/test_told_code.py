@@ -5,6 +5,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_without_a_process_that_waits_nothing_is_written(
 
 def pieces_of(data: bytes, cuts: list[int]) -> Iterator[bytes]:
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return (data[begin:end] for begin, end in zip(places, places[1:], strict=False))
+    return (data[begin:end] for begin, end in pairwise(places))
 
 
 @given(

@@ -74,7 +74,7 @@ def find_starter(environ: Mapping[str, str], allocation: Allocation | None) -> S
 
 
 def _variables(scheduler: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what any launcher needs in a job, where it starts ranks, or one helper a node, with the system's command."""
+    """Return what launchers need in a job: they start ranks, or a helper on each node, with the system's command."""
     if scheduler != "slurm":
         return {}
     found = {

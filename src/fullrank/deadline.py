@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from fullrank.job_end import job_end
 from fullrank.scheduler import job_from
 
 STOP_AT_VARIABLE = "FULLRANK_STOP_AT"
@@ -46,6 +47,5 @@ def stop_time_told(
         return float(environ[STOP_AT_VARIABLE])
     except (KeyError, ValueError):
         job = job_from(environ)
-    return stop_time(
-        now, begun=begun, stop_after_seconds=stop_after_seconds, job_ends_at=job.ends_at if job is not None else None
-    )
+    ends_at = job_end(job, environ, now) if job is not None else None
+    return stop_time(now, begun=begun, stop_after_seconds=stop_after_seconds, job_ends_at=ends_at)

@@ -1,4 +1,4 @@
-"""``run -b mpi`` outside a launcher: start the ranks, with the ``mpiexec`` of the MPI library that mpi4py loads, say."""
+"""``run`` on ranks that nobody has started yet: start them, with the ``mpiexec`` of mpi4py's MPI library, say."""
 
 import os
 import re
