@@ -203,6 +203,12 @@ def test_launcher_of_the_site_holds(study: Project, launcher: Launcher, words: l
     assert launcher.environment["WIDE"] == "1"
 
 
+def test_launcher_that_starts_nothing_is_an_error_and_no_stop(study: Project, launcher: Launcher) -> None:
+    told = run(study, SLURM | site_with(study, "srun --mpi=nowhere; exit 1 #"), expect=2)
+    assert "srun --mpi=nowhere; exit 1 # started no ranks (exit code 1)" in told
+    assert not study.output.exists()
+
+
 @pytest.mark.parametrize("job", ["PBS_JOBID=7.head PBS_NODEFILE", "LSB_JOBID=7 LSB_DJOB_NUMPROC=4 LSB_DJOB_HOSTFILE"])
 def test_hosts_are_named_to_an_mpiexec_that_does_not_know_the_batch_system(
     study: Project, launcher: Launcher, job: str

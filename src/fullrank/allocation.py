@@ -56,26 +56,26 @@ def find_starter(environ: Mapping[str, str], allocation: Allocation | None) -> S
     from fullrank.submit.starting import by_srun
 
     scheduler, words = allocation.job.scheduler, read_site(environ).launcher
-    variables, n_ranks = _variables(scheduler, environ), allocation.n_ranks
+    variables, n_ranks = _variables(allocation, environ), allocation.n_ranks
     if words is not None:
         # as in a job script it is a line of the shell
         shell = ("bash", "-c", f'{words} "$@"', "fullrank")
-        return Starter(shell, variables=variables, n_ranks=n_ranks, knows_how_many=True)
+        return Starter(shell, variables=variables, name=words, n_ranks=n_ranks, knows_how_many=True)
     try:
         mpiexec, vendor = find_mpiexec()
     except NoMpiexec as error:
         if scheduler != "slurm" or shutil.which("srun", path=environ.get("PATH", "")) is None:
             raise
-        return Starter(tuple(shlex.split(by_srun(error.vendor).words)), error.vendor, variables, n_ranks)
+        return Starter(tuple(shlex.split(by_srun(error.vendor).words)), error.vendor, variables, n_ranks=n_ranks)
     hosts = ("--hostfile", allocation.job.host_file) if allocation.job.host_file else ()
     if scheduler == "slurm":  # it has srun start one helper a node, which would be bound, and so all ranks, to one core
         variables |= {"SLURM_CPU_BIND": "none", "SLURM_NTASKS_PER_NODE": "1"}
-    return Starter((str(mpiexec), *hosts), vendor, variables, n_ranks)
+    return Starter((str(mpiexec), *hosts), vendor, variables, n_ranks=n_ranks)
 
 
-def _variables(scheduler: str, environ: Mapping[str, str]) -> dict[str, str]:
+def _variables(allocation: Allocation, environ: Mapping[str, str]) -> dict[str, str]:
     """Return what launchers need in a job: they start ranks, or a helper on each node, with the system's command."""
-    if scheduler != "slurm":
+    if allocation.job.scheduler != "slurm":
         return {}
     found = {
         "SLURM_EXPORT_ENV": "ALL",  # ranks are told by variables; after sbatch --export=NONE they would not reach them
@@ -83,6 +83,9 @@ def _variables(scheduler: str, environ: Mapping[str, str]) -> dict[str, str]:
     }
     if "SLURM_STEP_ID" in environ:  # a shell that srun gave holds the cores for which srun would wait, and is bound
         found |= {"SLURM_OVERLAP": "1", "SLURM_CPU_BIND": "none"}
+    if allocation.n_ranks == 1 < allocation.n_nodes and (nodes := environ.get("SLURM_STEP_NODELIST")):
+        # some variables of such a shell are the job's, others those of its own node, of which launchers make nonsense
+        found |= {"SLURM_NODELIST": nodes, "SLURM_JOB_NODELIST": nodes, "SLURM_NNODES": "1", "SLURM_JOB_NUM_NODES": "1"}
     return found
 
 

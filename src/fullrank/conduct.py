@@ -63,23 +63,31 @@ def conduct_on_ranks(
     """Start ``fullrank WORDS`` on ranks, again while they die and items are left, and return root's exit code.
 
     None: they died too often, as :func:`died` says. What they write is for ``hear`` to take; without it, it goes where
-    this process writes.
+    this process writes. Raises BackendError if the launcher started no ranks each time.
     """
     from fullrank.allocation import find_starter
-    from fullrank.launch import run_on_ranks
+    from fullrank.launch import NoRoot, run_on_ranks
     from fullrank.standing import standing
 
     starter = request.starter or find_starter(os.environ, request.allocation)
     start = partial(run_on_ranks, n_ranks=request.n_workers, starter=starter, stop_at=request.stop_at, hear=hear)
     left, output, n_finished, n_fruitless = list(words), request.output, 0, 0
-    while (code := start(left)) is None:
+    while True:
+        missing: NoRoot | None = None
+        try:
+            code = start(left)
+        except NoRoot as error:  # or it was killed before it could tell that it is there
+            code, missing = None, error
+        if code is not None:
+            return code
         n_before, n_finished = n_finished, standing(output).n_finished
         n_fruitless = n_fruitless + 1 if n_finished == n_before else 0
         if n_fruitless > driver.MAX_FRUITLESS_RESTARTS:
+            if missing is not None:
+                raise missing
             return None
         warn("the ranks died; they are started again")
         left = [word for word in left if word not in _ONCE]
-    return code
 
 
 def died(request: Request, *, again: str) -> str:

@@ -90,6 +90,16 @@ def _candidates(library: Path, vendor: str) -> list[Path]:
     return [*named, *(folder / "mpiexec" for folder in folders)]
 
 
+class NoRoot(BackendError):
+    """The launcher has ended, and root was never there: it started nothing, or not what it was given."""
+
+    def __init__(self, launcher: str, exit_code: int) -> None:
+        super().__init__(
+            f"{launcher} started no ranks (exit code {exit_code}), for the reason that it gave; try it alone: "
+            f"{launcher} -n 2 hostname. Or compute on this machine: -b processes"
+        )
+
+
 @dataclass(frozen=True)
 class Starter:
     """What starts ranks: a launcher, its options and its variables."""
@@ -100,6 +110,8 @@ class Starter:
     """Of the MPI library; "" if that is not known."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Beside those of this process."""
+    name: str = ""
+    """What a user calls it; "": by its first word."""
     n_ranks: int | None = None
     """For how many ranks the job has room; None outside jobs."""
     knows_how_many: bool = False
@@ -150,7 +162,8 @@ def run_on_ranks(
     """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
 
     What the ranks write goes where this process writes; with ``hear`` to that alone, from another thread.
-    None if root told none: it was killed. Raises Stopped if that came of a signal to this process.
+    None if root told none: it was killed. Raises Stopped if that came of a signal to this process, and NoRoot if
+    there was no root at all.
     """
     told = ToldCode()
     environment = starter.environment(os.environ, n_ranks) | {MARK_VARIABLE: told.mark}
@@ -183,6 +196,8 @@ def run_on_ranks(
         raise Stopped("stopped before root could tell how far it was; run the same command to go on")
     if passing.error is not None:
         raise passing.error
+    if not told.has_begun:
+        raise NoRoot(starter.name or starter.words[0], process.returncode)
     return told.code
 
 

@@ -5,19 +5,24 @@ behind that a kill would keep.
 """
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
 from fullrank.beside import out_of_reach
 
 MARK_VARIABLE = "FULLRANK_EXIT_CODE_MARK"
-"""What begins the line with root's exit code, where a process waits for it: a random word."""
+"""What begins the lines that root tells, where a process waits for them: a random word."""
 _N_MARK_BYTES = 16
-_MOST_DIGITS = 3
+_BEGUN = b"-"
+"""What root tells at its begin, in the place of a code."""
+_LINE = re.compile(rb"\d{1,3}|-")
+_N_MOST = 3
+"""Bytes behind the mark."""
 
 
 def exit_code_teller() -> Callable[[int], None]:
-    """Return what tells root's exit code to the process that started the ranks, if there is one.
+    """Tell the process that started the ranks, if one did, that root is here; return what tells it the exit code.
 
     To be called before user code can change the environment or standard output.
     """
@@ -26,32 +31,36 @@ def exit_code_teller() -> Callable[[int], None]:
         return lambda _code: None
     output = out_of_reach(os.dup(1))
 
-    def tell(code: int) -> None:
+    def tell(what: bytes) -> None:
         with suppress(OSError):  # nobody listens any more
-            os.write(output, b"%s:%d\n" % (mark.encode(), code))
+            os.write(output, b"%s:%s\n" % (mark.encode(), what))
 
-    return tell
+    tell(_BEGUN)
+    return lambda code: tell(b"%d" % code)
 
 
 class ToldCode:
-    """The listener's side: takes the line out of what comes from root, in whatever pieces that comes."""
+    """The listener's side: takes what root tells out of what it prints, in whatever pieces that comes."""
 
     def __init__(self) -> None:
         self.mark = os.urandom(_N_MARK_BYTES).hex()
         self.code: int | None = None
         """What root told last; None if nothing."""
+        self.has_begun = False
+        """Whether root was there at all."""
         self._held = b""
 
     def without(self, data: bytes) -> bytes:
-        """Return what can be passed on once ``data`` has come: all but the line, or what may become one."""
+        """Return what can be passed on once ``data`` has come: all but root's lines, or what may become one."""
         mark, rest, passed = self.mark.encode() + b":", self._held + data, b""
         while (begin := rest.find(mark)) >= 0:
             number, end, after = rest[begin + len(mark) :].partition(b"\n")
-            if not end and len(number) <= _MOST_DIGITS:
+            if not end and len(number) <= _N_MOST:
                 break  # the rest of the line is still to come
             passed += rest[:begin]
-            if end and number.strip().isdigit():
-                self.code = int(number)
+            if end and _LINE.fullmatch(number):
+                self.has_begun = True
+                self.code = self.code if number == _BEGUN else int(number)
                 rest = after
             else:  # no line of root's
                 passed += mark
