@@ -219,7 +219,17 @@ def test_hosts_are_named_to_an_mpiexec_that_does_not_know_the_batch_system(
     assert launcher.words[1:5] == ["--hostfile", str(hosts), "-n", "4"]
 
 
-def test_grid_engine_is_known_to_mpiexec(study: Project, launcher: Launcher) -> None:
+def test_hosts_of_grid_engine_are_known_to_mpich_and_named_to_open_mpi(
+    study: Project, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = study.folder / "hosts"
+    hosts.write_text("n1 2 all.q@n1 UNDEFINED\nn2 4 all.q@n2 UNDEFINED\n")
+    job = GRID_ENGINE | {"PE_HOSTFILE": str(hosts)}
+    run(study, job)
+    assert launcher.words[1:3] == ["-n", "6"]
+    monkeypatch.setattr("fullrank.allocation.find_mpiexec", lambda: (launcher.path, "Open MPI"))
+    run(study, job)
+    assert launcher.words[1:5] == ["--host", "n1:2,n2:4", "-n", "6"]
     run(study, GRID_ENGINE)
     assert launcher.words[1:3] == ["-n", "6"]
 

@@ -67,10 +67,22 @@ def find_starter(environ: Mapping[str, str], allocation: Allocation | None) -> S
         if scheduler != "slurm" or shutil.which("srun", path=environ.get("PATH", "")) is None:
             raise
         return Starter(tuple(shlex.split(by_srun(error.vendor).words)), error.vendor, variables, n_ranks=n_ranks)
-    hosts = ("--hostfile", allocation.job.host_file) if allocation.job.host_file else ()
     if scheduler == "slurm":  # it has srun start one helper a node, which would be bound, and so all ranks, to one core
         variables |= {"SLURM_CPU_BIND": "none", "SLURM_NTASKS_PER_NODE": "1"}
-    return Starter((str(mpiexec), *hosts), vendor, variables, n_ranks=n_ranks)
+    return Starter((str(mpiexec), *_hosts(allocation.job, vendor, environ)), vendor, variables, n_ranks=n_ranks)
+
+
+def _hosts(job: Job, vendor: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options by which an mpiexec that knows nothing of the batch system finds the job's nodes."""
+    if job.host_file:
+        return "--hostfile", job.host_file
+    if job.scheduler != "sge" or vendor != "Open MPI":
+        return ()
+    try:  # lines of host, number of slots, queue, processors
+        rows = [line.split() for line in Path(environ["PE_HOSTFILE"]).read_text(errors="replace").splitlines()]
+        return "--host", ",".join(f"{host}:{n_slots}" for host, n_slots, *_ in rows)
+    except (KeyError, OSError, ValueError):
+        return ()
 
 
 def _variables(allocation: Allocation, environ: Mapping[str, str]) -> dict[str, str]:
