@@ -7,9 +7,10 @@ from pathlib import Path
 import h5py
 import pytest
 from slurm import Slurm
-from user import User
+from user import PACED, User
 
 ROOM = ("--nodes=3", "--ntasks-per-node=2")
+N_LONG = 5000
 ALL_HOSTS = {"n1", "n2", "n3"}
 DIES_ONCE = """\
 import os, signal
@@ -31,9 +32,15 @@ def sbatch(user: User, *options: str, line: str = "{} run study.toml") -> str:
     return user.cluster.run("sbatch", *words, script, folder=user.folder).stdout.strip()
 
 
-def has(user: User, code: str) -> None:
-    user.has_paced(12)
+def has(user: User, code: str, *, n_items: int) -> None:
     (user.folder / "sim.py").write_text(code)
+    grid = f"x = {{ range = {n_items} }}"
+    (user.folder / "study.toml").write_text(f'[workload]\nfunction = "sim.py:f"\n[sweep.grid]\n{grid}\n')
+
+
+def has_long(user: User) -> None:
+    """Have a study that takes longer than any job here, until it is told to hurry."""
+    has(user, PACED, n_items=N_LONG)
 
 
 def n_workers(user: User) -> int:
@@ -59,7 +66,7 @@ def stops_and_goes_on(slurm: Slurm, user: User, *options: str) -> None:
     assert slurm.until_over(job) == "FAILED", user.log(job)
     assert exit_code(slurm, job) == 75
     assert "no item is begun after" in user.log(job)
-    assert 0 < user.n_finished() < 20_000
+    assert 0 < user.n_finished() < N_LONG
     user.hurry()
     again = sbatch(user)
     assert slurm.until_over(again) == "COMPLETED", user.log(again)
@@ -67,27 +74,27 @@ def stops_and_goes_on(slurm: Slurm, user: User, *options: str) -> None:
 
 
 def test_job_whose_environment_says_when_it_ends_stops_before_and_goes_on(slurm: Slurm, slurm_user: User) -> None:
-    slurm_user.has_paced(20_000)
+    has_long(slurm_user)
     ends = int(time.time()) + 20
     stops_and_goes_on(slurm, slurm_user, f"--export=ALL,SLURM_JOB_END_TIME={ends}")  # as later versions of Slurm do
 
 
 def test_job_that_only_slurm_knows_the_limit_of_stops_before_and_goes_on(slurm: Slurm, mpich_user: User) -> None:
-    mpich_user.has_paced(20_000)
+    has_long(mpich_user)
     stops_and_goes_on(slurm, mpich_user, "--time=1")
 
 
 def test_signal_to_a_script_that_run_has_replaced_reaches_all_ranks(slurm: Slurm, slurm_user: User) -> None:
-    slurm_user.has_paced(20_000)
+    has_long(slurm_user)
     job = sbatch(slurm_user, line="exec {} run study.toml")
-    slurm_user.until_begun(60)
+    slurm_user.until_begun(24)
     slurm.cluster.run("scancel", "--signal=USR1", "--batch", job)
     assert slurm.until_over(job) == "FAILED", slurm_user.log(job)
     assert exit_code(slurm, job) == 75
 
 
 def test_exit_code_comes_from_a_root_on_another_host(slurm: Slurm, slurm_user: User) -> None:
-    has(slurm_user, FAILS)
+    has(slurm_user, FAILS, n_items=12)
     fullrank = slurm_user.venv / "bin" / "fullrank"
     done = slurm.cluster.run("salloc", *ROOM, fullrank, "run", "study.toml", folder=slurm_user.folder, expect=None)
     assert done.returncode == 3, done.stderr
@@ -126,7 +133,7 @@ def test_launcher_of_the_site_starts_the_ranks(slurm: Slurm, srun_site: User) ->
 
 
 def test_rank_that_is_killed_under_srun_is_not_waited_for(slurm: Slurm, srun_site: User) -> None:
-    has(srun_site, DIES_ONCE)
+    has(srun_site, DIES_ONCE, n_items=12)
     job = sbatch(srun_site)
     assert slurm.until_over(job) == "COMPLETED", srun_site.log(job)
     assert "the ranks died; they are started again" in srun_site.log(job)
