@@ -63,7 +63,7 @@ def test_limit_of_grid_engine_counts_from_the_start_of_the_job(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("system", JOBS)
-@pytest.mark.parametrize("answer", ["", "UNLIMITED", "NOT_SET", "INVALID", "0:58 E", "who knows\n-:-"])
+@pytest.mark.parametrize("answer", ["", "365-00:00:00", "UNLIMITED", "NOT_SET", "INVALID", "0:58 E", "who knows\n-:-"])
 def test_answer_that_tells_no_limit_is_none(tmp_path: Path, system: str, answer: str) -> None:
     (tmp_path / "config").touch()
     assert end(tmp_path, system, answer, SGE_JOB_SPOOL_DIR=str(tmp_path)) is None
@@ -82,3 +82,4 @@ def test_batch_system_without_its_command_is_not_asked(system: str) -> None:
 
 def test_what_a_variable_says_is_not_asked_for(tmp_path: Path) -> None:
     assert end(tmp_path, "slurm", "59:30", SLURM_JOB_END_TIME="12000") == 12_000.0
+    assert end(tmp_path, "slurm", "59:30", SLURM_JOB_END_TIME="31546000") is None

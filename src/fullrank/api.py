@@ -59,8 +59,8 @@ def run(
         seed: of random numbers; each item gets its own from it.
         replicates: how often each parameter set occurs.
         backend: ``"processes"``, ``"mpi"``, ``"threads"``, ``"serial"`` or ``"interpreters"``; without it processes, or
-            mpi under a launcher. Elsewhere ``"mpi"`` starts mpiexec.
-        workers: how many; without it one on each usable core.
+            mpi under a launcher and in a job of several nodes. Where no launcher started this, ``"mpi"`` starts one.
+        workers: how many; without it one on each usable core, or as many as a job of several nodes has room for.
         output: where the result goes; without it ``results/<name of the config or function>.h5``.
         limit: only so many items, a fair sample, into a partial file; a call without it keeps them.
         fresh: start anew; old results are moved aside.

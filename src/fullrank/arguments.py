@@ -83,8 +83,15 @@ def parser() -> argparse.ArgumentParser:
         metavar="CONFIG|FUNCTION",
         help="the study: a TOML file; or FILE.py:FUNCTION with the options below",
     )
-    run.add_argument("-n", "--workers", type=_positive, metavar="N", help="how many workers (all usable cores)")
-    run.add_argument("-b", "--backend", choices=BACKENDS, help="how to run (mpi under a launcher, else processes)")
+    run.add_argument(
+        "-n", "--workers", type=_positive, metavar="N", help="how many workers (all usable cores, all ranks of a job)"
+    )
+    run.add_argument(
+        "-b",
+        "--backend",
+        choices=BACKENDS,
+        help="how to run (mpi under a launcher and over a job's nodes, else processes)",
+    )
     run.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
     run.add_argument(
         "--stop-after",

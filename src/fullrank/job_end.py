@@ -9,6 +9,8 @@ from fullrank.scheduler import Job
 ANSWER_SECONDS = 10.0
 """A batch system that takes longer to answer is not waited for."""
 _IN_SECONDS = (1, 60, 3600, 86400)
+_NO_LIMIT_SECONDS = 364 * 86400.0
+"""Slurm says of jobs without a limit that they end in a year."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,11 @@ class _Question:
 def job_end(job: Job, environ: Mapping[str, str], now: float) -> float | None:
     """Return the time (of time.time()) at which a job ends; None where nothing says so."""
     if job.ends_at is not None:
-        return job.ends_at
-    question = _QUESTIONS[job.scheduler]
-    left = question.left_seconds(_answer([*question.command, _number(job)], environ), environ, now)
-    return None if left is None else now + left
+        left: float | None = job.ends_at - now
+    else:
+        question = _QUESTIONS[job.scheduler]
+        left = question.left_seconds(_answer([*question.command, _number(job)], environ), environ, now)
+    return None if left is None or left >= _NO_LIMIT_SECONDS else now + left
 
 
 def _number(job: Job) -> str:

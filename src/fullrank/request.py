@@ -65,11 +65,6 @@ class Request:
             return n_asked or usable_cores()
         return self._n_in_job(self.allocation, n_asked)
 
-    @property
-    def has_all_ranks(self) -> bool:
-        """Whether the workers take all the room for ranks that the job has."""
-        return self.allocation is not None and self.n_workers == self.allocation.n_ranks
-
     def _n_in_job(self, allocation: Allocation, n_asked: int | None) -> int:
         """Return how many workers compute in a job: as many as there is room for, or fewer."""
         is_beyond = self.backend == "mpi" and allocation.goes_beyond_here
