@@ -185,6 +185,14 @@ def test_launcher_starts_before_the_program_with_its_words(system: BatchSystem, 
     assert called(tmp_path) == [*expected, "--bind-to", "core", "fullrank", "run", "study.toml"]
 
 
+def test_open_mpi_is_told_the_hosts_that_grid_engine_gives(tmp_path: Path) -> None:
+    # the columns of sge_pe(5): host, slots, queue, cores
+    (tmp_path / "pe").write_text("n1 2 all.q@n1 UNDEFINED\nn2 6 all.q@n2 UNDEFINED\n")
+    script = job_script(request(launcher=by_mpiexec("./mpiexec", "Open MPI", SGE)), SGE, Site())
+    assert run(script, tmp_path, PE_HOSTFILE="pe").returncode == 0
+    assert called(tmp_path)[:4] == ["--host", "n1:2,n2:6", "-n", "4"]
+
+
 def test_srun_ends_the_others_if_a_rank_is_killed(tmp_path: Path) -> None:
     for launcher in (by_srun("MPICH"), by_srun("Open MPI")):
         assert run(job_script(request(launcher=launcher), SLURM, Site()), tmp_path).returncode == 0

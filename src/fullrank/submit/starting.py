@@ -17,9 +17,11 @@ class Launcher:
 
 def by_mpiexec(path: str, vendor: str, system: BatchSystem) -> Launcher:
     """Return the ``mpiexec`` at ``path``, with one rank bound to a core, on the whole allocation."""
-    # where hyper-threads count as cores there are more ranks than cores, which is no reason not to start
-    binding = "core:overload-allowed" if vendor == "Open MPI" else "core"
-    words = [shlex.quote(path), system.hosts, f"--bind-to {binding}"]
+    hosts, binding = system.hosts, "core"
+    if vendor == "Open MPI":
+        # where hyper-threads count as cores there are more ranks than cores, which is no reason not to start
+        hosts, binding = system.hosts_for_open_mpi or hosts, "core:overload-allowed"
+    words = [shlex.quote(path), hosts, f"--bind-to {binding}"]
     return Launcher(" ".join(filter(None, words)), system.for_mpiexec)
 
 

@@ -43,6 +43,8 @@ class BatchSystem:
     """The option of a time limit, with the fields ``{hours:02}``, ``{minutes:02}`` and ``{seconds:02}``."""
     hosts: str = ""
     """Shell words by which an ``mpiexec`` that knows nothing of the system finds the allocation."""
+    hosts_for_open_mpi: str = ""
+    """The same for Open MPI's, which knows less than MPICH's; "" if it does not."""
     for_mpiexec: str = ""
     """Shell lines that ``mpiexec`` needs."""
     for_site: str = ""
@@ -146,6 +148,8 @@ SGE = BatchSystem(
     ),
     time="-l h_rt={hours:02}:{minutes:02}:{seconds:02}",
     hosts='-n "$NSLOTS"',
+    # the wheel of Open MPI is built without Grid Engine's part, and would see but one host
+    hosts_for_open_mpi='--host "$(awk \'{ print $1 ":" $2 }\' "$PE_HOSTFILE" | paste -s -d , -)" -n "$NSLOTS"',
     end="""\
 # Stopped before all items were done, and not by a user: the same job anew. Leaving with 99 would start this one again,
 # but not before all its hosts have cleaned up after it, for which Grid Engine may wait for ever.
