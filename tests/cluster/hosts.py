@@ -18,7 +18,7 @@ GRID_ENGINE = HERE / "gridengine.sh"
 _SUBMIT = {SLURM: "sbatch", GRID_ENGINE: "qsub"}
 
 START_SECONDS = 60.0
-LIMIT_SECONDS = 90.0
+LIMIT_SECONDS = 120.0
 _UNTIL_STDIN_ENDS = 'cd "$CLUSTER_FOLDER" && env -0 >env.new && mv env.new env && exec cat'
 # Open MPI refuses to run as root.
 _ENVIRONMENT = {

@@ -35,9 +35,17 @@ class Slurm:
         """Return the names of a job's hosts, the one first that runs its script."""
         return self.cluster.run("scontrol", "show", "hostnames", self.shown(job)["NodeList"]).stdout.split()
 
-    def start_now(self, job: str) -> None:
-        """Let a job that was requeued not wait for the two minutes that Slurm lets it wait."""
-        self.update(job, "StartTime=now")
+    def start_again(self, job: str) -> None:
+        """Start a job that was requeued without the two minutes that Slurm lets it wait.
+
+        They may begin anew while its hosts still clean up, so it is asked for until it is heard.
+        """
+
+        def is_started() -> bool:
+            self.cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now", expect=None)
+            return self.state(job) != "PENDING"
+
+        until(is_started, f"job {job} starts again")
 
     def queue(self) -> str:
         """Return a line for each job that waits or runs."""

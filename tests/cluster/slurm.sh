@@ -48,7 +48,6 @@ JobRequeue=1
 
 # Quick to begin, and slow to forget what jobs came to.
 SchedulerParameters=batch_sched_delay=1,sched_min_interval=0,bf_interval=2
-KillWait=5
 MinJobAge=3600
 
 # The cores that hosts are said to have are more than there are.

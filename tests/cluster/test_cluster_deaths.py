@@ -24,7 +24,7 @@ def test_job_that_loses_a_node_goes_on_without_it(slurm: Slurm, slurm_user: User
         assert json.loads((slurm_user.folder / "results/study.h5.work/lock").read_text())["n_restarts"] == 0
         assert 0 < slurm_user.n_finished() < N_PACED
         slurm_user.hurry()
-        slurm.start_now(job)
+        slurm.start_again(job)
         assert slurm.until_over(job) == "COMPLETED", slurm_user.log(job)
         assert lost not in slurm.nodes(job)
     finally:

@@ -36,15 +36,15 @@ def test_submitted_study_has_a_serial_runs_results(grid_engine: GridEngine, user
     assert user.digest() == user.serial_digest()
 
 
-def test_job_that_comes_near_its_limit_stops_and_goes_on_as_another(grid_engine: GridEngine, user: User) -> None:
-    user.has_paced()
-    first = user.submit("--time", "25s", *SLOTS)
-    user.until_begun(24)
-    until(lambda: "Your job" in user.log(first), "the job submits itself again")
-    assert 0 < user.n_finished() < N_PACED
-    user.hurry()
+def test_job_that_comes_near_its_limit_stops_and_goes_on_as_another(grid_engine: GridEngine, mpich_user: User) -> None:
+    mpich_user.has_paced()
+    first = mpich_user.submit("--time", "40s", *SLOTS)
+    mpich_user.until_begun(24)
+    until(lambda: "Your job" in mpich_user.log(first), "the job submits itself again")
+    assert 0 < mpich_user.n_finished() < N_PACED
+    mpich_user.hurry()
     grid_engine.until_empty()
-    assert user.digest() == user.serial_digest()
+    assert mpich_user.digest() == mpich_user.serial_digest()
 
 
 def test_rejected_job_leaves_nothing_behind(grid_engine: GridEngine, mpich_user: User) -> None:

@@ -24,7 +24,7 @@ def test_job_that_comes_near_its_limit_stops_and_goes_on_through_the_queue(slurm
     n_finished = slurm_user.n_finished()
     assert 0 < n_finished < N_PACED
     slurm_user.hurry()
-    slurm.start_now(job)
+    slurm.start_again(job)
     assert slurm.until_over(job) == "COMPLETED", slurm_user.log(job)
     assert slurm.shown(job)["Restarts"] == "1"
     assert slurm_user.digest() == slurm_user.serial_digest()
@@ -40,16 +40,16 @@ def test_rejected_job_leaves_nothing_behind(slurm: Slurm, mpich_user: User) -> N
     assert slurm.queue() == ""
 
 
-def test_job_that_its_user_cancels_stays_ended(slurm: Slurm, slurm_user: User) -> None:
-    slurm_user.has_paced()
-    job = slurm_user.submit("--time", "1h", *NODES)
-    slurm_user.until_begun(24)
+def test_job_that_its_user_cancels_stays_ended(slurm: Slurm, mpich_user: User) -> None:
+    mpich_user.has_paced()
+    job = mpich_user.submit("--time", "1h", *NODES)
+    mpich_user.until_begun(24)
     slurm.cluster.run("scancel", job)
     assert slurm.until_over(job) == "CANCELLED"
     until(lambda: slurm.queue() == "", "the queue is empty")
-    assert 0 < slurm_user.n_finished() < N_PACED
-    slurm_user.hurry()
-    again = slurm_user.submit("--time", "1h", *NODES)
-    assert slurm.until_over(again) == "COMPLETED", slurm_user.log(again)
-    assert slurm_user.digest() == slurm_user.serial_digest()
+    assert 0 < mpich_user.n_finished() < N_PACED
+    mpich_user.hurry()
+    again = mpich_user.submit("--time", "1h", *NODES)
+    assert slurm.until_over(again) == "COMPLETED", mpich_user.log(again)
+    assert mpich_user.digest() == mpich_user.serial_digest()
     assert slurm.shown(job)["Restarts"] == "0"
