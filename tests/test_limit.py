@@ -167,7 +167,7 @@ def test_limit_counts_visiting_positions_finished_ones_among_them(limit: int, n_
     done = np.random.default_rng(7).permutation(100)[:n_finished].tolist()
     for position in done:
         mark(bitmap, position)
-    todo = Todo(order, bitmap, limit=limit)
+    todo = Todo(order, bitmap, among=range(limit))
     expected = [p * order.stride % 100 for p in range(min(limit, 100)) if p not in done]
     assert todo.n_items == len(expected)
     assert todo.n_unfinished == 100 - n_finished

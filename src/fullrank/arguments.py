@@ -117,6 +117,12 @@ def parser() -> argparse.ArgumentParser:
         "NAME.partial.h5; a run without it keeps them and goes on",
     )
     run.add_argument(
+        "--shard",
+        metavar="K/N",
+        help="only the K-th of N fixed shares of the items; runs of the others, on any nodes, work in the same output, "
+        "and the last one gathers. auto/N: K is the element of an array job",
+    )
+    run.add_argument(
         "--item",
         type=_natural,
         metavar="K",

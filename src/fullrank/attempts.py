@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ REASON_COMPLETE, REASON_STOPPED, REASON_DIED = "complete", "stopped", "worker di
 REASON_FAILURES, REASON_ALL_FAILED, REASON_KILLED = "too many failures", "all failed", "killed"
 REASON_LIMIT = "limit reached"
 _CLOSING = "closing"
+ATTEMPT_SUFFIX = ".attempt"
+_CLAIMED = re.compile(rf"a\d{{4,9}}{re.escape(ATTEMPT_SUFFIX)}", re.ASCII)
 _UNKNOWN: dict[str, Any] = {
     "started": "",
     "ended": "",
@@ -45,14 +48,35 @@ class AttemptStart:
     order: str
     limit: int | None = None
     """How many first items of the ``spread`` order it was to evaluate; None: all."""
+    shard: str = ""
+    """The share of the items that it was to evaluate; "": all."""
 
 
 class AttemptLog:
-    """``attempts.jsonl``: lines are only added, by the holder of the lock; one that is damaged is passed over."""
+    """``attempts.jsonl``: lines are only added, by the holder of the lock; one that is damaged is passed over.
+
+    An attempt that has been claimed has a file of its own, for several hosts would lose lines of one file.
+    """
 
     def __init__(self, path: Path, system: System = os) -> None:
         self._path = path
         self._system = system
+
+    def claim(self, attempt: int) -> bool:
+        """Take a number for an attempt that others may want at the same time; False if it is taken."""
+        path = self._own(attempt)
+        with refused_as(f"{path}: cannot be written"), suppress(FileExistsError):
+            write_and_sync(self._system, path, b"", flags=os.O_CREAT | os.O_EXCL)
+            return True
+        return False
+
+    def _own(self, attempt: int) -> Path:
+        return self._path.with_name(f"a{attempt:04d}{ATTEMPT_SUFFIX}")
+
+    def _files(self) -> list[Path]:
+        """Return what the attempts are noted in; those of claimed ones by number."""
+        claimed = self._path.parent.glob(f"a*{ATTEMPT_SUFFIX}")
+        return [self._path, *sorted(path for path in claimed if _CLAIMED.fullmatch(path.name))]
 
     def begin(self, start: AttemptStart) -> None:
         """Note that an attempt begins."""
@@ -68,14 +92,17 @@ class AttemptLog:
         self._note(vars(row))
 
     def _note(self, entry: dict[str, Any]) -> None:
-        line = "\n" * self._path.exists() + json.dumps(entry)
-        with refused_as(f"{self._path}: cannot be written"):
-            write_and_sync(self._system, self._path, line.encode(), flags=os.O_CREAT | os.O_APPEND)
+        own = self._own(entry["attempt"])
+        path = own if own.exists() else self._path
+        line = "\n" * path.exists() + json.dumps(entry)
+        with refused_as(f"{path}: cannot be written"):
+            write_and_sync(self._system, path, line.encode(), flags=os.O_CREAT | os.O_APPEND)
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         text = ""
-        with refused_as(f"{self._path}: cannot be read"), suppress(FileNotFoundError):
-            text = self._path.read_text("utf-8", "replace")
+        for path in self._files():
+            with refused_as(f"{path}: cannot be read"), suppress(FileNotFoundError):
+                text += path.read_text("utf-8", "replace") + "\n"
         for line in text.splitlines():
             try:
                 entry = json.loads(line.strip("\0"))  # a block that a crash of the machine left is zeros
@@ -92,7 +119,23 @@ class AttemptLog:
 
     def last(self) -> int:
         """Return the highest number of an attempt; 0 before the first."""
-        return max([0, *(int(entry["attempt"]) for entry in self._entries())])
+        claimed = [int(path.stem[1:]) for path in self._files()[1:]]
+        return max([0, *claimed, *(int(entry["attempt"]) for entry in self._entries())])
+
+    def latest(self) -> tuple[AttemptRow, ...]:
+        """Return the last attempt, or the last one of each shard where shards came last."""
+        shards = {attempt: entry.get("shard", "") for attempt, entry in self._by_attempt().items()}
+        found: dict[str, AttemptRow] = {}
+        for row in self.rows():
+            if not shards[row.attempt]:
+                found.clear()
+            found.pop("", None)
+            found[str(shards[row.attempt])] = row
+        return tuple(found.values())
+
+    def shard_of(self, attempt: int) -> str:
+        """Return the share of the items that an attempt was to evaluate; "" for all."""
+        return str(self._by_attempt().get(attempt, {}).get("shard", ""))
 
     def limit_of(self, attempt: int) -> int | None:
         """Return the limit of an attempt, as it was noted when that began."""

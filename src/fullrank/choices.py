@@ -6,6 +6,7 @@ from typing import Protocol
 
 from fullrank.dataclass import dataclass
 from fullrank.progress import Display
+from fullrank.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class Choices:
     limit: int | None = None
     """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
     provenance: Mapping[str, str | int | float] | None = None
+    shard: Shard | None = None
+    """The only share of the items that is evaluated; None: all of them."""
+
+    def among(self, n_items: int) -> range | None:
+        """Return the positions of the ``spread`` order whose items are to be evaluated; None: all, in any order."""
+        if self.shard is not None:
+            return self.shard.positions(n_items)
+        return None if self.limit is None else range(min(self.limit, n_items))
 
 
 class Console(Protocol):

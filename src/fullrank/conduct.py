@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from fullrank import driver
+from fullrank import driver, sharded
 from fullrank.choices import Console
 from fullrank.crew import LocalCrew, LocalTeam
 from fullrank.ending import Ending
@@ -45,6 +45,8 @@ def conduct(request: Request, study: Study, *, console: Console, warn: Say, comm
         )
     if choices.stop_at is not None:
         console.say(f"no item is begun after {datetime.fromtimestamp(choices.stop_at):%Y-%m-%d %H:%M:%S}")
+    if choices.shard is not None:
+        return sharded.run_shard(study, choices, choices.shard, crew=crew, console=console)
     return driver.run(study, choices, crew=crew, console=console)
 
 

@@ -59,19 +59,26 @@ def run(study: Study, choices: Choices, *, crew: Crew, console: Console, system:
         return finished
     folder.create()
     with RunLock(folder.path, take_over=choices.take_over, notify=console.say, system=system) as lock:
-        # what another run did while this one waited for the lock
-        finished = existing(study, choices, folder)
+        for path in folder.shards().values():  # each of which is waited for like another run
+            RunLock(path, take_over=choices.take_over, notify=console.say, system=system).free()
+        finished = already_there(study, choices, folder, console=console)
         if finished is None:
-            finished = _Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
-        elif folder.is_half_restored or folder.is_of(study.identity.to_json()):
-            # left by a run that was killed while it cleared away, or while it began to go on from the result
-            clear_away(folder, study.identity.to_json(), console=console)
+            finished = Run(study, choices, folder, crew=crew, console=console, lock=lock, system=system).go()
     folder.remove()
     return finished
 
 
-class _Run:
-    """A run that holds the lock."""
+def already_there(study: Study, choices: Choices, folder: WorkFolder, *, console: Console) -> Ending | None:
+    """Return :func:`existing` once the lock is held: another run may have ended meanwhile. Clears away after it."""
+    finished = existing(study, choices, folder)
+    if finished is not None and (folder.is_half_restored or folder.is_of(study.identity.to_json())):
+        # left by a run that was killed while it cleared away, or while it began to go on from the result
+        clear_away(folder, study.identity.to_json(), console=console)
+    return finished
+
+
+class Run:
+    """A run that holds the lock: of all items, or of a shard's."""
 
     def __init__(
         self,
@@ -99,9 +106,26 @@ class _Run:
         """Of the last attempt of this very process."""
 
     def go(self) -> Ending:
-        """Run the study; on a full disk say how much it still needs."""
+        """Prepare the folder and run the study; on a full disk say how much it still needs."""
+        with self._need_told():
+            self.prepare()
+            return self._compute()
+
+    def compute(self) -> Ending:
+        """Run the study in a folder that is prepared."""
+        with self._need_told():
+            return self._compute()
+
+    def finish(self) -> Ending | None:
+        """Write the file if no item is left to do, else None."""
+        with self._need_told():
+            _, n_todo = self._begin(is_told=False)
+            return None if n_todo else self._written()
+
+    @contextmanager
+    def _need_told(self) -> Iterator[None]:
         try:
-            return self._go()
+            yield
         except StorageError as error:
             if not error.is_full:
                 raise
@@ -109,40 +133,50 @@ class _Run:
             needed = still_needed(folder.journals(), self._study.config.sweep.n_items, log_bytes=folder.log_bytes())
             raise with_need(error, self._folder.path, needed=needed) from error
 
-    def _go(self) -> Ending:
-        """Prepare the folder, run attempts until nothing is left to do, write the file."""
+    def prepare(self) -> None:
+        """Leave in the folder what belongs to the study, and note whose it is."""
         prepare_folder(self._folder, self._study, self._choices, console=self._console, system=self._system)
         if self._study.config.is_unwritten:
             write_config(self._study.config, self._system)
         self._folder.note_settings(self._study.config.settings)
+
+    def _compute(self) -> Ending:
+        """Run attempts until nothing is left to do, write the file."""
         n_fruitless = 0
         while True:
             job, n_todo = self._begin()
             reason, n_left = self._attempt(job, n_todo) if n_todo else (REASON_COMPLETE, 0)
             if n_left == 0 and reason != REASON_ALL_FAILED:
-                return self._commit_part() if self._n_beyond_limit else self._commit()
+                return self._written() if self._choices.shard is None else self._share_done()
             n_fruitless = n_fruitless + 1 if n_left == n_todo else 0
             if reason != REASON_DIED or n_fruitless > MAX_FRUITLESS_RESTARTS:
                 return self._unfinished(reason, n_left)
             self._console.say("the workers are started again")
 
-    def _begin(self) -> tuple[Job, int]:
+    def _written(self) -> Ending:
+        return self._commit_part() if self._n_beyond_limit else self._commit()
+
+    def _share_done(self) -> Ending:
+        n_items = self._study.config.sweep.n_items
+        return Ending(End.SHARD, self._folder.output, n_items, self._survey.n_finished, n_failed=self._survey.n_failed)
+
+    def _begin(self, *, is_told: bool = True) -> tuple[Job, int]:
         """Read what earlier attempts left and return how many items are still to do."""
         folder, choices = self._folder, self._choices
         crew = self._crew
         token = folder.write_token("token")
-        unseen = [sentence for sentence in crew.call("sees", str(folder.path), token) if sentence]
+        unseen = [sentence for sentence in crew.call("sees", str(folder.run_path), token) if sentence]
         if unseen:
             raise OutputError(f"{unseen[0]}\nThe output folder must be one that all nodes share; choose one with -o")
         job = self._study.job(backend=choices.backend, n_workers=choices.n_workers, work_folder=folder.path)
+        among = choices.among(job.sweep.n_items)
         job = replace(
             job,
-            attempt=folder.next_attempt(),
             code_version=len(folder.versions()) - 1,
             retried=folder.retried(),
             stop_at=choices.stop_at,
-            limit=choices.limit,
-            stride=job.stride if choices.limit is None else spread_stride(job.sweep.n_items),
+            among=among,
+            stride=job.stride if among is None else spread_stride(job.sweep.n_items),
             journal_interval_seconds=_SHARED_WRITE_SECONDS if is_shared(folder.path) else 0.0,
             account_start_seconds=self._account_start_seconds if crew.size == 1 else None,
         )
@@ -150,29 +184,33 @@ class _Run:
         for damage in self._survey.damages:
             self._console.say(damage)
         n_todo, n_unfinished = crew.member.n_todo(), crew.member.n_unfinished()
-        self._n_beyond_limit = n_unfinished - n_todo
+        self._n_beyond_limit = n_unfinished - n_todo if choices.limit is not None else 0
         job = replace(job, suspects=frozenset(index for _, index in folder.interrupted()))
         n_items = job.sweep.n_items
         if n_todo:
             printed = printed_bytes(folder.log_bytes(), self._survey)
             item_bytes = record_bytes(self._survey)
             require_room(folder.path, needed_bytes(n_items, n_todo, record_bytes=item_bytes, printed_bytes=printed))
-        if n_unfinished < n_items:
+        if is_told and n_unfinished < n_items:
             self._console.say(f"{n_items - n_unfinished:,} of {n_items:,} items were finished before; going on")
         return job, n_todo
 
     def _attempt(self, job: Job, n_todo: int) -> tuple[str, int]:
         """Run the workers once; return why they ended and how many items are left."""
         crew, choices, run_options = self._crew, self._choices, self._study.config.run
-        order = run_options.order if job.limit is None else "spread"
+        order = run_options.order if job.among is None else "spread"
+        job = replace(job, attempt=self._folder.new_attempt())
+        of_whom = choices.limit, "" if choices.shard is None else str(choices.shard)
         self._folder.attempt_log.begin(
-            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order, job.limit)
+            AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order, *of_whom)
         )
         display = self._console.display()
         monitors: list[Monitor] = []
 
         def watch(handle: Handle) -> AbstractContextManager[None]:
             n_finished_before = job.sweep.n_items - crew.member.n_unfinished()
+            if choices.shard is not None and job.among is not None:
+                n_finished_before = len(job.among) - n_todo
             display.begin(n_todo, n_finished_before, n_workers=choices.n_workers)
             monitors.append(
                 Monitor(

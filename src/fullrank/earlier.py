@@ -12,6 +12,7 @@ from fullrank.ending import End, Ending
 from fullrank.errors import OutputError, StorageError, StudyChanged, UsageError
 from fullrank.identity import Identity
 from fullrank.restore import fingerprint, restore
+from fullrank.shard import Shard
 from fullrank.since import between
 from fullrank.status import Status
 from fullrank.store import ResultFile, is_ours, verify
@@ -222,15 +223,22 @@ def _meet_failures(folder: WorkFolder, choices: Choices, *, console: Console) ->
     """Have failed items done again, if the user asks for it or nothing but failed ones ended the last attempt."""
     if choices.retry_failed and folder.journals():
         folder.retry_failures()
-    elif stem := stem_of_all_failed(folder):
+    else:
+        meet_all_failed(folder, console=console)
+
+
+def meet_all_failed(folder: WorkFolder, *, console: Console, shard: Shard | None = None) -> None:
+    """Have items done again that ended the last attempt because all of them failed; of one shard, if it is given."""
+    for stem in stems_of_all_failed(folder, shard):
         console.say("the last attempt was stopped because all its items failed; they are done again")
         _tell_moved(folder.move_contents_aside(f"{stem}*"), console)
 
 
-def stem_of_all_failed(folder: WorkFolder) -> str:
-    """Return how the last attempt's files are called if it was stopped because all its items failed; else ""."""
-    last = folder.attempt_log.rows()[-1:]
-    return attempt_stem(last[0].attempt) if last and last[0].reason == REASON_ALL_FAILED else ""
+def stems_of_all_failed(folder: WorkFolder, shard: Shard | None = None) -> tuple[str, ...]:
+    """Return how the files of a last attempt are called that was stopped because all its items failed."""
+    log = folder.attempt_log
+    last = (row for row in log.latest() if shard is None or log.shard_of(row.attempt) == str(shard))
+    return tuple(attempt_stem(row.attempt) for row in last if row.reason == REASON_ALL_FAILED)
 
 
 def keep_displaced(folder: WorkFolder, new: Path, *, has_all: bool, console: Console, system: System) -> None:

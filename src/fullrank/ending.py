@@ -27,6 +27,7 @@ class End(Enum):
     STOPPED = "stopped"
     FAILURES = "stopped for failures"
     DIED = "workers died"
+    SHARD = "shard complete"
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,8 @@ class Job:
     """Items that were running when a worker of an earlier attempt died."""
     retried: int = 0
     """Failures of attempts up to this one do not count: their items are done again."""
-    limit: int | None = None
-    """Only the items at so many first visiting positions are evaluated; None: all."""
+    among: range | None = None
+    """Only the items at these visiting positions are evaluated; None: all."""
 
     @property
     def order(self) -> Order:
@@ -94,8 +94,8 @@ class Job:
         return Order(self.sweep.n_items, self.stride)
 
     def todo(self, finished: bytes | bytearray | None) -> Todo:
-        """Return what is to do: the items within the limit that have no bit in ``finished`` (None: there is none)."""
-        return Todo(self.order, finished, limit=self.limit)
+        """Return what is to do: the items of this job that have no bit in ``finished`` (None: there is none)."""
+        return Todo(self.order, finished, among=self.among)
 
     @property
     def takes_seed(self) -> bool:

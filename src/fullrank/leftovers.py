@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fullrank.at_work import at_work
 from fullrank.dataclass import asdict, dataclass
 from fullrank.errors import Locked, StorageError
 from fullrank.journal import MAGIC
-from fullrank.lock import RunLock, holder_of
+from fullrank.lock import RunLock
 from fullrank.printed import PRINTED_HEAD
 from fullrank.store import ResultFile, is_newer, is_ours
 from fullrank.survey import Survey
@@ -53,7 +54,7 @@ def find(output: Path, *, aside: bool, result: bool) -> Leftovers:
 
     Raises Locked while a run is at work there.
     """
-    _refuse_running(WorkFolder(output).path)
+    _refuse_running(WorkFolder(output))
     ours: list[Leftover] = []
     strange: list[str] = []
     for path, what, judge in _candidates(output, aside=aside, result=result):
@@ -77,6 +78,8 @@ def delete(found: Leftovers) -> None:
     folder.create()  # a run may begin while the user is asked: its lock is there
     try:
         with RunLock(folder.path):
+            for path in folder.shards().values():
+                RunLock(path).free()
             for leftover in found.ours:
                 _check_unchanged(leftover)
             _delete(found)
@@ -106,11 +109,11 @@ def _delete(found: Leftovers) -> None:
             raise StorageError.of(error, f"{path}: cannot be removed") from None
 
 
-def _refuse_running(folder: Path) -> None:
-    holder = holder_of(folder)
-    if holder is not None:
+def _refuse_running(folder: WorkFolder) -> None:
+    holder = at_work(folder)
+    if holder:
         raise Locked(
-            f"{folder}: a run is at work there: {holder}. Stop it first, or wait for its end; "
+            f"{folder.path}: a run is at work there: {holder}. Stop it first, or wait for its end; "
             f"if you know that it is dead, a run with --take-over frees its lock"
         )
 

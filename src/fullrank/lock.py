@@ -115,6 +115,12 @@ class RunLock:
             raise OutputError.of(error, f"{self._path}: the lock cannot be taken") from None
         self._is_held = True
 
+    def free(self) -> None:
+        """Take the lock if it is there, with the same waiting, and give it back; raises what :meth:`acquire` does."""
+        if self._look() is not None:
+            self.acquire()
+            self.release()
+
     def renew(self) -> None:
         """Give a sign of life; Locked if another run has taken the lock over.
 

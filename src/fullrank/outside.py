@@ -6,7 +6,7 @@ growth when its worker's last item ended. Times that no file tells are unknown.
 
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import chain
@@ -85,14 +85,16 @@ class _Times:
         return sqrt(max(0.0, self.sum_of_squares / self.n_timed - mean * mean)) / mean
 
 
-def running_items(folder: WorkFolder, survey: Survey, *, now: float) -> tuple[RunningItem, ...]:
-    """Return the items that the latest attempt's workers are in, those that run longest first.
+def running_items(
+    folder: WorkFolder, survey: Survey, attempts: Iterable[int], *, now: float
+) -> tuple[RunningItem, ...]:
+    """Return the items that the workers of these attempts are in, those that run longest first.
 
     ``now`` is the time in s since 1970.
     """
     hosts = {Path(info.path).stem: str(info.header["host"]) for info in survey.journals}
     found = []
-    for cell in folder.path.glob(f"{attempt_stem(folder.next_attempt() - 1)}*{RUNNING_SUFFIX}"):
+    for cell in chain.from_iterable(folder.path.glob(f"{attempt_stem(n)}*{RUNNING_SUFFIX}") for n in attempts):
         index, numbers = running_index(cell), numbers_of(cell)
         if index is not None and numbers is not None:
             seconds = _seconds_since(cell.with_suffix(JOURNAL_SUFFIX), now)
@@ -108,9 +110,32 @@ def _seconds_since(path: Path, now: float) -> float | None:
         return None
 
 
-def pace(folder: WorkFolder, survey: Survey, n_items: int | None, *, now: float) -> Pace | None:
-    """Return how fast the latest attempt is; None if the folder does not tell when it began."""
-    attempt = folder.next_attempt() - 1
+def pace(
+    folder: WorkFolder, survey: Survey, n_items: int | None, *, now: float, n_left: Mapping[int, int] | None = None
+) -> Pace | None:
+    """Return how fast the latest attempt is; None if the folder does not tell when it began.
+
+    ``n_left`` is given where shards are at work: the items that have no end, by attempt. Then it is of all of them.
+    """
+    if not n_left:
+        return _pace_of(folder, survey, folder.next_attempt() - 1, n_items, now=now)
+    each = [_pace_of(folder, survey, attempt, n_items, now=now, n_left=n) for attempt, n in n_left.items()]
+    known = [found for found in each if found is not None]
+    if not known:
+        return None
+    left = [found.remaining_seconds for found in known if found.remaining_seconds is not None]
+    return Pace(
+        known[0].backend,
+        sum(found.n_workers for found in known),
+        sum(found.n_finished for found in known),
+        max(found.elapsed_seconds for found in known),
+        (max(least for least, _ in left), max(most for _, most in left)) if len(left) == len(each) else None,
+    )
+
+
+def _pace_of(
+    folder: WorkFolder, survey: Survey, attempt: int, n_items: int | None, *, now: float, n_left: int | None = None
+) -> Pace | None:
     rows = [row for row in folder.attempt_log.rows() if row.attempt == attempt]
     began = _began(rows)
     if began is None:
@@ -118,7 +143,10 @@ def pace(folder: WorkFolder, survey: Survey, n_items: int | None, *, now: float)
     journals = [Path(info.path) for info in survey.journals if info.header["attempt"] == attempt]
     times, elapsed = _times(journals), max(0.0, now - began)
     growths = [seconds for path in journals if (seconds := _seconds_since(path, now)) is not None]
-    n_todo = _n_todo(folder, attempt, n_items, n_before=survey.n_finished - times.n_items)
+    if n_left is None:
+        n_todo = _n_todo(folder, attempt, n_items, n_before=survey.n_finished - times.n_items)
+    else:
+        n_todo = n_left + times.n_items
     remaining = None
     if n_todo is not None:
         remaining = remaining_seconds(

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.backends import serial
+from fullrank.choices import Choices, Console
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
 from fullrank.config import Config, load, parse
 from fullrank.crew import LocalCrew, LocalTeam
 from fullrank.dataclass import asdict, dataclass
-from fullrank.errors import Stopped, StorageError, StudyChanged, UsageError
+from fullrank.driver import run
+from fullrank.errors import OutputError, Stopped, StorageError, StudyChanged, UsageError
 from fullrank.identity import Identity
 from fullrank.provenance import collect, origin
 from fullrank.room import needed_bytes, record_bytes, with_need
 from fullrank.since import since
 from fullrank.standing import output_of
+from fullrank.store import FileSummary
+from fullrank.study import open_study
 from fullrank.system import System
 from fullrank.workfolder import PARTIAL_STEM, WorkFolder
 
@@ -43,10 +47,11 @@ class Gathered:
         return f"{self.path}\n{counts}{since}"
 
 
-def gather(study: Path, output: Path | None, *, partial: bool, system: System = os) -> Gathered:
-    """Write what the journals hold, into the partial file unless every item is there.
+def gather(study: Path, output: Path | None, *, partial: bool, console: Console, system: System = os) -> Gathered:
+    """Write what the journals hold, into the partial file.
 
     The study itself is left as it is: a run that goes on meanwhile is not disturbed, one that was stopped can go on.
+    Only where shards have finished every item, and none has written the result, that is done as the last one does it.
     Raises Stopped if items are missing and ``partial`` is not set.
     """
     result = output_of(study, output)
@@ -67,6 +72,10 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
         )
     provenance = collect(argv=["fullrank", "gather"], config_folder=config.path.parent)
     provenance |= origin(config)
+    if not (n_missing or partial or has_changed) and folder.shards():
+        choices = Choices(result, "serial", 1, provenance=provenance)
+        whole = run(open_study(config), choices, crew=crew, console=console, system=system)
+        return _gathered(result, whole.summary)
     commit = Commit(
         config,
         identity,
@@ -86,8 +95,14 @@ def gather(study: Path, output: Path | None, *, partial: bool, system: System = 
             raise
         needed = needed_bytes(config.sweep.n_items, 0, record_bytes=record_bytes(survey))
         raise with_need(error, folder.path, needed=needed) from error
+    return _gathered(folder.partial, summary, has_changed=has_changed)
+
+
+def _gathered(path: Path, summary: FileSummary | None, *, has_changed: bool = False) -> Gathered:
+    if summary is None:
+        raise OutputError(f"{path}: items were lost while it was gathered; the run command evaluates them")
     counts = summary.n_items, summary.n_ok, summary.n_failed, summary.n_missing
-    return Gathered(str(folder.partial), *counts, has_changed_since=has_changed)
+    return Gathered(str(path), *counts, has_changed_since=has_changed)
 
 
 def _config_of(study: Path, folder: WorkFolder, identity: Identity) -> tuple[Config, bool]:

@@ -152,7 +152,7 @@ def preview(study: Study, choices: Choices) -> Preview:
         backend=choices.backend,
         n_workers=choices.n_workers,
         schedule=run.schedule,
-        order="spread" if choices.limit is not None else run.order,
+        order="spread" if choices.among(sweep.n_items) is not None else run.order,
         output=str(choices.output),
         there=there,
         needed_bytes=needed,
@@ -165,7 +165,8 @@ def _n_todo(n_items: int, there: There, choices: Choices) -> int:
     if there.is_complete:
         return 0
     n_left = n_items - there.n_finished + there.n_again
-    return n_left if choices.limit is None else min(n_left, choices.limit)
+    n_most = choices.among(n_items)
+    return n_left if n_most is None else min(n_left, len(n_most))
 
 
 def _kept(there: There) -> str:

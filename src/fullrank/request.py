@@ -18,6 +18,7 @@ from fullrank.launch import Starter
 if TYPE_CHECKING:
     from fullrank.choices import Choices
     from fullrank.crew import Crew
+    from fullrank.shard import Shard
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,16 @@ class Request:
         return n_asked or n_usual
 
     @property
+    def shard(self) -> "Shard | None":
+        """The share of the items that is asked for; UsageError for one that cannot be."""
+        from fullrank.shard import shard_from
+
+        arguments, n_items = self.arguments, self.config.sweep.n_items
+        if arguments.shard is None:
+            return None
+        return shard_from(arguments.shard, os.environ, n_items=n_items, limit=arguments.limit)
+
+    @property
     def stop_at(self) -> float | None:
         """The time (of time.time()) from which no item is begun; None if there is none."""
         after = self.arguments.stop_after
@@ -102,6 +113,7 @@ class Request:
             stop_at=self.stop_at,
             limit=arguments.limit,
             provenance=provenance,
+            shard=self.shard,
         )
 
 

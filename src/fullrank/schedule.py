@@ -95,15 +95,15 @@ _BLOCK_BYTES = 512
 class Todo:
     """The items still to do, in visiting order: a select on the bitmap of those that are finished.
 
-    With a ``limit`` only those at the first ``limit`` visiting positions are to do. Memory is the bitmap and 1/64 of
-    it for the directory, whatever is finished.
+    Only those at the visiting positions ``among`` are to do, if it is given: a range of step 1. Memory is the bitmap
+    and 1/64 of it for the directory, whatever is finished.
 
-    >>> todo = Todo(Order(10, 7), bytes([0b11, 0]), limit=4)
+    >>> todo = Todo(Order(10, 7), bytes([0b11, 0]), among=range(4))
     >>> todo.n_items, todo.n_unfinished, todo.indices(range(2))
     (2, 8, [4, 1])
     """
 
-    def __init__(self, order: Order, finished: bytes | bytearray | None = None, *, limit: int | None = None) -> None:
+    def __init__(self, order: Order, finished: bytes | bytearray | None = None, *, among: range | None = None) -> None:
         self._order = order
         self.finished = bytes(finished) if finished is not None and any(finished) else None
         self.n_unfinished = order.n_items
@@ -111,7 +111,10 @@ class Todo:
         if self.finished is not None:
             self._unset_before = self._directory(self.finished)
             self.n_unfinished = self._unset_before.pop()
-        self.n_items = self.n_unfinished if limit is None else self._n_unfinished_among(limit)
+        self._n_before, self.n_items = 0, self.n_unfinished
+        if among is not None:
+            self._n_before = self._n_unfinished_among(among.start)
+            self.n_items = self._n_unfinished_among(among.stop) - self._n_before
 
     def _directory(self, bitmap: bytes) -> "array[int]":
         """Return the number of unset bits before each block, and their total as the last entry."""
@@ -134,7 +137,9 @@ class Todo:
         return n_positions - n_finished
 
     def indices(self, positions: range) -> list[int]:
-        """Return the item index at each of ``positions``, which count the unfinished items alone."""
+        """Return the item index at each of ``positions``, which count the items to do alone."""
+        if self._n_before:
+            positions = range(positions.start + self._n_before, positions.stop + self._n_before)
         if self.finished is None:
             return self._order.indices(positions)
         block = bisect_right(self._unset_before, positions.start) - 1

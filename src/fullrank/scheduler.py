@@ -37,6 +37,19 @@ class Scheduler:
     """The command that submits a job: where it is found and there is no job, this is a login node."""
     others: Mapping[str, str] = field(default_factory=dict)
     """Our word → variable, of what is worth keeping in a result file."""
+    array: "ArrayVariables | None" = None
+
+
+@dataclass(frozen=True)
+class ArrayVariables:
+    """The variables that tell an element of an array job which one it is; "" where a batch system sets none."""
+
+    index: str
+    no_index: str = ""
+    """Value of ``index`` in a job that is no array."""
+    first: str = ""
+    last: str = ""
+    step: str = ""
 
 
 SCHEDULERS = (
@@ -60,6 +73,12 @@ SCHEDULERS = (
             "job_array": "SLURM_ARRAY_JOB_ID",
             "job_array_task": "SLURM_ARRAY_TASK_ID",
         },
+        array=ArrayVariables(
+            "SLURM_ARRAY_TASK_ID",
+            first="SLURM_ARRAY_TASK_MIN",
+            last="SLURM_ARRAY_TASK_MAX",
+            step="SLURM_ARRAY_TASK_STEP",
+        ),
     ),
     Scheduler(
         "pbs",
@@ -68,6 +87,7 @@ SCHEDULERS = (
         host_file="PBS_NODEFILE",
         submit="qsub",
         others={"job_name": "PBS_JOBNAME", "job_queue": "PBS_QUEUE"},
+        array=ArrayVariables("PBS_ARRAY_INDEX"),
     ),
     Scheduler(
         "lsf",
@@ -84,6 +104,8 @@ SCHEDULERS = (
             "job_nodes": "LSB_MCPU_HOSTS",
             "job_array_task": "LSB_JOBINDEX",
         },
+        # it tells the last element and the step, but not the first one
+        array=ArrayVariables("LSB_JOBINDEX", no_index="0"),
     ),
     Scheduler(
         "sge",
@@ -102,6 +124,13 @@ SCHEDULERS = (
             "job_n_nodes": "NHOSTS",
             "job_array_task": "SGE_TASK_ID",
         },
+        array=ArrayVariables(
+            "SGE_TASK_ID",
+            no_index="undefined",
+            first="SGE_TASK_FIRST",
+            last="SGE_TASK_LAST",
+            step="SGE_TASK_STEPSIZE",
+        ),
     ),
 )
 
@@ -161,6 +190,42 @@ def _job_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Job:
         host_file=environ.get(scheduler.host_file, ""),
         is_here=not scheduler.on_node or scheduler.on_node in environ,
     )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which element of an array job this is."""
+
+    scheduler: str
+    number: int
+    """The element's index, or its place among all from 1 on."""
+    size: int | None
+    """How many elements there are; None where nothing says so."""
+
+
+def place_in_array(environ: Mapping[str, str], *, counts_from_one: bool = True) -> Place | None:
+    """Return which element of an array job this process belongs to; None in a job that is no array, and in none.
+
+    With ``counts_from_one`` it is the place among all elements, else the index as the batch system has it.
+
+    >>> slurm = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "14"}
+    >>> slurm |= {"SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_MAX": "18", "SLURM_ARRAY_TASK_STEP": "2"}
+    >>> place_in_array(slurm)
+    Place(scheduler='slurm', number=3, size=5)
+    """
+    for scheduler in SCHEDULERS:
+        names = scheduler.array
+        if names is None or not environ.get(scheduler.job_id) or not environ.get(scheduler.witness or names.index):
+            continue
+        index = environ.get(names.index, "")
+        if index == names.no_index or not index.isdecimal():
+            continue
+        first, last = environ.get(names.first, ""), environ.get(names.last, "")
+        step = _positive(environ.get(names.step, "")) or 1
+        if not counts_from_one or not (first.isdecimal() and last.isdecimal()):
+            return Place(scheduler.name, int(index), None)
+        return Place(scheduler.name, (int(index) - int(first)) // step + 1, (int(last) - int(first)) // step + 1)
+    return None
 
 
 def submit_command_of_login_node(environ: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fullrank.at_work import at_work
 from fullrank.attempts import (
     REASON_ALL_FAILED,
     REASON_COMPLETE,
@@ -18,7 +19,6 @@ from fullrank.config import load
 from fullrank.dataclass import asdict, dataclass, field, replace
 from fullrank.errors import ConfigError, OutputError, StorageError, StudyChanged
 from fullrank.identity import Identity
-from fullrank.lock import holder_of
 from fullrank.metrics import spelled_range, spelled_seconds
 from fullrank.outside import Pace, RunningItem, pace, running_items, size_bytes
 from fullrank.progress import spelled_rate
@@ -26,6 +26,8 @@ from fullrank.recorded import Recorded, recorded
 from fullrank.report.layout import counted, printable, table
 from fullrank.restore import fingerprint
 from fullrank.room import spelled_bytes
+from fullrank.schedule import Order, empty_bitmap
+from fullrank.shares import Share, in_words, shares
 from fullrank.silence import silent_workers
 from fullrank.since import Since, since
 from fullrank.store import ResultFile, is_ours
@@ -91,6 +93,8 @@ class Standing:
     """What the work folder has of another study, where the result is complete and of this one."""
     recorded: Recorded = field(default_factory=Recorded)
     """What the latest run was given by --set."""
+    shards: tuple[Share, ...] = ()
+    """How far each shard is, if shards came last."""
 
     @property
     def n_finished(self) -> int:
@@ -133,7 +137,8 @@ class Standing:
         beside = f"\n{self.beside}" if self.beside else ""
         settings = self.recorded.text(n_ok=self.n_ok)
         as_run = "".join(f"\n{printable(line)}" for line in settings.splitlines())  # a file may be a stranger's
-        return f"{head}{self._running()}{end}{death}{silent}{new}{beside}{as_run}"
+        shards = f"\n{in_words(self.shards)}" if self.shards else ""
+        return f"{head}{shards}{self._running()}{end}{death}{silent}{new}{beside}{as_run}"
 
     def line(self) -> str:
         """Return one line for a batch log."""
@@ -173,6 +178,8 @@ class Standing:
         return [f"{workers} for {spelled_seconds(pace.elapsed_seconds)}", rate, _left(pace.remaining_seconds)]
 
     def _end_in_words(self) -> str:
+        if self.reason == REASON_COMPLETE and any(share.n_left for share in self.shards):
+            return ""  # it is that of a shard
         words = _ENDS.get(self.reason, _ANOTHER_END).replace("STUDY", shlex.quote(self.output))
         if self.since.changes:  # which says what to do next
             words = words.partition(";")[0]
@@ -292,24 +299,39 @@ def _from_file(result: Path, study: Path | None) -> Standing:
 
 def _from_journals(folder: WorkFolder, n_items: int | None) -> Standing:
     survey = Survey(retried=folder.retried())
-    for journal in folder.journals():
-        survey.add_journal(journal)
+    each: tuple[Share, ...] = ()
+    if n_items is not None and folder.shards():
+        finished = empty_bitmap(n_items)
+        _add_journals(survey, folder, finished, Order.named("spread", n_items))
+        each = shares(folder, n_items, finished)
+    else:
+        _add_journals(survey, folder)
     if n_items is None:
         told = [info.header["n_items"] for info in survey.journals if "n_items" in info.header]
         n_items = max(told, default=None)  # it may have grown
-    holder = holder_of(folder.path)
+    holder = at_work(folder)
     known = str(folder.output), RUNNING if holder else STOPPED, n_items, survey.n_ok, survey.n_failed
     made = survey.items_by_version()
     by_version = made if len(made) > 1 else {}
     if not holder:
-        death, reason = folder.last_death(), folder.last_reason()
-        return Standing(*known, death=death, reason=reason, items_by_version=by_version)
+        reason = next((share.reason for share in each if share.state == STOPPED), folder.last_reason())
+        return Standing(*known, death=folder.last_death(), reason=reason, items_by_version=by_version, shards=each)
     now = time.time()
+    n_left = {share.attempt: share.n_left for share in each if share.state == RUNNING and share.attempt}
+    attempts = n_left or (folder.next_attempt() - 1,)
     return Standing(
         *known,
         holder=holder,
-        silent=tuple(silent_workers(folder.path, folder.next_attempt() - 1, now=now)),
-        running=running_items(folder, survey, now=now),
-        pace=pace(folder, survey, n_items, now=now),
+        silent=tuple(sentence for attempt in attempts for sentence in silent_workers(folder.path, attempt, now=now)),
+        running=running_items(folder, survey, attempts, now=now),
+        pace=pace(folder, survey, n_items, now=now, n_left=n_left),
         items_by_version=by_version,
+        shards=each,
     )
+
+
+def _add_journals(
+    survey: Survey, folder: WorkFolder, finished: bytearray | None = None, order: Order | None = None
+) -> None:
+    for journal in folder.journals():
+        survey.add_journal(journal, finished=finished, order=order)

@@ -1,12 +1,12 @@
 """What stands at a run's output already, and whether the run would go on from it: looked at, never touched."""
 
+from fullrank.at_work import at_work
 from fullrank.choices import Choices
 from fullrank.commit import is_partial_of
 from fullrank.dataclass import dataclass
-from fullrank.earlier import existing, kinship, stem_of_all_failed
+from fullrank.earlier import existing, kinship, stems_of_all_failed
 from fullrank.errors import OutputError, UsageError
 from fullrank.identity import Identity, changes
-from fullrank.lock import holder_of
 from fullrank.restore import fingerprint
 from fullrank.room import ONE_FLOAT, printed_bytes, record_bytes
 from fullrank.store import ResultFile
@@ -48,7 +48,7 @@ class There:
 def look(study: Study, choices: Choices) -> There:
     """Return what the run would find. Changes nothing; StorageError if what is there cannot be read."""
     folder = WorkFolder(choices.output)
-    holder = holder_of(folder.path) or ""
+    holder = at_work(folder, only=choices.shard)
     try:
         ending = existing(study, choices, folder)
     except (OutputError, UsageError) as error:
@@ -89,9 +89,9 @@ def _is_under_way(folder: WorkFolder) -> bool:
 
 def _n_of_all_failed(folder: WorkFolder) -> int:
     """Return how many items are evaluated again because nothing but failed ones ended the last attempt."""
-    survey, stem = Survey(), stem_of_all_failed(folder)
+    survey, stems = Survey(), stems_of_all_failed(folder)
     for journal in folder.journals():
-        if stem and journal.name.startswith(stem):
+        if journal.name.startswith(stems):
             survey.add_journal(journal)
     return survey.n_failed
 

@@ -9,12 +9,13 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
-from fullrank.attempts import REASON_KILLED, AttemptLog
+from fullrank.attempts import ATTEMPT_SUFFIX, REASON_KILLED, AttemptLog
 from fullrank.claim import IDLE
 from fullrank.errors import OutputError, StorageError, beginning
 from fullrank.identity import Identity
 from fullrank.notes import PATHS, Notes
 from fullrank.printed import move_logs
+from fullrank.shard import Shard, shard_of_folder
 from fullrank.system import PRIVATE_FOLDER, System, make_folders, refused_as, remove
 from fullrank.witness import SEEN_SUFFIX
 from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SUFFIX, death_note
@@ -23,6 +24,7 @@ _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "conf
 _VERSIONS, _RETRIED, _CONTINUED, _RESTORING = "versions.json", "retried", "continued", "restoring"
 _KEPT = "holds-more-than-the-result"
 _SETTINGS = "settings.json"
+_JOINED, _TOKEN = "joined", "token"
 _SHOWN_CHARACTERS = 40
 RESULT_STEM, PARTIAL_STEM = "result", "partial"
 _TEMPORARY = "*.[0-9]*.tmp"
@@ -31,6 +33,7 @@ _OF_ATTEMPTS = tuple(
     f"a[0-9][0-9][0-9][0-9]*-*{suffix}"
     for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX)
 )
+_CLAIMED = f"a[0-9][0-9][0-9][0-9]*{ATTEMPT_SUFFIX}"
 _OF_STUDY = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _SETTINGS, _STUDY, _RESTORING, _KEPT)
 """The study's own note late: without it journals are nobody's."""
 
@@ -64,12 +67,19 @@ def _attempt_of(path: Path) -> int:
 
 
 class WorkFolder:
-    """``NAME.h5.work/`` beside the output ``NAME.h5``. Methods that write are for the holder of its lock alone."""
+    """``NAME.h5.work/`` beside the output ``NAME.h5``. Methods that write are for the holder of its lock alone.
 
-    def __init__(self, output: Path, system: System = os, *, path: Path | None = None) -> None:
-        """``path`` is where the folder stands if it was moved aside."""
+    Runs of shards share it, each with a folder of its own inside for its lock: what they write beside that has the
+    number of an attempt, which no two runs have in common, in its name.
+    """
+
+    def __init__(
+        self, output: Path, system: System = os, *, path: Path | None = None, shard: Shard | None = None
+    ) -> None:
+        """``path`` is where the folder stands if it was moved aside, ``shard`` whose run this is."""
         self.output = output
         self._system = system
+        self._shard = shard
         self.path = path or output.with_name(output.name + ".work")
         self.attempt_log = AttemptLog(self.path / _ATTEMPTS, system)
         self._notes = Notes(self.path, system)
@@ -93,6 +103,28 @@ class WorkFolder:
             raise OutputError(f"{self.path}: is in the way: expected a folder there, or nothing") from None
         except OSError as error:
             raise OutputError.of(error, f"{self.path.parent}: the output folder cannot be written") from error
+
+    @property
+    def run_path(self) -> Path:
+        """Folder of the run's own lock: a shard's, else the whole one."""
+        return self.path if self._shard is None else self.path / self._shard.folder_name
+
+    def shards(self) -> dict[Shard, Path]:
+        """Return the folders of the shards that have been run, by shard."""
+        found = {path: shard_of_folder(path.name) for path in sorted(self.path.glob("shard-*"))}
+        return {shard: path for path, shard in found.items() if shard is not None}
+
+    def join(self) -> None:
+        """Note that this shard goes on with the study as it stands here; to be done under the lock of all."""
+        Notes(self.run_path, self._system).write(_JOINED, "")
+
+    def leave(self) -> None:
+        """Take that back."""
+        self._remove([self.run_path / _JOINED])
+
+    def has_joined(self, shard: Shard) -> bool:
+        """Return whether a run of a shard, if it is there, has begun to go on with the study."""
+        return (self.path / shard.folder_name / _JOINED).exists()
 
     def temporary(self, stem: str) -> Path:
         """Return where this process writes a file that is to get its name when it is whole."""
@@ -229,18 +261,26 @@ class WorkFolder:
         return Path(text)
 
     def write_token(self, name: str) -> str:
-        """Write a token that no other run has and return it."""
+        """Write a token that no other run has into the run's own folder and return it."""
         token = f"{os.uname().nodename} {os.getpid()} {time.time_ns()}"
-        self._notes.write(name, token)
+        Notes(self.run_path, self._system).write(name, token)
         return token
 
     def next_attempt(self) -> int:
         """Return the number of the next attempt: 1 for the first."""
         return 1 + max([self.attempt_log.last(), *map(_attempt_of, self.journals())])
 
+    def new_attempt(self) -> int:
+        """Return the number of an attempt that begins; those of shards, which begin at any time, claim theirs."""
+        attempt = self.next_attempt()
+        while self._shard is not None and not self.attempt_log.claim(attempt):
+            attempt += 1
+        return attempt
+
     def move_contents_aside(self, pattern: str = "*") -> Path | None:
         """Move what has such a name, but the lock, to a folder beside this one; return that, None if nothing has."""
         contents = [path for path in self.path.glob(pattern) if not path.name.startswith("lock")]
+        contents = [path for path in contents if path not in self.shards().values()]
         if not contents:
             return None
         stamp = datetime.now().astimezone().strftime("%Y%m%dT%H%M%S")
@@ -278,14 +318,19 @@ class WorkFolder:
 
     def remove_contents(self) -> None:
         """Delete what :meth:`begin_study` and attempts made; the result file holds it all."""
-        for pattern in (*_OF_ATTEMPTS, _TEMPORARY, "token"):
+        for path in self.shards().values():
+            self._remove([path / _JOINED, path / _TOKEN, *path.glob(_TEMPORARY)])
+            self._remove_unlocked(path)
+        for pattern in (*_OF_ATTEMPTS, _CLAIMED, _TEMPORARY, _TOKEN):
             self._remove(self.path.glob(pattern))
         self._remove(self.path / name for name in _OF_STUDY)
 
     def not_ours(self) -> list[Path]:
         """Return what stands in the folder that neither a run nor its lock made, by name."""
-        ours = (*_OF_ATTEMPTS, _TEMPORARY, "token", *_OF_STUDY, "lock", "lock.*")
-        return sorted(path for path in self.path.iterdir() if not any(path.match(pattern) for pattern in ours))
+        ours = (*_OF_ATTEMPTS, _CLAIMED, _TEMPORARY, _TOKEN, *_OF_STUDY, "lock", "lock.*")
+        names = {path.name for path in self.shards().values()}
+        others = (path for path in self.path.iterdir() if path.name not in names)
+        return sorted(path for path in others if not any(path.match(pattern) for pattern in ours))
 
     def _remove(self, paths: Iterable[Path]) -> None:
         for path in paths:
@@ -294,8 +339,13 @@ class WorkFolder:
 
     def remove(self) -> None:
         """Remove the folder if nothing but the lock's guard is left in it."""
+        if self._shard is not None:
+            self._remove_unlocked(self.run_path)
+        self._remove_unlocked(self.path)
+
+    def _remove_unlocked(self, path: Path) -> None:
         try:
-            remove(self._system, self.path / "lock.guard")
-            self._system.rmdir(self.path)
+            remove(self._system, path / "lock.guard")
+            self._system.rmdir(path)
         except OSError:
             return

@@ -26,6 +26,8 @@ def _exit_code(ending: Any, n_allowed: int) -> int:
 
     if ending.end in (End.STOPPED, End.DIED):
         return Stopped.exit_code
+    if ending.end is End.SHARD:
+        return 0  # what failed is told by the run that gathers
     if ending.end is End.FAILURES or ending.summary.n_failed > n_allowed:
         return FailedItems.exit_code
     return 0
@@ -52,6 +54,8 @@ def _tell_ending(ending: Any, request: Request, *, as_json: bool) -> None:
         tell(f"fullrank: error: {why}\n{ending.first_failure}\n")
     elif as_json:
         return
+    elif ending.end is End.SHARD:
+        sys.stdout.write(f"shard {request.shard} is complete; {_of_others(ending)}\n")
     elif ending.end is End.ALREADY_COMPLETE:
         failed = f", {ending.summary.n_failed:,} of them failed" if ending.summary.n_failed else ""
         retry = "those alone with --retry-failed, all " if failed else ""
@@ -67,6 +71,16 @@ def _tell_ending(ending: Any, request: Request, *, as_json: bool) -> None:
             f"{ending.n_finished:,} of {ending.n_items:,} items are finished{beyond}; "
             f"the same command without --limit keeps them and goes on\n"
         )
+
+
+def _of_others(ending: Any) -> str:
+    """Return how far the study is, of which one shard is complete."""
+    if ending.summary is not None:
+        return f"so are the others, and another run has written the result\nResult: {ending.output}"
+    return (
+        f"{ending.n_finished:,} of {ending.n_items:,} items are finished, and the last shard writes the result. "
+        f"How far they are: fullrank status {shlex.quote(str(_shown(ending.output)))}"
+    )
 
 
 def _beyond(n_finished: int, limit: int) -> str:

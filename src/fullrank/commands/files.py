@@ -10,7 +10,7 @@ from typing import Any
 
 from fullrank.commands.compare import is_report_of_comparison
 from fullrank.commands.pictures import check_pictures, refuse_own_files, write_pictures
-from fullrank.console import tell
+from fullrank.console import TerminalConsole, tell
 from fullrank.errors import OutputError, StorageError
 
 N_UNKNOWN_LISTED = 10
@@ -99,7 +99,8 @@ def gather(arguments: Namespace, _crew: Any) -> int:
     from fullrank.partial import gather as gather_finished
 
     study = named_study(arguments.study, arguments.output)
-    written = gather_finished(study, arguments.output, partial=arguments.partial)
+    console = TerminalConsole(quiet=True)
+    written = gather_finished(study, arguments.output, partial=arguments.partial, console=console)
     if arguments.json:
         sys.stdout.write(json.dumps(written.to_dict()) + "\n")
     else:
