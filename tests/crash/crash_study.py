@@ -1,6 +1,6 @@
 """A study that is run in this process on a disk of the test's, and what must hold after every crash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from fullrank.crew import LocalCrew, LocalTeam
 from fullrank.ending import End, Ending
 from fullrank.errors import FullrankError, StorageError
 from fullrank.journal import Frame, Kind, read
+from fullrank.shard import Shard
+from fullrank.sharded import run_shard
 from fullrank.store import verify
 from fullrank.study import open_study
 from fullrank.system import System
@@ -94,25 +96,27 @@ class CrashStudy:
         """Run the study into ``folder/run.h5``, on a disk that nobody waits for if none is given."""
         system = system or Disk(folder)
         crew = LocalCrew(LocalTeam(lambda job, todo, watch: serial.run(job, todo, watch, system=system)))
-        return driver.run(
-            self._study,
-            Choices(folder / "run.h5", "serial", 1, **choices),
-            crew=crew,
-            console=told or Told(),
-            system=system,
-        )
+        asked, console = Choices(folder / "run.h5", "serial", 1, **choices), told or Told()
+        if asked.shard is not None:
+            return run_shard(self._study, asked, asked.shard, crew=crew, console=console, system=system)
+        return driver.run(self._study, asked, crew=crew, console=console, system=system)
 
-    def gather(self, folder: Path) -> None:
-        """Write the partial file."""
-        partial.gather(self.config, folder / "run.h5", partial=True, system=Disk(folder))
+    def gather(self, folder: Path, *, is_partial: bool = True) -> Path:
+        """Write the partial file, or what shards have left to be written; return the file's path."""
+        output = folder / "run.h5"
+        return Path(partial.gather(self.config, output, partial=is_partial, console=Told(), system=Disk(folder)).path)
 
-    def resume(self, folder: Path, **choices: Any) -> Told:
-        """Run again, as the same command would; what was on record is not done again, and all is as if undisturbed."""
+    def resume(self, folder: Path, *, shards: Sequence[Shard | None] = (None,), **choices: Any) -> Told:
+        """Run again, as the same command would; what was on record is not done again, and all is as if undisturbed.
+
+        With ``shards`` each of them is run, in turn; None is all items.
+        """
         known = finished_in(folder) - ({FAILS} if choices.get("retry_failed") else set())
         self.visits.clear()
         told = Told()
         # the dead process was this one, which lives: nobody but the user can know
-        ending = self.run(folder, told=told, take_over=True, **choices)
+        for shard in shards:
+            ending = self.run(folder, told=told, take_over=True, shard=shard, **choices)
         assert ending.end in (End.COMPLETE, End.ALREADY_COMPLETE)
         if not choices.get("fresh"):
             assert known.isdisjoint(self.visits)

@@ -5,10 +5,13 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crash_disk import Deed, Disk, Platter, die, fail, shorten, tear, tree_of
 from crash_study import N_ITEMS, CrashStudy, finished_in, until_death
+
+from fullrank.shard import Shard
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR]
 LOSSES = {
@@ -25,11 +28,21 @@ class Scenario:
     prepare: Callable[[CrashStudy, Path], object]
     fresh: bool = False
     retry_failed: bool = False
+    shard: Shard | None = None
+    resumed_by: tuple[Shard | None, ...] = (None,)
+    """What is run afterwards, in turn: shards, or all items."""
 
 
 def stop_and_gather(study: CrashStudy, folder: Path) -> None:
     study.stop(folder)
     study.gather(folder)
+
+
+ONE, TWO = Shard(1, 2), Shard(2, 2)
+
+
+def run_one(study: CrashStudy, folder: Path) -> None:
+    study.run(folder, shard=ONE)
 
 
 SCENARIOS = {
@@ -39,6 +52,10 @@ SCENARIOS = {
     "fresh over a result": Scenario(lambda study, folder: study.run(folder), fresh=True),
     "fresh over journals": Scenario(CrashStudy.stop, fresh=True),
     "failed items again, from a result": Scenario(lambda study, folder: study.run(folder), retry_failed=True),
+    "first shard": Scenario(lambda study, folder: None, shard=ONE, resumed_by=(ONE, TWO)),
+    "last shard": Scenario(run_one, shard=TWO, resumed_by=(TWO,)),
+    "last shard, then another one": Scenario(run_one, shard=TWO, resumed_by=(ONE, TWO)),
+    "last shard, then a run of all": Scenario(run_one, shard=TWO),
 }
 
 
@@ -53,9 +70,10 @@ class Sweep:
         self.calls = study.calls(self.prepared(), **self._choices)
 
     @property
-    def _choices(self) -> dict[str, bool]:
+    def _choices(self) -> dict[str, Any]:
         scenario = self.scenario
-        return {"fresh": scenario.fresh, "retry_failed": scenario.retry_failed, "take_over": True}
+        names = ("fresh", "retry_failed", "shard")
+        return {name: getattr(scenario, name) for name in names} | {"take_over": True}
 
     def prepared(self) -> Path:
         folder = self._folder / str(next(self._numbers))
@@ -103,7 +121,9 @@ class Sweep:
     def resume(self, folder: Path) -> None:
         """Give the same command again; only the results are left, and what was moved aside."""
         is_over_a_result = self.scenario.fresh and (folder / "run.h5").exists()
-        self.study.resume(folder, fresh=is_over_a_result, retry_failed=self.scenario.retry_failed)
+        scenario = self.scenario
+        shards, retries = scenario.resumed_by, scenario.retry_failed
+        self.study.resume(folder, shards=shards, fresh=is_over_a_result, retry_failed=retries)
         left = {name for name in tree_of(folder) if not self.scenario.fresh or "T" not in name}
         assert left <= self.study.names
 
@@ -163,6 +183,18 @@ def test_a_system_that_takes_few_bytes_at_once_gets_all_of_them(
     assert not until_death(lambda system: study.run(tmp_path, system), disk)
     study.check_final(tmp_path, allowed=None)
     assert set(tree_of(tmp_path)) == study.names
+
+
+def test_a_death_as_the_last_shard_writes_the_result_leaves_it_to_gather(study: CrashStudy, tmp_path: Path) -> None:
+    sweep = Sweep(study, SCENARIOS["last shard"], tmp_path)
+    at = next(number for number, call in enumerate(sweep.calls, 1) if call.file.startswith("result."))
+    for point in (at, at + 1, next(n for n, call in enumerate(sweep.calls, 1) if call.name == "replace" and n > at)):
+        folder = sweep.disturb(point, die)
+        for lock in folder.glob("run.h5.work/**/lock"):
+            lock.unlink()  # the dead process was this one, which lives
+        assert study.gather(folder, is_partial=False) == folder / "run.h5"
+        study.check_final(folder, allowed=None)
+        assert set(tree_of(folder)) == study.names
 
 
 # --- everything
