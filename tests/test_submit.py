@@ -81,6 +81,40 @@ def test_number_and_the_command_that_watches_are_told(project: Project, site: Si
     }
 
 
+ARRAY_ANSWERS = {
+    "slurm": "Submitted batch job 4711",
+    "pbs": "4711[].head.cluster",
+    "sge": "Your job-array 4711.1-3:1 (study) has been submitted",
+    "lsf": "Job <4711> is submitted to queue <normal>.",
+}
+
+
+@pytest.mark.parametrize("system", ARRAY_ANSWERS)
+def test_array_is_queued_and_its_number_told(project: Project, site: Site, system: str) -> None:
+    project.write(QUICK)
+    site.has(system, says=ARRAY_ANSWERS[system])
+    found = json.loads(submit(project, site, "--json", "--scheduler", system, "--array", 3))
+    assert found["job"].removesuffix("[]") == "4711"
+    assert found["log"] == "study-4711*.log"
+    assert "run study.toml -b processes --shard auto/3" in site.queued.read_text()
+
+
+def test_array_needs_no_mpi(project: Project, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise AssertionError("nobody asks for an mpiexec")
+
+    monkeypatch.setattr("fullrank.launch.find_mpiexec", fail)
+    project.write(QUICK)
+    assert "#SBATCH --array=1-3\n" in submit(project, site.has("slurm"), "--dry-run", "--array", 3)
+
+
+def test_array_of_more_jobs_than_items_is_refused(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    told = submit(project, site.has("slurm"), "--array", 13, expect=2)
+    assert "expected at most as many jobs as there are items, got 12 items" in told
+    assert not site.queued.exists()
+
+
 def test_what_is_queued_is_what_a_dry_run_prints(project: Project, site: Site) -> None:
     project.write(QUICK)
     words = ["--time", "2h", "--", "--nodes=2", "-A", "abc"]

@@ -1,5 +1,6 @@
 """Job scripts against who reads them: bash, and batch systems by the rules that their manuals tell."""
 
+import dataclasses
 import os
 import shlex
 import signal
@@ -35,6 +36,9 @@ JOB = {
 
 # It notes how it was called, each word ended by a zero byte; $CODE is how the ranks end.
 MPIEXEC = '#!/bin/bash\nprintf "%s\\\\0" "$@" >>called\nexit "${CODE:-0}"\n'.replace("\\\\", "\\")
+
+NOTING = MPIEXEC
+"""The same for a fullrank that is started without a launcher."""
 
 PATHS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=30)
 OPTIONS = st.lists(
@@ -85,7 +89,7 @@ def run(script: str, folder: Path, **variables: str) -> "subprocess.CompletedPro
         (folder / name).chmod(0o755)
     (folder / "scontrol").write_text('#!/bin/sh\necho "$@" >>requeued\n')
     (folder / "scontrol").chmod(0o755)
-    (folder / "fullrank").write_text('#!/bin/sh\necho "$@" >>asked\nexit "${STANDS:-0}"\n')
+    (folder / "fullrank").write_text(variables.pop("FAKE", '#!/bin/sh\necho "$@" >>asked\nexit "${STANDS:-0}"\n'))
     (folder / "fullrank").chmod(0o755)
     (folder / "hosts").write_text("n1\nn1\nn2\nn2\n")
     env = JOB | {"PATH": f"{folder}:{os.environ['PATH']}", "PBS_O_WORKDIR": str(folder)} | variables
@@ -274,6 +278,80 @@ def test_ranks_hear_usr1_and_only_a_job_that_nobody_ended_goes_back(
         assert shell.wait(60) == 75
     assert (tmp_path / "called").read_text() == "heard\n"
     assert (tmp_path / "requeued").exists() is is_requeued
+
+
+# --- an array, whose elements are shards
+
+ELEMENT = {
+    "SLURM_ARRAY_JOB_ID": "16",
+    "SLURM_ARRAY_TASK_ID": "4",
+    "PBS_JOBID": "17[4].head",
+    "SGE_TASK_ID": "4",
+    "LSB_JOBINDEX": "4",
+}
+
+
+def array_of(n_shards: int, config: str = "study.toml", **others: object) -> JobRequest:
+    return dataclasses.replace(request(config, **others), launcher=None, n_shards=n_shards)
+
+
+@system_of_any_kind
+@settings(max_examples=25, deadline=None)
+@given(path=PATHS)
+@example(path="$(touch called-too)/`id`.toml")
+def test_element_of_an_array_runs_its_shard_of_a_study_of_any_name(system: BatchSystem, path: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        done = run(job_script(array_of(20, path), system, Site()), folder, FAKE=NOTING, **ELEMENT)
+        assert done.returncode == 0, done.stderr
+        words = called(folder)
+        assert (words[0], os.path.normpath(words[1])) == ("run", os.path.normpath(path))
+        assert words[2:] == ["-b", "processes", "--shard", "auto/20"]
+
+
+@pytest.mark.parametrize(
+    ("system", "options"),
+    [
+        (SLURM, ["--array=1-20", "--nodes=1"]),
+        (PBS, ["-J", "1-20"]),
+        (SGE, ["-t", "1-20"]),
+        (LSF, ["-J", "study[1-20]"]),
+    ],
+    ids=list(SYSTEMS),
+)
+def test_array_has_an_element_for_each_shard(system: BatchSystem, options: list[str]) -> None:
+    """By the manual pages of sbatch, qsub (PBS Professional, Grid Engine) and bsub."""
+    own = options_read(job_script(array_of(20), system, Site()), system)
+    assert any(own[start : start + len(options)] == options for start in range(len(own)))
+    single = options_read(job_script(request(), system, Site()), system)
+    assert not any(single[start : start + len(options)] == options for start in range(len(single)))
+
+
+@system_of_any_kind
+def test_each_element_of_an_array_has_a_log_of_its_own(system: BatchSystem, tmp_path: Path) -> None:
+    script = job_script(array_of(20), system, Site())
+    words = options_read(script, system)
+    named = [word for word in words if word.endswith(".log")]
+    run(script, tmp_path, FAKE=NOTING, **ELEMENT)
+    tells_element = {"slurm": "%a", "sge": "$TASK_ID", "lsf": "%I"}
+    assert all(tells_element[system.name] in word for word in named)
+    written = {path.name for path in tmp_path.glob("*.log")}
+    assert written == {"pbs": {"study-17[4].log"}, "lsf": {"study-17-4.log"}}.get(system.name, set())
+
+
+def test_only_the_element_that_was_stopped_goes_back_to_the_queue(tmp_path: Path) -> None:
+    stopped = {"FAKE": NOTING, "CODE": "75", **ELEMENT}
+    assert run(job_script(array_of(20), SLURM, Site()), tmp_path, **stopped).returncode == 75
+    (tmp_path / "qsub").write_text('#!/bin/sh\necho "qsub $@" >>requeued\n')
+    (tmp_path / "qsub").chmod(0o755)
+    assert run(job_script(array_of(20), SGE, Site()), tmp_path, **stopped).returncode == 75
+    requeued = (tmp_path / "requeued").read_text().splitlines()
+    assert requeued == ["requeue 16_4", "qsub -t 4 -v FULLRANK_RESTARTS=1 /spool/job_scripts/17"]
+
+
+@pytest.mark.parametrize(("system", "option"), [(SLURM, "--ntasks-per-node=8"), (LSF, "-n")], ids=["slurm", "lsf"])
+def test_ranks_per_node_are_the_workers_of_an_element(system: BatchSystem, option: str) -> None:
+    assert option in options_read(job_script(array_of(20), system, Site(ranks_per_node=8)), system)
 
 
 # --- what a job is given

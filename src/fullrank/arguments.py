@@ -243,7 +243,7 @@ def parser() -> argparse.ArgumentParser:
         "submit",
         example="submit study.toml --time 2h -- --nodes=2 --ntasks-per-node=32 -A abc",
     )
-    submission.add_options(submit, duration=_duration)
+    submission.add_options(submit, duration=_duration, positive=_positive)
     for command in (run, new, status, report, gather, clean, verify, export, diff, compare, plan, selftest, submit):
         command.add_argument("--json", action="store_true", help="for programs: JSON on standard output")
     return parser

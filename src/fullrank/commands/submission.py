@@ -7,7 +7,7 @@ from pathlib import Path
 SYSTEM_NAMES = ("slurm", "pbs", "sge", "lsf")
 
 
-def add_options(parser: ArgumentParser, *, duration: Callable[[str], float]) -> None:
+def add_options(parser: ArgumentParser, *, duration: Callable[[str], float], positive: Callable[[str], int]) -> None:
     """Add them to the parser of the command; having ``native``, it leaves what follows ``--`` unread."""
     parser.usage = "%(prog)s [options] CONFIG [-- OPTIONS OF THE BATCH SYSTEM]"
     parser.set_defaults(native=[])
@@ -16,6 +16,12 @@ def add_options(parser: ArgumentParser, *, duration: Callable[[str], float]) -> 
         "--scheduler", choices=SYSTEM_NAMES, help="the batch system (the only one here, or what site.toml says)"
     )
     parser.add_argument("--time", type=duration, metavar="TIME", help="time limit of the job: 90m, 1h30m or 1:30:00")
+    parser.add_argument(
+        "--array",
+        type=positive,
+        metavar="N",
+        help="N jobs of one node each, which start as there is room, in place of one with MPI",
+    )
     parser.add_argument("--name", help="the job's name (the study's)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
     parser.add_argument("--try", dest="tries", action="store_true", help="evaluate item 0 here first")

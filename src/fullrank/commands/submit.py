@@ -56,9 +56,18 @@ def _checked_study(arguments: Namespace) -> Any:
             f"--grid leaves one beside its result"
         )
     config = load(arguments.config)
-    check_abilities("mpi", config.run)
+    from fullrank.submit.script import ARRAY_BACKEND
+
+    backend = "mpi" if arguments.array is None else ARRAY_BACKEND
+    check_abilities(backend, config.run)
+    n_items = config.sweep.n_items
+    if arguments.array is not None and arguments.array > n_items:
+        raise UsageError(
+            f"--array {arguments.array}: expected at most as many jobs as there are items, got {n_items:,} items, so "
+            f"some would have nothing to do"
+        )
     study = opened(config, as_json=True)
-    found = preview(study, Choices(output=output_path(config, arguments.output), backend="mpi", n_workers=1))
+    found = preview(study, Choices(output=output_path(config, arguments.output), backend=backend, n_workers=1))
     if found.refusal:
         raise UsageError(f"nothing was queued: {found.refusal}")
     if found.there.is_complete and not arguments.dry_run:
@@ -77,7 +86,8 @@ def _request(arguments: Namespace, system: Any, site: Any) -> Any:
         config=str(arguments.config),
         name=arguments.name or name_from(arguments.config.stem, n_most=system.n_name_most),
         program=_program(),
-        launcher=_launcher(system, site),
+        launcher=_launcher(system, site) if arguments.array is None else None,
+        n_shards=arguments.array,
         output=str(arguments.output or ""),
         time_seconds=arguments.time if arguments.time is not None else site.time_seconds,
         native=tuple(arguments.native),
@@ -127,11 +137,12 @@ def _is_first_item_well(study: Any) -> bool:
 
 
 def _tell_queued(arguments: Namespace, system: Any, name: str, answer: Any) -> None:
-    from fullrank.submit.systems import LOG
+    from fullrank.submit.systems import ELEMENT_LOG, LOG
 
     study = [str(arguments.config), *(["-o", str(arguments.output)] if arguments.output else [])]
     watch = shlex.join(["fullrank", "status", *study, "--watch"])
-    log = LOG.format(name=name, id=answer.number or "*")
+    number = (answer.number or "*").removesuffix("[]")
+    log = (LOG if arguments.array is None else ELEMENT_LOG).format(name=name, id=number)
     told = {"scheduler": system.name, "job": answer.number, "name": name, "watch": watch, "log": log}
     if arguments.json:
         sys.stdout.write(json.dumps(told) + "\n")

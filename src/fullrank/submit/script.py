@@ -13,22 +13,24 @@ from fullrank.submit.words import job_name, one_line, option_lines, path_word, s
 
 _HEAD = """\
 #!/bin/bash
-# The study {config} on all that a job of {title} is given.{untried}
+# The study {config} {on}.{untried}
 # {ending} From the folder that the study's path starts in:
 #
 #     {submit}
 #
 """
 _UNTRIED = "\n# These lines are checked against documentation only."
+_ON_ALL = "on all that a job of {title} is given"
+_IN_SHARDS = "in {n} shards, each a job of {title} on one node; the last one writes the result"
 _ENDINGS = {
     True: "It stops before its limit and goes on when it starts again.",
     False: "It goes on where an earlier job stopped.",
 }
 _RUN = """\
-# One thread a rank: the ranks fill the cores.
+# One thread a {kind}: the {kind}s fill the cores.
 export OMP_NUM_THREADS=1
 
-# The ranks run beside this shell, which waits for them and passes on what it hears; in the foreground they would hear
+# The {kind}s run beside this shell, which waits for them and passes on what it hears; in the foreground they would hear
 # nothing. As USR1, for Open MPI's mpiexec makes a kill of TERM.
 ranks='' heard='' ended=''
 trap 'heard=1; kill -USR1 "$ranks" || :' USR1
@@ -52,6 +54,8 @@ esac
 """
 
 
+ARRAY_BACKEND = "processes"
+"""How the element of an array uses its node."""
 _FIELD = re.compile("@(OPTIONS|SETUP|COMMAND|NAME)@")
 
 
@@ -64,7 +68,10 @@ class JobRequest:
     name: str
     program: tuple[str, ...]
     """The words that start fullrank."""
-    launcher: Launcher
+    launcher: Launcher | None
+    """What starts the ranks; None for an array, of which each element starts its workers itself."""
+    n_shards: int | None = None
+    """Elements of the array that the job is; None: it is no array."""
     output: str = ""
     """Path of the result, as the user wrote it; "": the study's own."""
     time_seconds: float | None = None
@@ -77,21 +84,26 @@ def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
     """Return the text of the script; UsageError for what cannot stand in one."""
     name = job_name(request.name, n_most=system.n_name_most)
     options = "".join(f"{line}\n" for line in _options(request, system, site))
-    setup = "\n\n".join(filter(None, ["\n".join(_setup(site)), request.launcher.before.rstrip()]))
+    before = "" if request.launcher is None else request.launcher.before
+    setup = "\n\n".join(filter(None, ["\n".join(_setup(site)), before.rstrip()]))
     command = _command(request, system)
     if site.template:
         fields = {"OPTIONS": options.rstrip("\n"), "SETUP": setup, "COMMAND": command, "NAME": name}
         return _FIELD.sub(lambda found: fields[found[1]], site.template)
-    begin = system.begin.format(name=name, id=system.job_id).rstrip()
-    blocks = ["set -eu", begin, setup, _RUN.format(command=command, asked=_status_command(request))]
-    end = system.end.format(most=MOST_RESTARTS)
+    is_array = request.n_shards is not None
+    job_id, again = (system.elements.job_id, system.elements.again) if is_array else (system.job_id, system.again)
+    begin = system.begin.format(name=name, id=job_id).rstrip()
+    kind = "worker" if is_array else "rank"
+    blocks = ["set -eu", begin, setup, _RUN.format(command=command, asked=_status_command(request), kind=kind)]
+    end = system.end.format(most=MOST_RESTARTS, element=again)
     return _head(request, system) + options + "\n\n".join(filter(None, blocks)) + end
 
 
 def _head(request: JobRequest, system: BatchSystem) -> str:
+    on = _ON_ALL if request.n_shards is None else _IN_SHARDS
     return _HEAD.format(
         config=one_line(request.config, "the path of the study"),
-        title=system.title,
+        on=on.format(title=system.title, n=request.n_shards),
         submit=system.submit_file,
         ending=_ENDINGS[system.tells_end],
         untried="" if system.is_tried else _UNTRIED,
@@ -99,22 +111,27 @@ def _head(request: JobRequest, system: BatchSystem) -> str:
 
 
 def _options(request: JobRequest, system: BatchSystem, site: Site) -> Iterator[str]:
-    leave = _leave_seconds(request)
-    for group in system.options:
+    elements = None if request.n_shards is None else system.elements
+    fields = {"name": request.name, "leave": _leave_seconds(request), "n": request.n_shards}
+    fields["log"] = system.log if elements is None else elements.log
+    fields["named"] = "{name}" if elements is None else elements.name
+    fields["named"] = str(fields["named"]).format(**fields)
+    for group in (*system.options, *(system.of_ranks if elements is None else elements.options)):
         if group.reason:
             yield f"# {group.reason}"
         for line in group.lines:
-            yield f"{system.prefix} {line.format(name=request.name, leave=leave)}"
+            yield f"{system.prefix} {line.format(**fields)}"
     asked = []
     if request.time_seconds is not None:
         asked.append(_time(request.time_seconds, system))
     if site.ranks_per_node is not None:
-        if not system.ranks_per_node:
+        ranks_per_node = (elements.ranks_per_node if elements is not None else "") or system.ranks_per_node
+        if not ranks_per_node:
             raise UsageError(
                 f"site.toml: ranks_per_node: {system.title} has no option for it alone; leave it out, and say it with "
                 f"the nodes, in options or behind --"
             )
-        asked.append(system.ranks_per_node.format(site.ranks_per_node))
+        asked.append(ranks_per_node.format(site.ranks_per_node))
     asked += option_lines([*site.options, *request.native])
     if asked:
         yield "# What the job asks for: edit this for your site."
@@ -142,8 +159,12 @@ def _setup(site: Site) -> Iterator[str]:
 
 def _command(request: JobRequest, system: BatchSystem) -> str:
     words = [*request.program, "run", *_study(request)]
+    if request.n_shards is not None:
+        words += ["-b", ARRAY_BACKEND, "--shard", f"auto/{request.n_shards}"]
     if request.time_seconds is not None and not system.tells_end:
         words += ["--stop-after", f"{max(1, int(request.time_seconds) - _leave_seconds(request))}s"]
+    if request.launcher is None:
+        return shell_line(words)
     return f"{one_line(request.launcher.words, 'the launcher')} {shell_line(words)}"
 
 

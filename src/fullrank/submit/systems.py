@@ -8,6 +8,8 @@ MOST_RESTARTS = 20
 
 LOG = "{name}-{id}.log"
 """Name of a job's log in the folder of the submission."""
+ELEMENT_LOG = "{name}-{id}*.log"
+"""The same of the elements of an array."""
 _STARTS = f"""\
 log={LOG}
 exec >>"$log" 2>&1
@@ -22,7 +24,25 @@ class Options:
     reason: str
     """The comment above them; "" if they explain themselves."""
     lines: tuple[str, ...]
-    """As the system writes them, with fields ``{name}`` and ``{leave}``."""
+    """As the system writes them, with fields ``{name}``, ``{leave}`` and ``{log}``; in an array also ``{n}``."""
+
+
+@dataclass(frozen=True)
+class Elements:
+    """What differs where a job is an array: each element is a job of its own, on one node."""
+
+    options: tuple[Options, ...]
+    """Beside those of every job, for which ``{name}`` is as it is there."""
+    log: str
+    """What tells the log of one element from those of others, as the system's options have it."""
+    job_id: str = ""
+    """Shell word for the job's number, with the element's."""
+    again: str = ""
+    """What ``{element}`` is in the lines at the end."""
+    name: str = "{name}"
+    """The job's name as its option has it, with the fields ``{name}`` and ``{n}``."""
+    ranks_per_node: str = ""
+    """The option for workers on its node, with a field ``{}``; "": that of other jobs."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,9 @@ class BatchSystem:
     answer: str
     """Regular expression whose group 1 is the job's number, in what ``submit`` prints."""
     options: tuple[Options, ...]
+    elements: Elements
+    log: str
+    """What tells a job's log from those of others, as the system's options have it."""
     time: str
     """The option of a time limit, with the fields ``{hours:02}``, ``{minutes:02}`` and ``{seconds:02}``."""
     hosts: str = ""
@@ -52,7 +75,12 @@ class BatchSystem:
     begin: str = ""
     """Shell lines before anything else, with fields ``{name}`` and ``{id}``."""
     end: str = ""
-    """Shell lines once ``$status`` is known; ``$ended`` is set if somebody ended the job. With ``{most}``."""
+    """Shell lines once ``$status`` is known; ``$ended`` is set if somebody ended the job. With ``{most}`` and
+    ``{element}``."""
+    again: str = ""
+    """What ``{element}`` is there."""
+    of_ranks: tuple[Options, ...] = ()
+    """Options of a job that is no array."""
     job_id: str = ""
     """Shell word for the job's number."""
     ranks_per_node: str = ""
@@ -79,11 +107,22 @@ SLURM = BatchSystem(
     answer=r"Submitted batch job (\d+)",
     options=(
         Options("", ("--job-name={name}",)),
-        Options("A job that starts again goes on with its log.", ("--output={name}-%j.log", "--open-mode=append")),
+        Options("A job that starts again goes on with its log.", ("--output={name}-{log}.log", "--open-mode=append")),
         Options("It may start again, also when a node was lost.", ("--requeue",)),
         Options("Before the limit: let running items end, save, stop.", ("--signal=B:USR1@{leave}",)),
-        Options("One rank a core; hyper-threads are not cores.", ("--cpus-per-task=1", "--hint=nomultithread")),
     ),
+    of_ranks=(Options("One rank a core; hyper-threads are not cores.", ("--cpus-per-task=1", "--hint=nomultithread")),),
+    elements=Elements(
+        (
+            Options("Hyper-threads are not cores.", ("--hint=nomultithread",)),
+            Options("Shards, each on one node; they start as there is room.", ("--array=1-{n}", "--nodes=1")),
+        ),
+        log="%A-%a",
+        # the number alone may be that of the whole array
+        again="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID",
+    ),
+    log="%j",
+    again="$SLURM_JOB_ID",
     time="--time={hours:02}:{minutes:02}:{seconds:02}",
     for_mpiexec="""\
 # mpiexec starts one helper a node with srun, which would bind it, and so all its ranks, to one core.
@@ -96,7 +135,7 @@ export SLURM_KILL_BAD_EXIT=1
     end="""\
 # Stopped before all items were done, and not by a user: back to the queue.
 if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {most} ]; then
-    scontrol requeue "$SLURM_JOB_ID"
+    scontrol requeue "{element}"
 fi
 exit "$status"
 """,
@@ -116,6 +155,12 @@ PBS = BatchSystem(
         Options("What is said before the log is open.", ("-j oe",)),
         Options("It may start again when a node was lost.", ("-r y",)),
     ),
+    elements=Elements(
+        (Options("Shards, each on one node; they start as there is room.", ("-J 1-{n}",)),),
+        log="",
+        job_id="${PBS_JOBID%%.*}",  # it has the element in it
+    ),
+    log="",
     time="-l walltime={hours:02}:{minutes:02}:{seconds:02}",
     hosts='--hostfile "$PBS_NODEFILE" -n "$(wc -l <"$PBS_NODEFILE")"',
     begin=f"""\
@@ -140,12 +185,18 @@ SGE = BatchSystem(
     prefix="#$",
     submit_file="qsub FILE",
     cancel="qdel",
-    answer=r"Your job (\d+)",
+    answer=r"Your job(?:-array)? (\d+)",
     options=(
         Options("", ("-N {name}", "-S /bin/bash", "-cwd")),
-        Options("A job that starts again goes on with its log.", ("-j y", "-o {name}-$JOB_ID.log")),
+        Options("A job that starts again goes on with its log.", ("-j y", "-o {name}-{log}.log")),
         Options("It may start again when a node was lost.", ("-r y",)),
     ),
+    elements=Elements(
+        (Options("Shards, each on one node; they start as there is room.", ("-t 1-{n}",)),),
+        log="$JOB_ID-$TASK_ID",
+        again='-t "$SGE_TASK_ID" ',
+    ),
+    log="$JOB_ID",
     time="-l h_rt={hours:02}:{minutes:02}:{seconds:02}",
     hosts='-n "$NSLOTS"',
     # the wheel of Open MPI is built without Grid Engine's part, and would see but one host
@@ -155,7 +206,7 @@ SGE = BatchSystem(
 # but not before all its hosts have cleaned up after it, for which Grid Engine may wait for ever.
 restarts=${{FULLRANK_RESTARTS:-0}}
 if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$restarts" -lt {most} ]; then
-    PATH=$PATH:${{SGE_O_PATH:-}} qsub -v FULLRANK_RESTARTS=$((restarts + 1)) "$JOB_SCRIPT" ||
+    PATH=$PATH:${{SGE_O_PATH:-}} qsub {element}-v FULLRANK_RESTARTS=$((restarts + 1)) "$JOB_SCRIPT" ||
         echo "submit it again, and it goes on"
 fi
 exit "$status"
@@ -170,10 +221,18 @@ LSF = BatchSystem(
     cancel="bkill",
     answer=r"Job <(\d+)> is submitted",
     options=(
-        Options("", ("-J {name}",)),
-        Options("A job that starts again goes on with its log.", ("-o {name}-%J.log",)),
+        Options("", ("-J {named}",)),
+        Options("A job that starts again goes on with its log.", ("-o {name}-{log}.log",)),
         Options("It may start again when a node was lost, and does if it leaves with 75.", ("-r", '-Q "75"')),
     ),
+    elements=Elements(
+        (Options("Each shard on one node; they start as there is room.", ('-R "span[hosts=1]"',)),),
+        log="%J-%I",
+        job_id="$LSB_JOBID-$LSB_JOBINDEX",
+        name='"{name}[1-{n}]"',
+        ranks_per_node="-n {}",
+    ),
+    log="%J",
     time="-W {hours}:{minutes:02}",
     hosts='--hostfile "$LSB_DJOB_HOSTFILE" -n "$LSB_DJOB_NUMPROC"',
     begin=f"""\
