@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
+AUTO = "auto"
 SYSTEM_NAMES = ("slurm", "pbs", "sge", "lsf")
 
 
@@ -15,7 +16,19 @@ def add_options(parser: ArgumentParser, *, duration: Callable[[str], float], pos
     parser.add_argument(
         "--scheduler", choices=SYSTEM_NAMES, help="the batch system (the only one here, or what site.toml says)"
     )
-    parser.add_argument("--time", type=duration, metavar="TIME", help="time limit of the job: 90m, 1h30m or 1:30:00")
+    parser.add_argument(
+        "--time",
+        type=lambda text: AUTO if text == AUTO else duration(text),
+        metavar="TIME",
+        help="time limit of the job: 90m, 1h30m or 1:30:00; auto: what a pilot predicts for -n workers, and a margin",
+    )
+    parser.add_argument(
+        "-n",
+        "--workers",
+        type=positive,
+        metavar="P",
+        help="for --time auto: how many workers the job will have, or each job of an array",
+    )
     parser.add_argument(
         "--array",
         type=positive,

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fullrank.commands.opening import opened, users_prints
+from fullrank.commands.submission import AUTO
 from fullrank.console import tell
+from fullrank.dataclass import replace
 from fullrank.errors import FailedItems, UsageError
 
 
@@ -25,6 +27,11 @@ def submit(arguments: Namespace, _crew: Any) -> int:
     if study is None:
         return 0
     request = _request(arguments, system, site)
+    if arguments.time == AUTO:
+        limit = _limit(arguments, site, study)
+        if limit is None:
+            return 0
+        request = replace(request, time_seconds=limit)
     script = job_script(request, system, site)
     if arguments.tries and not _is_first_item_well(study):
         return FailedItems.exit_code
@@ -82,6 +89,7 @@ def _request(arguments: Namespace, system: Any, site: Any) -> Any:
     from fullrank.submit.script import JobRequest
     from fullrank.submit.words import name_from
 
+    asked = None if arguments.time == AUTO else arguments.time
     return JobRequest(
         config=str(arguments.config),
         name=arguments.name or name_from(arguments.config.stem, n_most=system.n_name_most),
@@ -89,9 +97,34 @@ def _request(arguments: Namespace, system: Any, site: Any) -> Any:
         launcher=_launcher(system, site) if arguments.array is None else None,
         n_shards=arguments.array,
         output=str(arguments.output or ""),
-        time_seconds=arguments.time if arguments.time is not None else site.time_seconds,
+        time_seconds=site.time_seconds if asked is None else asked,
         native=tuple(arguments.native),
     )
+
+
+def _limit(arguments: Namespace, site: Any, study: Any) -> float | None:
+    """Return the time limit in s that a pilot tells; None if that has finished the study."""
+    from fullrank.study import output_path
+    from fullrank.submit.time_limit import limit_of
+
+    is_array = arguments.array is not None
+    n_workers = arguments.workers or (site.ranks_per_node if is_array else None)
+    if n_workers is None:
+        raise UsageError(
+            f"--time auto: say how many workers {'each' if is_array else 'the'} job will have, as what follows -- asks "
+            f"for them unread: -n 64"
+        )
+
+    def say(sentence: str) -> None:
+        tell(f"fullrank: {sentence}\n")
+
+    output = output_path(study.config, arguments.output)
+    found = limit_of(study.config, output, n_workers=n_workers, n_shards=arguments.array, say=say)
+    if found is None:
+        say(f"nothing was queued: the pilot has finished the study: {output}")
+        return None
+    say(found.told)
+    return found.seconds
 
 
 def _program() -> tuple[str, ...]:

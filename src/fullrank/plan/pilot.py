@@ -124,11 +124,18 @@ def _run(config: Config, output: Path, n_sampled: int, *, n_workers: int, stop: 
     stop.check()
     if code != 0:
         raise error_of_run(RunFailed(code, said), "the pilot")
-    return _read(config, output, n_sampled, n_workers=n_workers, wall_seconds=wall_seconds, others=others(wall_seconds))
+    return read_pilot(
+        config, output, n_sampled, n_workers=n_workers, wall_seconds=wall_seconds, others=others(wall_seconds)
+    )
 
 
-def _read(config: Config, output: Path, n_sampled: int, *, n_workers: int, wall_seconds: float, others: float) -> Pilot:
-    """Read the partial result, or the whole one where nothing is left."""
+def read_pilot(
+    config: Config, output: Path, n_sampled: int, *, n_workers: int, wall_seconds: float, others: float
+) -> Pilot:
+    """Read the partial result, or the whole one where nothing is left, of which so many first items have an end.
+
+    ``wall_seconds`` is the wall time in s of the latest attempt, ``others`` how many cores other programs kept busy.
+    """
     folder = WorkFolder(output)
     n_items = config.sweep.n_items
     n_wanted = min(n_sampled, n_items, MOST_SAMPLED)

@@ -1,0 +1,43 @@
+"""A pilot that is there: the partial result of an earlier plan, or of any run whose first items have an end."""
+
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+
+from fullrank.config import Config
+from fullrank.plan.pilot import MOST_SAMPLED, Pilot, read_pilot
+from fullrank.plan.predict import refusal
+from fullrank.schedule import Order
+from fullrank.standing import standing
+from fullrank.status import Status
+from fullrank.store import ResultFile, block_size
+from fullrank.workfolder import WorkFolder
+
+
+def stored_pilot(config: Config, output: Path) -> Pilot | None:
+    """Return what the partial result of the study tells; None if there is none, or it allows no prediction."""
+    partial = WorkFolder(output).partial
+    if not partial.exists() or standing(config.path, output).since.changes:
+        return None
+    n_sampled = _n_ended(config, partial)
+    with ResultFile(partial) as file:
+        latest = max((row.attempt for row in file.workers() if row.n_items), default=0)
+        found = [row for row in file.attempts() if row.attempt == latest]
+    if not (n_sampled and found):
+        return None
+    wall_seconds, n_workers = found[0].wall_seconds, found[0].n_workers
+    pilot = read_pilot(config, output, n_sampled, n_workers=n_workers, wall_seconds=wall_seconds, others=float("nan"))
+    is_known = np.isfinite(wall_seconds) and pilot.n_left > 0
+    return pilot if is_known and not refusal(pilot.item_seconds) else None
+
+
+def _n_ended(config: Config, partial: Path) -> int:
+    """Return how many first items of the ``spread`` order have an end: only these are a fair sample."""
+    n_items = config.sweep.n_items
+    first = Order.named("spread", n_items).indices(range(min(n_items, MOST_SAMPLED)))
+    has_end = np.zeros(n_items, np.bool_)
+    with ResultFile(partial) as file:
+        for block in file.blocks(block_size(file)):
+            has_end[block.start : block.start + len(block.status)] = block.status != Status.MISSING
+    return sum(1 for _ in takewhile(bool, has_end[first]))
