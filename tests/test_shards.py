@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from datetime import datetime
 
 import pytest
 from studies import INTERPRETERS, SLOW, STUCK, Project
@@ -96,6 +97,24 @@ def test_a_shard_says_what_it_has_done_and_status_how_far_the_others_are(project
 
 
 @pytest.mark.in_process
+def test_what_shards_have_left_is_cleaned_away_whole(project: Project) -> None:
+    written(project)
+    before = project.files()
+    for number in (1, 2):
+        project.run("-b", "serial", "--shard", f"{number}/3")
+    assert project.fullrank("clean", "study.toml", "--yes").returncode == 0
+    assert project.files() - {"visits", "results"} == before
+
+
+@pytest.mark.in_process
+def test_a_fresh_run_moves_aside_what_shards_have_done(project: Project) -> None:
+    written(project).run("-b", "serial", "--shard", "1/2")
+    project.run("-b", "serial", "--fresh")
+    assert project.read("attempts/shard").tolist() == [""]
+    assert len(list(project.output.parent.glob("study.h5.work.*/a0001-*.journal"))) == 1
+
+
+@pytest.mark.in_process
 def test_a_shard_that_is_complete_has_nothing_to_do_when_it_is_run_again(project: Project) -> None:
     written(project).run("-b", "serial", "--shard", "1/2")
     visits = project.visits()
@@ -162,6 +181,27 @@ def test_a_shard_whose_items_all_failed_does_them_again(project: Project) -> Non
     for number in (1, 2):
         project.run("-b", "serial", "--shard", f"{number}/2")
     assert project.read("f").tolist() == [1.0] * 80
+
+
+@pytest.mark.in_process
+def test_file_and_report_tell_of_the_shards_together(project: Project) -> None:
+    """The makespan is that of a wall clock around both of them, but for what commands do before and after."""
+    written(project, "import time\ndef f(x):\n    time.sleep(0.01)\n    return x\n")
+    for number in (1, 2):
+        project.run("-b", "serial", "--shard", f"{number}/2")
+    assert project.read("attempts/shard").tolist() == ["1/2", "2/2"]
+    started, ended = (project.read(f"attempts/{name}").tolist() for name in ("started", "ended"))
+    span = datetime.fromisoformat(ended[1]).timestamp() - datetime.fromisoformat(started[0]).timestamp()
+    found = json.loads(project.fullrank("report", "results/study.h5", "--json").stdout)["shards"]
+    assert (found["n_shards"], found["n_workers"]) == (2, 2)
+    assert found["makespan_seconds"] == pytest.approx(span)
+    assert found["busy_share"] == pytest.approx(project.read("item_seconds").sum() / (2 * span), rel=0.2)
+    said = project.fullrank("report", "results/study.h5").stdout
+    assert "2 shards together, with 2 workers: makespan" in " ".join(said.split())
+    assert "complete, shard 2/2" in said
+    project.run("-b", "serial", "-o", "whole.h5")
+    whole = project.fullrank("report", "whole.h5").stdout
+    assert (project.read("attempts/shard", "whole.h5").tolist(), "shards together" in whole) == ([""], False)
 
 
 # --- beside each other

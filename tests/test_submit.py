@@ -290,14 +290,18 @@ def test_own_template_has_the_options_and_the_command_of_the_job(project: Projec
 
 
 def test_commands_of_the_page_do_what_it_says(project: Project, site: Site) -> None:
-    project.write(QUICK, grid="x = { range = 40 }")
+    project.write(QUICK, grid="x = { range = 400 }")
     commands = re.findall(r"(?m)^    fullrank (.+?)(?:\s+# .*)?$", PAGE)
-    assert [command.split()[0] for command in commands] == ["run", "submit", "submit", "status"]
+    assert [command.split()[0] for command in commands] == ["run", *["submit"] * 2, "status", "submit", "run", "submit"]
     for command in commands[:3]:
         done = project.fullrank(*shlex.split(command), env=site.has("slurm").env)
         assert done.returncode == 0, done.stderr
         assert site.queued.exists() is (command == commands[2])
     assert commands[3] in done.stdout
+    for command in commands[4:]:
+        done = project.fullrank(*shlex.split(command), env=site.env)
+        assert done.returncode == 0, done.stderr
+    assert "time limit" in done.stderr
 
 
 def test_profile_of_the_page_is_one(site: Site) -> None:

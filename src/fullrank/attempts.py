@@ -34,6 +34,7 @@ _UNKNOWN: dict[str, Any] = {
     "done_again_seconds": 0.0,
     "gather_seconds": nan,
     "write_seconds": nan,
+    "shard": "",
 }
 
 
@@ -124,18 +125,13 @@ class AttemptLog:
 
     def latest(self) -> tuple[AttemptRow, ...]:
         """Return the last attempt, or the last one of each shard where shards came last."""
-        shards = {attempt: entry.get("shard", "") for attempt, entry in self._by_attempt().items()}
         found: dict[str, AttemptRow] = {}
         for row in self.rows():
-            if not shards[row.attempt]:
+            if not row.shard:
                 found.clear()
             found.pop("", None)
-            found[str(shards[row.attempt])] = row
+            found[row.shard] = row
         return tuple(found.values())
-
-    def shard_of(self, attempt: int) -> str:
-        """Return the share of the items that an attempt was to evaluate; "" for all."""
-        return str(self._by_attempt().get(attempt, {}).get("shard", ""))
 
     def limit_of(self, attempt: int) -> int | None:
         """Return the limit of an attempt, as it was noted when that began."""

@@ -236,8 +236,7 @@ def meet_all_failed(folder: WorkFolder, *, console: Console, shard: Shard | None
 
 def stems_of_all_failed(folder: WorkFolder, shard: Shard | None = None) -> tuple[str, ...]:
     """Return how the files of a last attempt are called that was stopped because all its items failed."""
-    log = folder.attempt_log
-    last = (row for row in log.latest() if shard is None or log.shard_of(row.attempt) == str(shard))
+    last = (row for row in folder.attempt_log.latest() if shard is None or row.shard == str(shard))
     return tuple(attempt_stem(row.attempt) for row in last if row.reason == REASON_ALL_FAILED)
 
 

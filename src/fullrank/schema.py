@@ -137,6 +137,8 @@ class AttemptRow:
     """After the workers had ended: root read what journals hold, and their records were sorted and brought to it."""
     write_seconds: float = nan
     """After that: root wrote the items into the file, until it wrote the account."""
+    shard: str = ""
+    """The share of the items that it was to evaluate, ``3/20``; "" for all of them."""
 
 
 @dataclass(frozen=True)

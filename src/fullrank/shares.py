@@ -42,8 +42,7 @@ def shares(folder: WorkFolder, n_items: int, finished: bytes | bytearray) -> tup
 
     ``finished`` is the bitmap of finished items, by their position in the ``spread`` order.
     """
-    log = folder.attempt_log
-    latest = {name: row for row in log.latest() if (name := log.shard_of(row.attempt))}
+    latest = {row.shard: row for row in folder.attempt_log.latest() if row.shard}
     known = [shard for shard in folder.shards() if str(shard) in latest]
     if not known:
         return ()

@@ -341,6 +341,8 @@ class WorkFolder:
         """Remove the folder if nothing but the lock's guard is left in it."""
         if self._shard is not None:
             self._remove_unlocked(self.run_path)
+            if self.has_study:
+                return  # others go on with it
         self._remove_unlocked(self.path)
 
     def _remove_unlocked(self, path: Path) -> None:

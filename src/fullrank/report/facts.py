@@ -6,6 +6,7 @@ from typing import Any
 
 from fullrank.dataclass import dataclass, fields, is_dataclass
 from fullrank.metrics import Account, Work
+from fullrank.report.across_shards import Together
 from fullrank.schema import AttemptRow, WorkerRow
 from fullrank.versions import CodeVersion
 
@@ -143,6 +144,8 @@ class Report:
     """How often each type of exception, or other reason, occurs among those the file describes."""
     settings: tuple[str, ...] = ()
     """``KEY=VALUE`` that the command line had set of the config."""
+    shards: Together | None = None
+    """Of those that came last, if shards did."""
     versions: tuple[CodeVersion, ...] = ()
     """What each version of the code made; none if there was one alone."""
 

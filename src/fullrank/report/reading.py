@@ -14,6 +14,7 @@ import numpy as np
 
 from fullrank.metrics import Account, accounts, shortest_makespan, summed, work
 from fullrank.repeat import item_command
+from fullrank.report.across_shards import of_shards
 from fullrank.report.facts import (
     Attempt,
     AxisFacts,
@@ -83,6 +84,7 @@ def report(path: Path) -> Report:
             slowest=scan.slowest(file),
             failures=tuple(_failed(failure, config_path, settings) for failure in failures[:N_FAILURES]),
             settings=settings,
+            shards=of_shards(attempts, workers),
             versions=scan.versions.found(),
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )

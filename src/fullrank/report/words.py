@@ -235,7 +235,7 @@ def _attempt_row(attempt: Attempt) -> tuple[str, ...]:
         f"{row.n_workers:,}",
         f"{attempt.n_items:,}",
         "-" if isnan(row.wall_seconds) else spelled_seconds(row.wall_seconds),
-        row.reason or ("" if row.ended else "killed"),
+        (row.reason or ("" if row.ended else "killed")) + (f", shard {row.shard}" if row.shard else ""),
     )
 
 

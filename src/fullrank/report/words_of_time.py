@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isnan, nan
 
 from fullrank.metrics import spelled_seconds, spelled_share
+from fullrank.report.across_shards import Together
 from fullrank.report.facts import Report
 from fullrank.report.layout import counted, table, wrapped
 
@@ -98,11 +99,22 @@ def _scope_notes(found: Report) -> Iterator[str]:
     if len(found.attempts) > 1:
         did = f"{known.n_items:,} of the {counted(found.items.n_items, 'item')}"
         yield f"Attempt {found.attempt} did {did}; times and workers here are of it alone."
+    if found.shards is not None:
+        yield _across_shards(found.shards)
     if not n_others:
         yield "Its workers were killed before they could account for their time: no figures."
     elif known.n_killed:
         killed = f"{known.n_killed:,} of {counted(known.n_workers, 'worker')}"
         yield f"{killed} left no account of the time (killed); the figures are of the rest."
+
+
+def _across_shards(found: Together) -> str:
+    return (
+        f"{counted(found.n_shards, 'shard')} together, with {counted(found.n_workers, 'worker')}: makespan "
+        f"{spelled_seconds(found.makespan_seconds)} from the start of the first to the end of the last, waits in a "
+        f"queue included; load balance {spelled_share(found.load_balance)}, communication efficiency "
+        f"{spelled_share(found.communication_efficiency)}, busy share {spelled_share(found.busy_share)}."
+    )
 
 
 def _core_notes(found: Report) -> Iterator[str]:

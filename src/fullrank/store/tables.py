@@ -77,6 +77,7 @@ LONG_NAMES: dict[str, dict[str, str]] = {
         "done_again_seconds": "time inside these items when they were evaluated again",
         "gather_seconds": "after the workers had ended: reading journals, sorting and bringing records",
         "write_seconds": "after that: writing items into this file, until the account was written",
+        "shard": "share of the items that the attempt was to evaluate, as 3/20; empty: all of them",
     },
 }
 
@@ -163,7 +164,7 @@ def _column_attributes(group: str, column: str, *, long_name: str) -> dict[str, 
 
 
 def read_rows(objects: Objects, name: str, row_type: type[Row]) -> tuple[Row, ...]:
-    """Return a group's rows; columns that are NaN by default may be missing, for the first files had none of them.
+    """Return a group's rows; columns whose default says nothing may be missing, for the first files had none of them.
 
     Raises:
         LookupError, ValueError: another column is missing, or one is not as long as the others.
@@ -171,7 +172,7 @@ def read_rows(objects: Objects, name: str, row_type: type[Row]) -> tuple[Row, ..
     datasets = {
         field.name: _column(objects, f"/{name}/{field.name}")
         for field in fields(row_type)
-        if not (_is_nan(field.default) and f"/{name}/{field.name}" not in objects)
+        if not (_says_nothing(field.default) and f"/{name}/{field.name}" not in objects)
     }
     lengths = {column: len(dataset) for column, dataset in datasets.items()}
     if len(set(lengths.values())) > 1:
@@ -182,8 +183,8 @@ def read_rows(objects: Objects, name: str, row_type: type[Row]) -> tuple[Row, ..
     return tuple(row_type(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
 
 
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and isnan(value)
+def _says_nothing(value: Any) -> bool:
+    return (isinstance(value, float) and isnan(value)) or value == ""
 
 
 def _column(objects: Objects, name: str) -> h5py.Dataset:

@@ -12,7 +12,7 @@ from fullrank.plan.pilot import Pilot, run_pilot
 from fullrank.plan.predict import Interval, forecasts, refusal
 from fullrank.plan.stored import stored_pilot
 from fullrank.report.layout import counted
-from fullrank.submit.script import leave_seconds
+from fullrank.deadline import leave_seconds
 
 PILOT_SECONDS = 60.0
 MARGIN_SHARE = 0.25
