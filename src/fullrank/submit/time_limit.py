@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fullrank.config import Config
 from fullrank.dataclass import dataclass
+from fullrank.deadline import leave_seconds
 from fullrank.errors import UsageError
 from fullrank.metrics import spelled_range, spelled_seconds
 from fullrank.plan.pilot import Pilot, run_pilot
 from fullrank.plan.predict import Interval, forecasts, refusal
 from fullrank.plan.stored import stored_pilot
 from fullrank.report.layout import counted
-from fullrank.deadline import leave_seconds
 
 PILOT_SECONDS = 60.0
 MARGIN_SHARE = 0.25
