@@ -55,6 +55,7 @@ LAYERS = [
     "submit",
     "allocation",
     "request",
+    "doctor",
     "abilities apart commands option_values",
     "conduct in_python",
     "calling",

@@ -48,6 +48,8 @@ def _command_line() -> int:
 def _once(launched: Launched) -> int:
     """Carry out, on one of several ranks, a command that needs none: root alone is heard, and changes anything."""
     command = sys.argv[1] if sys.argv[1:2] else "--help"
+    if command == "doctor":  # it brings the ranks together itself
+        return _command_line()
     if launched.rank == 0:
         if launched.size > 1:
             hint = f"rank 0 of {launched.size} alone carries out {command}; {launched.name} is for fullrank run"

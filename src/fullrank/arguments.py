@@ -244,7 +244,16 @@ def parser() -> argparse.ArgumentParser:
         example="submit study.toml --time 2h -- --nodes=2 --ntasks-per-node=32 -A abc",
     )
     submission.add_options(submit, duration=_duration, positive=_positive)
-    for command in (run, new, status, report, gather, clean, verify, export, diff, compare, plan, selftest, submit):
+    doctor = _command(
+        subparsers,
+        "doctor",
+        "whether a study can run well here: Python, cores, MPI, threads, disk, batch system, each with its cure",
+        "doctor",
+        example="doctor study.toml; mpiexec -n 4 fullrank doctor",
+    )
+    _add_examination(doctor)
+    reading = (status, report, gather, clean, verify, export, diff)
+    for command in (run, new, *reading, compare, plan, selftest, submit, doctor):
         command.add_argument("--json", action="store_true", help="for programs: JSON on standard output")
     return parser
 
@@ -266,6 +275,11 @@ def _command(  # type: ignore[no-untyped-def]  # argparse keeps the type of its 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY", help=_STUDY)
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the output, if it was chosen with -o")
+
+
+def _add_examination(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, nargs="?", metavar="CONFIG", help="a study: its function is imported, too")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where its result would go")
 
 
 def _add_comparison(parser: argparse.ArgumentParser) -> None:

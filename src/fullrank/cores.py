@@ -19,7 +19,7 @@ def usable_cores(
     ``environ`` is that of the process by default, ``n_affine`` the number of cores the kernel lets
     it run on. Where nothing limits it, these are all cores of the machine.
     """
-    limits = [_n_affine() if n_affine is None else n_affine]
+    limits = [affine_cores() if n_affine is None else n_affine]
     quota = cgroup_quota(proc=proc, cgroups=cgroups)
     if quota is not None:
         limits.append(round(quota))
@@ -35,15 +35,21 @@ def physical_cores(cpus: Path = Path("/sys/devices/system/cpu")) -> int | None:
 
     Hyper-threads are processors that share a core, so this is at most their number.
     """
+    return len(cores_behind(cpus)) or None
+
+
+def cores_behind(cpus: Path = Path("/sys/devices/system/cpu")) -> frozenset[str]:
+    """Return these cores, each named by the numbers of its hyper-threads; none where the system is silent."""
     if not hasattr(os, "sched_getaffinity"):
-        return None
+        return frozenset()
     siblings = {
         _text(cpus / f"cpu{number}/topology/thread_siblings_list").strip() for number in os.sched_getaffinity(0)
     }
-    return None if "" in siblings else len(siblings)
+    return frozenset() if "" in siblings else frozenset(siblings)
 
 
-def _n_affine() -> int:
+def affine_cores() -> int:
+    """Return the number of processors that the kernel lets this process run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS has no affinity

@@ -1,0 +1,87 @@
+"""Which mpiexec belongs to the MPI library here, which one stands on the PATH, and whether they start one world."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+from fullrank.dataclass import dataclass
+from fullrank.doctor.asking import within
+from fullrank.doctor.facts import Meeting, RankFacts
+from fullrank.doctor.finding import OK, Finding, ok, warning
+from fullrank.doctor.judge_ranks import judge_meeting
+from fullrank.doctor.questions import meeting_of, probe
+from fullrank.errors import BackendError
+from fullrank.launch import NoMpiexec, find_mpiexec, mpi_environment
+from fullrank.launcher import Launched, stripped_environment
+
+FIND_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The launcher of the MPI library that mpi4py loads."""
+
+    mpiexec: Path | None
+    vendor: str
+    """ "" where mpi4py loads none."""
+    lacking: str = ""
+    """Why there is none."""
+    cure: str = ""
+
+
+def fitting() -> Fitting:
+    """Look for it, for a limited time."""
+    try:
+        mpiexec, vendor = within(FIND_SECONDS, find_mpiexec)
+        return Fitting(mpiexec, vendor)
+    except NoMpiexec as error:
+        return Fitting(None, error.vendor, error.lacking, error.to_get_one)
+    except BackendError as error:
+        lacking, _, cure = str(error).partition("\n")
+        return Fitting(None, "", lacking, cure)
+    except TimeoutError as error:
+        return Fitting(None, "", f"loading an MPI library: {error}", "look at the library: its device may not answer")
+
+
+def of_launch(launched: Launched, folder: str) -> tuple[Finding, tuple[RankFacts, ...]]:
+    """Have the ranks of this launch meet; return what is to be said of it, and who they are. For root."""
+    found = meeting_of(launched, folder)
+    judged = judge_meeting(found, cure="")
+    if judged.level == OK:
+        return judged, found.ranks
+    return judge_meeting(found, cure=_cure(fitting(), launched)), ()
+
+
+def _cure(fit: Fitting, launched: Launched) -> str:
+    if fit.mpiexec is None:
+        return f"{fit.lacking}. {fit.cure}"
+    return (
+        f"start with the launcher of {fit.vendor}: {fit.mpiexec} -n {launched.size} …, or let fullrank find it: "
+        f"fullrank run CONFIG -b mpi -n {launched.size}"
+    )
+
+
+def of_libraries(folder: str) -> tuple[list[Finding], tuple[RankFacts, ...]]:
+    """Probe the fitting mpiexec, and another one on the PATH; return what to say, and the ranks of the former."""
+    fit = fitting()
+    on_path = which("mpiexec")
+    if fit.mpiexec is None:
+        return [warning("MPI", fit.lacking, fit.cure)], ()
+    found = probe(fit.mpiexec, folder, mpi_environment(fit.vendor))
+    cure = "reinstall it, or load another MPI: mpi4py takes MPI4PY_LIBMPI; without MPI, -b processes uses all cores"
+    findings = [judge_meeting(found, cure=cure)]
+    if on_path is not None and Path(on_path).resolve() != fit.mpiexec.resolve():
+        findings += _of_another(Path(on_path), fit, folder)
+    return findings, found.ranks if findings[0].level == OK else ()
+
+
+def _of_another(mpiexec: Path, fit: Fitting, folder: str) -> Iterator[Finding]:
+    """Yield what is to be said of an mpiexec that the user finds by name, and fullrank does not take."""
+    found: Meeting = probe(mpiexec, folder, stripped_environment(os.environ))
+    cure = f"type {fit.mpiexec} in its place, or fullrank run CONFIG -b mpi, which finds it"
+    judged = judge_meeting(found, cure=cure)
+    if judged.level == OK:
+        yield ok("mpiexec", f"{mpiexec}, the one on the PATH, starts one world, too")
+    else:
+        yield warning("mpiexec", f"on the PATH: {judged.text}", judged.cure)
