@@ -61,7 +61,7 @@ def examine(config: Path | None, output: Path | None, launched: Launched | None)
         *judge_folder(
             folder,
             needed_bytes=needed_bytes(study.n_items, study.n_items) if study and study.n_items else None,
-            is_in_job=job_from(os.environ) is not None,
+            is_for_nodes=job_from(os.environ) is not None and (launched is None or not ranks),
         ),
     ]
     if launched is not None and seen_folder:

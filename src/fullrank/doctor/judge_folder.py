@@ -14,10 +14,11 @@ FEW_FILES = 1000
 _ANOTHER = "choose another place with -o"
 
 
-def judge_folder(found: FolderFacts, *, needed_bytes: int | None, is_in_job: bool) -> Iterable[Finding]:
+def judge_folder(found: FolderFacts, *, needed_bytes: int | None, is_for_nodes: bool) -> Iterable[Finding]:
     """Yield what is to be said of the output's folder.
 
-    ``needed_bytes`` is what the study will write, None if no study was named.
+    ``needed_bytes`` is what the study will write, None if no study was named. With ``is_for_nodes`` others than this
+    one are to see it, and none of them has been asked.
     """
     kind = f" ({found.kind})" if found.kind else ""
     if found.refusal:
@@ -26,7 +27,7 @@ def judge_folder(found: FolderFacts, *, needed_bytes: int | None, is_in_job: boo
     yield _of_syncs(found, f"{found.folder}{kind}")
     yield _of_locks(found)
     yield _of_room(found, needed_bytes)
-    if is_in_job and found.doubt:
+    if is_for_nodes and found.doubt:
         yield warning("shared", found.doubt, f"{_ANOTHER} that all nodes see")
 
 

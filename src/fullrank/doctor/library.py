@@ -1,19 +1,22 @@
 """Which mpiexec belongs to the MPI library here, which one stands on the PATH, and whether they start one world."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
 from fullrank.dataclass import dataclass
 from fullrank.doctor.asking import within
-from fullrank.doctor.facts import Meeting, RankFacts
+from fullrank.doctor.facts import RankFacts
 from fullrank.doctor.finding import OK, Finding, ok, warning
 from fullrank.doctor.judge_ranks import judge_meeting
 from fullrank.doctor.questions import meeting_of, probe
 from fullrank.errors import BackendError
 from fullrank.launch import NoMpiexec, find_mpiexec, mpi_environment
 from fullrank.launcher import Launched, stripped_environment
+from fullrank.scheduler import job_from
+from fullrank.submit.starting import by_srun
 
 FIND_SECONDS = 20.0
 
@@ -54,6 +57,10 @@ def of_launch(launched: Launched, folder: str) -> tuple[Finding, tuple[RankFacts
 
 
 def _cure(fit: Fitting, launched: Launched) -> str:
+    if launched.name == "srun" and fit.vendor:
+        return (
+            f"start with {by_srun(fit.vendor).words}, if your Slurm has that plug-in (srun --mpi=list), or by mpiexec"
+        )
     if fit.mpiexec is None:
         return f"{fit.lacking}. {fit.cure}"
     return (
@@ -66,21 +73,29 @@ def of_libraries(folder: str) -> tuple[list[Finding], tuple[RankFacts, ...]]:
     """Probe the fitting mpiexec, and another one on the PATH; return what to say, and the ranks of the former."""
     fit = fitting()
     on_path = which("mpiexec")
-    if fit.mpiexec is None:
+    launcher = [str(fit.mpiexec)] if fit.mpiexec is not None else _srun_here(fit)
+    if not launcher:
         return [warning("MPI", fit.lacking, fit.cure)], ()
-    found = probe(fit.mpiexec, folder, mpi_environment(fit.vendor))
+    found = probe(launcher, folder, mpi_environment(fit.vendor))
     cure = "reinstall it, or load another MPI: mpi4py takes MPI4PY_LIBMPI; without MPI, -b processes uses all cores"
     findings = [judge_meeting(found, cure=cure)]
-    if on_path is not None and Path(on_path).resolve() != fit.mpiexec.resolve():
-        findings += _of_another(Path(on_path), fit, folder)
+    if on_path is not None and (fit.mpiexec is None or Path(on_path).resolve() != fit.mpiexec.resolve()):
+        findings += _of_another(on_path, launcher[0], folder)
     return findings, found.ranks if findings[0].level == OK else ()
 
 
-def _of_another(mpiexec: Path, fit: Fitting, folder: str) -> Iterator[Finding]:
+def _srun_here(fit: Fitting) -> list[str]:
+    """Return the words of srun where it is what a job of this study would start with."""
+    job = job_from(os.environ)
+    if not fit.vendor or job is None or job.scheduler != "slurm" or which("srun") is None:
+        return []
+    return shlex.split(by_srun(fit.vendor).words)
+
+
+def _of_another(mpiexec: str, fitting_one: str, folder: str) -> Iterator[Finding]:
     """Yield what is to be said of an mpiexec that the user finds by name, and fullrank does not take."""
-    found: Meeting = probe(mpiexec, folder, stripped_environment(os.environ))
-    cure = f"type {fit.mpiexec} in its place, or fullrank run CONFIG -b mpi, which finds it"
-    judged = judge_meeting(found, cure=cure)
+    found = probe([mpiexec], folder, stripped_environment(os.environ))
+    judged = judge_meeting(found, cure=f"type {fitting_one} in its place, or fullrank run CONFIG -b mpi")
     if judged.level == OK:
         yield ok("mpiexec", f"{mpiexec}, the one on the PATH, starts one world, too")
     else:

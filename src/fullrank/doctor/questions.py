@@ -1,7 +1,8 @@
 """What doctor asks other processes, and what it makes of answers that do not come."""
 
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fullrank.dataclass import dataclass
@@ -61,11 +62,11 @@ def meeting_of(launched: Launched, folder: str) -> Meeting:
     return _meeting(answer, launched.name, launched.size)
 
 
-def probe(mpiexec: Path, folder: str, environ: Mapping[str, str]) -> Meeting:
-    """Start two ranks with ``mpiexec`` and have them meet."""
-    command = [str(mpiexec), "-n", str(N_PROBED), *python_module("fullrank.doctor.rank", folder)]
+def probe(launcher: Sequence[str], folder: str, environ: Mapping[str, str]) -> Meeting:
+    """Start two ranks with ``launcher``, the words before ``-n``, and have them meet."""
+    command = [*launcher, "-n", str(N_PROBED), *python_module("fullrank.doctor.rank", folder)]
     answer = ask(command, limit_seconds=MEETING_SECONDS, environ=environ)
-    return _meeting(answer, str(mpiexec), N_PROBED)
+    return _meeting(answer, shlex.join(launcher), N_PROBED)
 
 
 def _meeting(answer: Answer, launcher: str, n_started: int) -> Meeting:
