@@ -11,7 +11,10 @@ from fullrank.arguments import parser
 SHOWN = [(page, command) for page in PAGES for command in commands(page)]
 NOT_RUN = {"mpiexec fullrank run study.toml": "under a batch system; tests/mpi/ starts ranks in the same way"}
 OPTIONS_OF_OTHERS = {
-    **dict.fromkeys(("--cpus-per-task", "--hint", "--mpi", "--nodes", "--ntasks-per-node", "--signal"), "sbatch, srun"),
+    **dict.fromkeys(
+        ("--array", "--cpus-per-task", "--hint", "--mpi", "--nodes", "--ntasks", "--ntasks-per-node", "--signal"),
+        "sbatch, srun",
+    ),
     "--threads-per-core": "sbatch",
     **dict.fromkeys(("--only", "--quick", "--render"), "benchmarks/bench.py"),
     "--strict": "mypy",

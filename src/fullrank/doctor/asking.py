@@ -105,7 +105,7 @@ def _complaint(text: str) -> str:
     """
     lines = [line.strip() for line in text.splitlines() if line.strip(" \t-=*")]
     telling = [line for line in lines if any(word in line.lower() for word in _TELLING_WORDS)]
-    return beginning((telling or lines or [""])[-1], _MAX_CHARACTERS)
+    return beginning(telling[-1] if telling else lines[0] if lines else "", _MAX_CHARACTERS)
 
 
 def within(limit_seconds: float, call: Callable[[], T]) -> T:

@@ -69,9 +69,7 @@ def judge_threads(settings: Mapping[str, int], *, n_workers: int, n_cores: int) 
         return ok("BLAS threads", f"{most} for each worker")
     started = f"{counted(n_workers, 'worker')} would start {most * n_workers} threads on {counted(n_cores, 'core')}"
     n_fitting = max(1, n_cores // most)
-    return warning(
-        "BLAS threads", f"{name}={most}: {started}", f"unset {name}, or start {n_fitting} with -n {n_fitting}"
-    )
+    return warning("BLAS threads", f"{name}={most}: {started}", f"unset {name}, or start fewer workers: -n {n_fitting}")
 
 
 def judge_scheduler(job: Job | None, *, submit: str, now: float, n_ranks: int | None) -> Finding:
