@@ -99,6 +99,18 @@ def test_work_adds_up_the_accounts() -> None:
     assert known.ready_seconds == pytest.approx(0.3)
 
 
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=9))
+def test_starts_are_as_far_apart_as_the_processes_started(workers: list[tuple[float, float, float]]) -> None:
+    rows = []
+    for number, (started, startup, imported) in enumerate(workers):
+        wait = 1e5 - started - startup - imported  # until the common start
+        head = (1, number, "node01", 100 + number, "mpi", 5, 5)
+        rows.append(WorkerRow(*head, startup, imported, 1.0, 0.0, 0.0, 2.0, 1.0, start_wait_seconds=wait))
+    starts = [started for started, _, _ in workers]
+    apart = metrics.work([*rows, killed(9)]).starts_apart_seconds
+    assert apart == pytest.approx(max(starts) - min(starts), abs=1e-6)
+
+
 @given(st.lists(st.tuples(seconds, st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=9))
 def test_shares_of_the_time_add_up_to_one(accounts: list[tuple[float, float, float]]) -> None:
     rows = [

@@ -104,6 +104,8 @@ class Work:
     cpu_seconds: float
     ready_seconds: float
     """Of the slowest worker, from the start of its process until it is ready for items: start-up and import."""
+    starts_apart_seconds: float
+    """From the start of the first worker's process to that of the last one's."""
     busy_share: float
     load_balance: float
     communication_efficiency: float
@@ -138,6 +140,7 @@ def work(workers: Sequence["WorkerRow"]) -> Work:
         compute_seconds=_sum(busy),
         cpu_seconds=cpu_seconds,
         ready_seconds=max((_ready(row) for row in known), default=nan),
+        starts_apart_seconds=_starts_apart(known),
         busy_share=share,
         load_balance=load_balance(busy),
         communication_efficiency=communication_efficiency(busy, span),
@@ -221,6 +224,12 @@ def summed(parts: Iterable[Account]) -> Account:
 
 def _ready(row: "WorkerRow") -> float:
     return row.startup_seconds + row.import_seconds
+
+
+def _starts_apart(rows: Sequence["WorkerRow"]) -> float:
+    """Look back from the workers' common start, which is one moment on all hosts, whatever their clocks say."""
+    ages = _known(_ready(row) + row.start_wait_seconds for row in rows)
+    return max(ages) - min(ages) if ages else nan
 
 
 def _known(values: Iterable[float]) -> list[float]:

@@ -53,6 +53,7 @@ def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
             spelled_seconds(known.ready_seconds),
             "from the start of the slowest worker's process: Python, your module and its setup",
         ),
+        *_starts(found),
         (
             "load balance",
             spelled_share(known.load_balance),
@@ -76,6 +77,16 @@ def _figures_of_time(found: Report) -> Sequence[tuple[str, str, str]]:
             f"CPU time / makespan; there were {n_workers}",
         ),
     )
+
+
+def _starts(found: Report) -> Iterator[tuple[str, str, str]]:
+    """Say how far apart the workers' processes were started, where they are several."""
+    if len({(row.host, row.pid) for row in found.workers}) > 1 and not isnan(found.work.starts_apart_seconds):
+        yield (
+            "starts apart",
+            spelled_seconds(found.work.starts_apart_seconds),
+            "from the start of the first worker's process to that of the last, to 10 ms",
+        )
 
 
 def _rest(found: Report) -> Iterator[tuple[str, str, str]]:
