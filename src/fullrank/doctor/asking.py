@@ -103,7 +103,7 @@ def _complaint(text: str) -> str:
     >>> _complaint("----\nAbort(1): PMI version is unsupported\n  Exit code: 16\n")
     'Abort(1): PMI version is unsupported'
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip(" \t-=*")]
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip(" \t-=*")]
     telling = [line for line in lines if any(word in line.lower() for word in _TELLING_WORDS)]
     return beginning(telling[-1] if telling else lines[0] if lines else "", _MAX_CHARACTERS)
 
