@@ -227,6 +227,14 @@ def test_ranks_that_are_worlds_of_their_own_are_one_problem_told_once(mpi_projec
     assert (other.returncode, other.stdout, other.stderr) == (0, "", "")
 
 
+@pytest.mark.mpi
+@pytest.mark.in_process(False)
+def test_wrong_option_is_told_once_by_the_ranks_of_a_launch(mpi_project: Project) -> None:
+    done = mpi_project.fullrank("doctor", "--bogus", n_ranks=2)
+    assert done.returncode != 0
+    assert done.stderr.count("--bogus") == 1
+
+
 def openmpi_beside_mpich() -> Path | None:
     """The environment with the other library that a checkout may have."""
     folder = ROOT / ".venv-openmpi" / "bin"

@@ -96,7 +96,7 @@ JOB = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "64", "SLURM_JOB_END_TIME": "10000"}
         (JOB | {"SLURM_JOB_END_TIME": "5100"}, "", 64, WARNING, "ends in 1 min 40 s"),
         (JOB | {"SLURM_JOB_END_TIME": "4000"}, "", 64, WARNING, "time is over"),
         (JOB, "", 4, WARNING, "4 ranks started, there is room for 64"),
-        (JOB, "", None, OK, "job slurm:7"),
+        (JOB, "", None, OK, "`mpiexec -n 64 fullrank doctor` looks at all its ranks"),
     ],
 )
 def test_job_is_told_with_what_is_left_of_it(
@@ -172,6 +172,7 @@ ALONE = tuple(ranks((0,))) * 2
     ("found", "level", "said"),
     [
         (Meeting("mpiexec", 2, WORLD), OK, "MPICH 5.0.2: mpiexec starts 2 ranks as one world, on 1 host"),
+        (Meeting("mpiexec", 1, ALONE[:1]), OK, "mpiexec starts 1 rank as one world"),
         (Meeting("mpiexec", 2, ALONE), PROBLEM, "each is a world of 1 rank: mpi4py loads MPICH 5.0.2"),
         (Meeting("mpiexec", 4, ALONE[:1]), PROBLEM, "mpiexec started 4 processes, but each is a world of 1 rank"),
         (Meeting("mpiexec", 4, WORLD), PROBLEM, "they are no one world"),

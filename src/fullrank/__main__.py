@@ -15,6 +15,8 @@ _READING = ("status", "report", "verify", "diff", "export")
 """The commands that read files of others too, and run none of the user's code."""
 _TELLING = ("status", "report", "verify", "diff")
 """The commands that change nothing, and tell by their exit code too."""
+_COLLECTIVE = ("doctor",)
+"""The commands that bring the ranks together by processes of their own; root alone is heard."""
 _WAIT_FOR_ROOT_SECONDS = 1.0
 
 
@@ -48,13 +50,11 @@ def _command_line() -> int:
 def _once(launched: Launched) -> int:
     """Carry out, on one of several ranks, a command that needs none: root alone is heard, and changes anything."""
     command = sys.argv[1] if sys.argv[1:2] else "--help"
-    if command == "doctor":  # it brings the ranks together itself
-        return _command_line()
     if launched.rank == 0:
-        if launched.size > 1:
+        if launched.size > 1 and command not in _COLLECTIVE:
             hint = f"rank 0 of {launched.size} alone carries out {command}; {launched.name} is for fullrank run"
             os.write(2, f"fullrank: {hint}\n".encode(errors="surrogateescape"))
-    elif command not in _TELLING:
+    elif command not in (*_TELLING, *_COLLECTIVE):
         return 0
     else:
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -91,6 +91,8 @@ def judge_scheduler(job: Job | None, *, submit: str, now: float, n_ranks: int | 
     if n_ranks is not None and job.n_ranks is not None and n_ranks < job.n_ranks:
         has = f"{text}: {counted(n_ranks, 'rank')} started, there is room for {job.n_ranks}"
         return warning("scheduler", has, f"start with -n {job.n_ranks}")
+    if n_ranks is None and job.n_ranks is not None and job.n_ranks > 1:
+        text += f"; `mpiexec -n {job.n_ranks} fullrank doctor` looks at all its ranks"
     return ok("scheduler", text)
 
 

@@ -31,7 +31,9 @@ def judge_meeting(found: Meeting, *, cure: str) -> Finding:
             "MPI", f"{started} with different libraries: {', '.join(libraries)}", "load one MPI on all nodes"
         )
     hosts = counted(len({rank.host for rank in found.ranks}), "host")
-    return ok("MPI", f"{libraries[0]}: {found.launcher} starts {found.n_started} ranks as one world, on {hosts}")
+    return ok(
+        "MPI", f"{libraries[0]}: {found.launcher} starts {counted(found.n_started, 'rank')} as one world, on {hosts}"
+    )
 
 
 def judge_binding(ranks: Sequence[RankFacts]) -> Iterable[Finding]:
