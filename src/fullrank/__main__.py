@@ -60,6 +60,9 @@ def _once(launched: Launched) -> int:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
+        if command in _COLLECTIVE:
+            _command_line()
+            return 0  # the end of a rank that has failed may end root before it has spoken
     return _command_line()
 
 

@@ -25,15 +25,16 @@ def doctor(arguments: Namespace, _crew: Any) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps(words.to_dict(found), indent=2) + "\n")
     else:
-        _show(found)
+        _show(found, in_colours=launched is None and sys.stdout.isatty())
     return EXIT_CODE_OF_PROBLEM if found.has_problem else 0
 
 
-def _show(found: Any) -> None:
+def _show(found: Any, *, in_colours: bool) -> None:
+    """Write the screen; a launcher may give its ranks a terminal that leads to a file."""
     from fullrank.console import output_columns
     from fullrank.doctor import words
 
-    if not sys.stdout.isatty():
+    if not in_colours:
         sys.stdout.write(words.text(found, width=output_columns()))
         return
     from rich.console import Console
