@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,23 @@ def test_text_and_json_say_the_same(project: Project) -> None:
         finding["level"] for finding in found["findings"]
     ]
     assert found["host"] in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("settings", "is_coloured"), [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False)])
+def test_terminal_gets_colours_if_it_has_them(project: Project, settings: dict[str, str], is_coloured: bool) -> None:
+    environ = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    ours, theirs = pty.openpty()
+    try:
+        words = [sys.executable, "-m", "fullrank", "doctor"]
+        environ |= settings | {"MPI4PY_LIBMPI": "/no/libmpi.so"}
+        done = subprocess.run(words, cwd=project.folder, env=environ, stdout=theirs, timeout=100, check=False)
+        shown = os.read(ours, 1 << 16)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
+    assert (b"\x1b[32mok\x1b[0m" in shown) == is_coloured
+    assert b"Python" in shown
 
 
 @pytest.mark.skipif(shutil.which("taskset") is None, reason="taskset is not installed")
@@ -197,6 +215,21 @@ def test_launcher_that_starts_nothing_is_a_problem(
     found = told(project.fullrank("doctor", "--json"))
     assert found["MPI"]["level"] == PROBLEM
     assert said in found["MPI"]["text"]
+
+
+@pytest.mark.usefixtures("no_disk", "mpiexec")
+@pytest.mark.in_process
+def test_in_a_job_of_slurm_srun_is_tried_where_there_is_no_mpiexec(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(tmp_path, "srun", '#!/bin/sh\necho "$@" > asked\nshift 5\n"$@" &\n"$@" &\nwait\n')
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(library, "fitting", lambda: library.Fitting(None, "MPICH", "no mpiexec", "get one"))
+    found = told(project.fullrank("doctor", "--json", env={"SLURM_JOB_ID": "7"}))
+    asked = (project.folder / "asked").read_text()
+    assert asked.startswith("--mpi=pmi2 --kill-on-bad-exit=1 --cpu-bind=cores -n 2 ")
+    assert "started 2 processes, but each is a world of 1 rank" in found["MPI"]["text"]
+    assert found["scheduler"]["text"].startswith("job slurm:7")
 
 
 @pytest.mark.in_process
