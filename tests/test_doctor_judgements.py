@@ -19,7 +19,14 @@ def cores(**facts: Any) -> CoreFacts:
 
 def ranks(*cpus: tuple[int, ...], host: str = "n1", **facts: Any) -> list[RankFacts]:
     """One rank for each set of processors; every processor is a core of its own."""
-    usual = {"size": len(cpus), "library": "MPICH 5.0.2", "host": host, "n_threads": 1, "unseen": ""}
+    usual = {
+        "size": len(cpus),
+        "library": "MPICH 5.0.2",
+        "software": "Python 3.11.7",
+        "host": host,
+        "n_threads": 1,
+        "unseen": "",
+    }
     return [
         RankFacts(rank=number, cpus=those, **{"cores": tuple(map(str, those))} | usual | facts)
         for number, those in enumerate(cpus)
@@ -183,6 +190,11 @@ ALONE = tuple(ranks((0,))) * 2
             Meeting("mpiexec", 2, (WORLD[0], ranks((0,), (1,), library="MPICH 4.2.0")[1])),
             PROBLEM,
             "different libraries: MPICH 4.2.0, MPICH 5.0.2",
+        ),
+        (
+            Meeting("mpiexec", 2, (WORLD[0], ranks((0,), (1,), software="Python 3.12.1")[1])),
+            PROBLEM,
+            "different software: Python 3.11.7, Python 3.12.1",
         ),
     ],
 )

@@ -44,6 +44,8 @@ class RankFacts:
     """Of the world it finds itself in."""
     library: str
     """The MPI library it loads, with its version."""
+    software: str
+    """Versions of Python and fullrank."""
     host: str
     cpus: tuple[int, ...]
     """Processors the kernel lets it run on."""

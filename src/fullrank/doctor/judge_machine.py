@@ -99,7 +99,9 @@ def judge_scheduler(job: Job | None, *, submit: str, now: float, n_ranks: int | 
 def judge_import(found: ImportFacts, *, limit_seconds: float) -> Finding:
     """Judge how the study's function was imported, within ``limit_seconds``."""
     if found.refusal:
-        return problem("import", found.refusal, "mend that; fullrank run CONFIG --item 0 shows one item alone")
+        return problem(
+            "import", found.refusal, "mend that; fullrank run CONFIG --dry-run then shows what a run would do"
+        )
     note, _, cure = found.notes[-1].rpartition("\n") if found.notes else ("", "", "")
     cure = (
         cure or "import there what the function needs, and nothing else; have the environment on each node's own disk"

@@ -30,6 +30,10 @@ def judge_meeting(found: Meeting, *, cure: str) -> Finding:
         return problem(
             "MPI", f"{started} with different libraries: {', '.join(libraries)}", "load one MPI on all nodes"
         )
+    softwares = sorted({rank.software for rank in found.ranks})
+    if len(softwares) > 1:
+        cure = "start the same Python on all nodes, by its absolute path"
+        return problem("MPI", f"{started}, which run different software: {', '.join(softwares)}", cure)
     hosts = counted(len({rank.host for rank in found.ranks}), "host")
     return ok(
         "MPI", f"{libraries[0]}: {found.launcher} starts {counted(found.n_started, 'rank')} as one world, on {hosts}"

@@ -6,11 +6,13 @@ nothing but this process.
 
 import json
 import os
+import platform
 import sys
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fullrank
 from fullrank.dataclass import asdict
 from fullrank.doctor.asking import within
 from fullrank.doctor.facts import RankFacts
@@ -67,6 +69,7 @@ def facts_of(rank: int, size: int, *, unseen: str) -> RankFacts:
         rank=rank,
         size=size,
         library=library(),
+        software=f"Python {platform.python_version()} with fullrank {fullrank.__version__}",
         host=os.uname().nodename,
         cpus=tuple(cpus),
         cores=tuple(sorted(cores_behind())),
