@@ -16,6 +16,7 @@ OPTIONS_OF_OTHERS = {
         "sbatch, srun",
     ),
     "--threads-per-core": "sbatch",
+    **dict.fromkeys(("--cpu-bind", "--kill-on-bad-exit"), "srun"),
     **dict.fromkeys(("--only", "--quick", "--render"), "benchmarks/bench.py"),
     "--strict": "mypy",
 }

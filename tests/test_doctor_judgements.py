@@ -71,6 +71,12 @@ def test_cores_are_told_with_what_holds_them_back(found: CoreFacts, level: str, 
     assert said in judged.text
 
 
+def test_rank_that_is_bound_to_one_core_of_its_job_is_well() -> None:
+    bound = cores(n_affine=1, n_physical=1, n_job=8, n_usable=1)
+    assert judge_cores(bound, is_rank=True).level == OK
+    assert judge_cores(bound).level == WARNING
+
+
 @pytest.mark.parametrize(
     ("settings", "level", "said"),
     [

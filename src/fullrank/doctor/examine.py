@@ -79,7 +79,7 @@ def follow(launched: Launched) -> None:
 def _of_machine(environ: Mapping[str, str], study: StudyFacts | None, launched: Launched | None) -> Iterator[Finding]:
     cores = core_facts(environ)
     yield judge_python(python_facts(study.imported.gil if study is not None else ""))
-    yield judge_cores(cores)
+    yield judge_cores(cores, is_rank=launched is not None)
     if launched is None:  # ranks tell of their own threads
         yield judge_threads(thread_settings(environ), n_workers=cores.n_usable, n_cores=cores.n_usable)
     yield judge_scheduler(

@@ -27,10 +27,10 @@ def judge_python(found: PythonFacts) -> Finding:
     )
 
 
-def judge_cores(found: CoreFacts) -> Finding:
-    """Say how many cores may be used, of how many, and what holds the others back."""
+def judge_cores(found: CoreFacts, *, is_rank: bool = False) -> Finding:
+    """Say how many cores may be used, of how many, and what holds the others back; a rank is well with one."""
     text = f"{found.n_usable} usable of {found.n_machine}{_reason(found)}{_hyper_threads(found)}"
-    if found.n_job is not None and found.n_affine < found.n_job:
+    if not is_rank and found.n_job is not None and found.n_affine < found.n_job:
         given = f"the job has {counted(found.n_job, 'core')} here, but this process may run on {found.n_affine}"
         cure = "on Slurm: srun --cpus-per-task or --cpu-bind=none; else ask for a binding that spans the job's cores"
         return warning("cores", f"{text}: {given}", cure)
