@@ -6,6 +6,8 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from studies import Project
 from fullrank.doctor import library, questions
 from fullrank.doctor.facts import FolderFacts
 from fullrank.doctor.finding import LEVELS, OK, PROBLEM, WARNING
+from fullrank.launch import NoMpiexec
 
 ROOT = Path(__file__).parents[1]
 TWO_WORLDS = '#!/bin/sh\nshift 2\n"$@" &\n"$@" &\nwait\n'
@@ -76,6 +79,9 @@ def test_healthy_machine_has_no_problem(mpi_project: Project) -> None:
 def test_text_and_json_say_the_same(project: Project) -> None:
     project.write()
     found = json.loads(project.fullrank("doctor", "study.toml", "--json").stdout)
+    assert found.keys() == {"host", "has_problem", "findings", "ranks"}
+    assert all(list(finding) == ["check", "level", "text", "cure"] for finding in found["findings"])
+    assert all(isinstance(value, str) for finding in found["findings"] for value in finding.values())
     text = project.fullrank("doctor", "study.toml").stdout
     assert [line.split()[0] for line in text.splitlines() if line.startswith(LEVELS)] == [
         finding["level"] for finding in found["findings"]
@@ -238,6 +244,34 @@ def test_without_an_mpi_library_all_else_is_still_looked_at(project: Project) ->
     assert found["MPI"]["level"] == WARNING
     assert "pip install" in found["MPI"]["cure"]
     assert found["output"]["level"] == OK
+
+
+def no_mpiexec() -> None:
+    raise NoMpiexec("MPICH")
+
+
+def silent_library() -> None:
+    time.sleep(2)
+
+
+@pytest.mark.usefixtures("no_disk")
+@pytest.mark.in_process
+@pytest.mark.parametrize(
+    ("find", "said", "cure"),
+    [
+        (no_mpiexec, "mpi4py loads MPICH, but its mpiexec was not found", "pip install 'fullrank[mpich]'"),
+        (silent_library, "loading an MPI library: no answer within 0.1 s", "look at the library"),
+    ],
+)
+def test_launcher_that_is_not_found_is_a_warning(
+    find: Callable[[], None], said: str, cure: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "find_mpiexec", find)
+    monkeypatch.setattr(library, "FIND_SECONDS", 0.1)
+    found = told(project.fullrank("doctor", "--json"))["MPI"]
+    assert found["level"] == WARNING
+    assert said in found["text"]
+    assert cure in found["cure"]
 
 
 @pytest.mark.mpi
