@@ -11,9 +11,9 @@ from fullrank.doctor.asking import within
 from fullrank.doctor.facts import RankFacts
 from fullrank.doctor.finding import OK, Finding, ok, warning
 from fullrank.doctor.judge_ranks import judge_meeting
-from fullrank.doctor.questions import meeting_of, probe
+from fullrank.doctor.questions import N_PROBED, meeting_of, probe
 from fullrank.errors import BackendError
-from fullrank.launch import NoMpiexec, find_mpiexec, mpi_environment
+from fullrank.launch import NoMpiexec, Starter, find_mpiexec
 from fullrank.launcher import Launched, stripped_environment
 from fullrank.scheduler import job_from
 from fullrank.submit.starting import by_srun
@@ -76,7 +76,7 @@ def of_libraries(folder: str) -> tuple[list[Finding], tuple[RankFacts, ...]]:
     launcher = [str(fit.mpiexec)] if fit.mpiexec is not None else _srun_here(fit)
     if not launcher:
         return [warning("MPI", fit.lacking, fit.cure)], ()
-    found = probe(launcher, folder, mpi_environment(fit.vendor))
+    found = probe(launcher, folder, Starter(tuple(launcher), fit.vendor).environment(os.environ, N_PROBED))
     cure = "reinstall it, or load another MPI: mpi4py takes MPI4PY_LIBMPI; without MPI, -b processes uses all cores"
     findings = [judge_meeting(found, cure=cure)]
     if on_path is not None and (fit.mpiexec is None or Path(on_path).resolve() != fit.mpiexec.resolve()):
