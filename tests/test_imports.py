@@ -18,7 +18,7 @@ LAYERS = [
     "axes",
     "sweep tables",
     "config",
-    "schedule seeds encode journal filesystem cores features parent",
+    "schedule leading seeds encode journal filesystem cores features parent",
     "function signature module_names",
     "job",
     "claim",
@@ -46,7 +46,7 @@ LAYERS = [
     "ending growth",
     "restore since",
     "recorded",
-    "standing leftovers earlier there",
+    "standing leftovers earlier there costs",
     "driver partial launch",
     "preview single stored selftest sharded",
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.hold compare.measure "
@@ -67,6 +67,7 @@ LAYERS = [
 """A module imports, when it is imported itself, only from its own layer and those above it."""
 
 STANDARD_LIBRARY_ONLY = ["sweep", "schedule", "journal", "encode", "evaluate", "worker", "survey", "contained", "crew"]
+STANDARD_LIBRARY_ONLY += ["leading"]
 STANDARD_LIBRARY_ONLY += ["isolation.evaluator", "isolation.child"]
 STANDARD_LIBRARY_ONLY += ["backends.serial", "backends.threads", "backends.processes", "backends.child"]
 STANDARD_LIBRARY_ONLY += ["backends.interpreters", "backends.guest"]

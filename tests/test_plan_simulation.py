@@ -10,7 +10,7 @@ import pytest
 from fullrank.plan.durations import fitted
 from fullrank.plan.evenness import uneven_dimensions
 from fullrank.plan.predict import forecasts, makespans, refusal
-from fullrank.plan.simulate import claim_bounds, makespan_seconds
+from fullrank.plan.simulate import claim_bounds, falling_claim_bounds, makespan_seconds
 
 COVERAGE = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "plan_coverage.py"))
 """The synthetic studies of docs/plan.md, and the event loop that plays the real claims."""
@@ -40,6 +40,25 @@ def test_grouped_claims_end_when_single_items_do_within_two_percent(kind: str, n
 def test_few_items_end_exactly_when_a_greedy_schedule_does() -> None:
     seconds = np.random.default_rng(6).exponential(1.0, 200)
     assert predicted(seconds, 16) == pytest.approx(greedy(seconds, 16), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "exponential", "lognormal, sigma 1"])
+@pytest.mark.parametrize("n_workers", [2, 16, 300])
+def test_grouped_claims_of_falling_items_end_when_single_ones_do(kind: str, n_workers: int) -> None:
+    seconds = np.sort(COVERAGE["DURATIONS"][kind](np.random.default_rng(5), 20_000))[::-1]
+    ends = np.concatenate(([0.0], np.cumsum(seconds)))
+    claims = np.diff(ends[falling_claim_bounds(ends, n_workers=n_workers)])
+    assert makespan_seconds(claims, n_workers=n_workers) == pytest.approx(greedy(seconds, n_workers), rel=0.005)
+
+
+def test_order_by_falling_duration_is_predicted_to_end_near_the_bound() -> None:
+    sample = np.random.default_rng(15).exponential(1.0, 400)
+    (spread,) = forecasts(sample, n_left=1000, counts=[50])
+    (falling,) = forecasts(sample, n_left=1000, counts=[50], longest_first=True)
+    assert spread.wall is not None
+    assert falling.wall is not None
+    assert falling.wall.median < 0.95 * spread.wall.median
+    assert falling.wall.median == pytest.approx(falling.bound_seconds, rel=0.03)
 
 
 def test_event_loop_of_the_coverage_gives_a_greedy_schedule_where_items_are_long() -> None:

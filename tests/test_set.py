@@ -80,7 +80,7 @@ def test_later_setting_of_a_key_holds(project: Project) -> None:
     [
         ("run.oder=index", "study.toml: run.oder (--set): unknown key, expected "),
         ("run.oder=index", "did you mean 'order'?"),
-        ("run.order=indx", 'study.toml: run.order (--set): expected "spread" or "index", got "indx"'),
+        ("run.order=indx", 'study.toml: run.order (--set): expected "spread", "index" or "longest-first"'),
         ("sweep.grid.x.num=3", "study.toml: sweep.grid.x.num (--set): expected a table at sweep.grid.x, got a list"),
         ("sweep.grid.x=[]", "study.toml: sweep.grid.x (--set): expected at least one value"),
         ("workload.constants.m=1", "the constant 'm' is no parameter of sim.py:f, which takes x, n"),

@@ -83,6 +83,8 @@ class Member:
         """Run the workers until nothing is left or the run is stopped."""
         if self._todo is None:
             raise OutputError("the journals were not read before the work began")
+        if job.leading is not None:
+            self._todo = job.todo(self._todo.finished)
         outcome = self._team.run(job, self._todo, self.watch)
         return replace(outcome, ended=time.perf_counter())
 

@@ -20,6 +20,7 @@ from fullrank.attempts import (
 from fullrank.backends.base import Death, Handle, Outcome
 from fullrank.choices import Choices, Console
 from fullrank.commit import Commit, check_partial, put_in_place, write_file
+from fullrank.costs.conduct import leading
 from fullrank.crew import Crew
 from fullrank.dataclass import replace
 from fullrank.earlier import clear_away, existing, keep_displaced, prepare_folder
@@ -28,6 +29,7 @@ from fullrank.errors import OutputError, StorageError
 from fullrank.filesystem import is_shared
 from fullrank.implied import write_config
 from fullrank.job import Job
+from fullrank.leading import Leading
 from fullrank.lock import RunLock
 from fullrank.misfit import misfits
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
@@ -102,6 +104,7 @@ class Run:
         self._n_beyond_limit = 0
         """Unfinished items that this run is not to evaluate."""
         self._account_start_seconds = process_start_seconds() if choices.begun is None else choices.begun
+        self._leading: Leading | None = None
         self._attempt_number: int | None = None
         """Of the last attempt of this very process."""
 
@@ -200,6 +203,7 @@ class Run:
         crew, choices, run_options = self._crew, self._choices, self._study.config.run
         order = run_options.order if job.among is None else "spread"
         job = replace(job, attempt=self._folder.new_attempt())
+        job = replace(job, leading=self._first_items(job))
         of_whom = choices.limit, "" if choices.shard is None else str(choices.shard)
         self._folder.attempt_log.begin(
             AttemptStart(job.attempt, choices.backend, choices.n_workers, run_options.schedule, order, *of_whom)
@@ -243,6 +247,14 @@ class Run:
         if monitors and monitors[0].error is not None:
             raise monitors[0].error
         return reason, n_left
+
+    def _first_items(self, job: Job) -> Leading | None:
+        """Return which items go first, if any do; a later attempt of this run has the same."""
+        if self._study.config.run.order != "longest-first" or job.among is not None:
+            return None
+        if self._leading is None:
+            self._leading = leading(self._study, job, say=self._console.say, system=self._system)
+        return self._leading
 
     @property
     def _failed_altogether(self) -> bool:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fullrank.dataclass import dataclass
 from fullrank.encode import Naming
 from fullrank.function import CallPlan, FunctionSource, Parameter
 from fullrank.schedule import Order, Todo
 from fullrank.sweep import Sweep
+from fullrank.system import refused_as
+
+if TYPE_CHECKING:  # nothing that most ranks need
+    from fullrank.leading import Leading
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class Job:
     """Failures of attempts up to this one do not count: their items are done again."""
     among: range | None = None
     """Only the items at these visiting positions are evaluated; None: all."""
+    leading: "Leading | None" = None
+    """Items that go before all others; None: none does. Not beside ``among``."""
 
     @property
     def order(self) -> Order:
@@ -95,6 +101,11 @@ class Job:
 
     def todo(self, finished: bytes | bytearray | None) -> Todo:
         """Return what is to do: the items of this job that have no bit in ``finished`` (None: there is none)."""
+        if self.leading is not None:
+            from fullrank.leading import LeadingTodo
+
+            with refused_as(f"{self.leading.path}: cannot be read"):
+                return LeadingTodo(self.order, finished, self.leading)
         return Todo(self.order, finished, among=self.among)
 
     @property

@@ -51,6 +51,8 @@ class Preview:
     n_workers: int
     schedule: str
     order: str
+    cost: str | None
+    """Where the order is ``longest-first``: what tells an item's cost."""
     output: str
     there: There
     needed_bytes: int
@@ -86,7 +88,8 @@ class Preview:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         shape = " × ".join(f"{name} {length:,}" for name, length in self.dims.items())
-        options = f"schedule {self.schedule}, order {self.order}"
+        by_cost = f" by {self.cost}" if self.order == "longest-first" else ""
+        options = f"schedule {self.schedule}, order {self.order}{by_cost}"
         yield "Function", f"{self.function}, called with {', '.join(self.call) or 'nothing'}"
         if self.settings:
             yield "Set here", "\n".join(self.settings)
@@ -153,6 +156,7 @@ def preview(study: Study, choices: Choices) -> Preview:
         n_workers=choices.n_workers,
         schedule=run.schedule,
         order="spread" if choices.among(sweep.n_items) is not None else run.order,
+        cost=run.cost if choices.among(sweep.n_items) is None else None,
         output=str(choices.output),
         there=there,
         needed_bytes=needed,

@@ -115,6 +115,8 @@ class Todo:
         if among is not None:
             self._n_before = self._n_unfinished_among(among.start)
             self.n_items = self._n_unfinished_among(among.stop) - self._n_before
+        self.n_single = 0
+        """First items that go out one by one."""
 
     def _directory(self, bitmap: bytes) -> "array[int]":
         """Return the number of unset bits before each block, and their total as the last entry."""
@@ -153,6 +155,10 @@ class Todo:
         stride, n_items = self._order.stride, self._order.n_items
         return [visit * stride % n_items for visit in found[to_skip:wanted]]
 
+    def shares(self, n_workers: int, number: int) -> Iterator[range]:
+        """Yield the positions of worker ``number`` when all are dealt out beforehand."""
+        yield block_range(self.n_items, n_workers, number)
+
 
 def block_range(n_items: int, size: int, rank: int) -> range:
     """Return the positions of worker ``rank`` of ``size`` when all are dealt out beforehand.
@@ -174,18 +180,22 @@ def claim_size(
     last_size: int,
     overhead_seconds: float = 0.0,
     wait_seconds: float = 0.0,
+    n_single: int = 0,
 ) -> int:
     """Return how many positions a worker should claim next.
 
     ``position`` is the last one it was given, ``mean_seconds`` its mean item so far, ``overhead_seconds`` the median
     time a claim of its took beyond its items, ``wait_seconds`` what it waited for the counter of that. As in OpenMP's
-    ``guided`` the tail tapers, here by time: long items go out one by one.
+    ``guided`` the tail tapers, here by time: long items go out one by one. The first ``n_single`` positions do so
+    whatever they take, for a long one must not wait behind others.
 
     >>> claim_size(0, 10**6, n_workers=2, mean_seconds=1e-6, last_size=4000)
     8000
     >>> claim_size(0, 600, n_workers=2, mean_seconds=8e-3, last_size=1)
     2
     """
+    if position < n_single:
+        return 1
     limit = min(2 * last_size, (n_items - position) // (TAIL_CLAIMS_PER_WORKER * n_workers))
     return _within_target(
         limit, mean_seconds=mean_seconds, overhead_seconds=overhead_seconds, wait_seconds=wait_seconds
@@ -254,7 +264,7 @@ def _median(durations: list[float]) -> float:
 
 
 def guided_claims(
-    counter: Counter, n_items: int, *, n_workers: int, pace: Pace, clock: Callable[[], float]
+    counter: Counter, n_items: int, *, n_workers: int, pace: Pace, clock: Callable[[], float], n_single: int = 0
 ) -> Iterator[range]:
     """Yield the ranges of positions that one worker claims from ``counter`` until none is left.
 
@@ -282,6 +292,7 @@ def guided_claims(
                 last_size=last_size,
                 overhead_seconds=pace.overhead_seconds,
                 wait_seconds=pace.claim_seconds,
+                n_single=n_single,
             )
 
         ahead = 0 < pace.mean_seconds < pace.claim_seconds

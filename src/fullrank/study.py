@@ -8,6 +8,7 @@ from typing import Any
 
 from fullrank.codebase import is_edited, roots_of, sources
 from fullrank.config import ArrayFile, Config
+from fullrank.config.cost import is_result
 from fullrank.dataclass import dataclass
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError, StudyChanged
@@ -35,6 +36,9 @@ class Study:
     sources: tuple[SourceFile, ...]
     """What function and setup are made of, and the arrays among the constants; the identity has their digests."""
     identity: Identity
+    cost: FunctionSource | None = None
+    """What tells an item's cost, where the order asks for it and no earlier result does."""
+    cost_parameters: tuple[Parameter, ...] = ()
 
     def check_arrays(self) -> None:
         """Raise StudyChanged if an array has changed since the study was opened: workers see that at once."""
@@ -58,7 +62,7 @@ class Study:
             sweep=config.sweep,
             naming=self.naming,
             sources=self.sources,
-            stride=spread_stride(config.sweep.n_items) if config.run.order == "spread" else 1,
+            stride=spread_stride(config.sweep.n_items) if config.run.order != "index" else 1,
             schedule=config.run.schedule,
             n_workers=n_workers,
             attempt=1,
@@ -122,13 +126,24 @@ def open_study(config: Config, *, notify: Callable[[str], object] = lambda _sent
     sources = [*code.values()]
     for name, path in arrays.items():
         sources.append(SourceFile(str(path), marks[name], array_digest(identity.constants[name]), is_code=False))
-    return Study(config, function, parameters, setup, setup_parameters, tuple(sources), identity)
+    cost, cost_parameters = _cost(config)
+    return Study(config, function, parameters, setup, setup_parameters, tuple(sources), identity, cost, cost_parameters)
 
 
 def _sources(config: Config) -> tuple[FunctionSource, FunctionSource | None]:
     workload, folders = config.workload, folders_of(config)
     function = FunctionSource(workload.function, folders, called=config.wording.function)
     return function, FunctionSource(workload.setup, folders) if workload.setup is not None else None
+
+
+def _cost(config: Config) -> tuple[FunctionSource | None, tuple[Parameter, ...]]:
+    """Return the function that tells an item's cost, and its parameters; none where an earlier result tells it."""
+    written = config.run.cost
+    if written is None or is_result(written):
+        return None, ()
+    cost = FunctionSource(written, folders_of(config))
+    with users_errors(written, f"importing {cost.place} failed"):
+        return cost, parameters_of(cost.load(), written)
 
 
 def folders_of(config: Config) -> tuple[str, ...]:

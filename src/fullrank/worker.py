@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,7 +20,7 @@ from fullrank.features import platform_features
 from fullrank.interrupt import Helper
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
-from fullrank.schedule import Counter, Pace, Todo, block_range, guided_claims, static_claims
+from fullrank.schedule import Counter, Pace, Todo, guided_claims, static_claims
 from fullrank.system import System, write_all
 
 if TYPE_CHECKING:
@@ -258,14 +259,20 @@ class Worker:
     def _claims(self, counter: SharedCounter, todo: Todo) -> Iterator[range]:
         if self._job.schedule == "guided":
             return guided_claims(
-                counter, todo.n_items, n_workers=self._job.n_workers, pace=self._pace, clock=time.perf_counter
+                counter,
+                todo.n_items,
+                n_workers=self._job.n_workers,
+                pace=self._pace,
+                clock=time.perf_counter,
+                n_single=todo.n_single,
             )
         return self._own_block(counter, todo)
 
     def _own_block(self, counter: SharedCounter, todo: Todo) -> Iterator[range]:
-        """Yield the pieces of this worker's block, looking now and then whether the run was stopped."""
+        """Yield the pieces of this worker's share, looking now and then whether the run was stopped."""
         looked = time.perf_counter()
-        for piece in static_claims(block_range(todo.n_items, self._job.n_workers, self.number), pace=self._pace):
+        shares = todo.shares(self._job.n_workers, self.number)
+        for piece in chain.from_iterable(static_claims(share, pace=self._pace) for share in shares):
             if time.perf_counter() - looked > _STATIC_LOOK_SECONDS:
                 if counter.stopped():
                     return

@@ -27,11 +27,13 @@ _SETTINGS = "settings.json"
 _JOINED, _TOKEN = "joined", "token"
 _SHOWN_CHARACTERS = 40
 RESULT_STEM, PARTIAL_STEM = "result", "partial"
+FIRST_SUFFIX = ".first"
+"""Of the file that tells workers which items go first."""
 _TEMPORARY = "*.[0-9]*.tmp"
 _WORKERS_STEM = re.compile(r"a(\d{4,})-w(\d{5,})", re.ASCII)
 _OF_ATTEMPTS = tuple(
     f"a[0-9][0-9][0-9][0-9]*-*{suffix}"
-    for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX)
+    for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX, FIRST_SUFFIX)
 )
 _CLAIMED = f"a[0-9][0-9][0-9][0-9]*{ATTEMPT_SUFFIX}"
 _OF_STUDY = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _SETTINGS, _STUDY, _RESTORING, _KEPT)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from fullrank.config.cost import check_cost
 from fullrank.config.results import ResultInfo, Results, read_results
 from fullrank.config.settings import Setting, apply, read_setting
 from fullrank.config.sweep_section import read_sweep
@@ -43,6 +44,7 @@ __all__ = [
     "parse",
 ]
 
+OrderName = Literal["spread", "index", "longest-first"]
 Seconds = Annotated[float, Meta(gt=0, le=float_info.max, description="a number of seconds > 0")]
 
 
@@ -51,7 +53,9 @@ class RunOptions:
     """How a study is run; no part of what it is."""
 
     schedule: Literal["guided", "static"] = "guided"
-    order: Literal["spread", "index"] = "spread"
+    order: OrderName = "spread"
+    cost: str | None = None
+    """Of an item, where the order is ``longest-first``: a function like that of the workload, or an earlier result."""
     item_time_limit_seconds: float | None = None
     """Finite and > 0. None: no limit."""
     isolate: bool = False
@@ -107,6 +111,7 @@ class RunSection(Section):
 
     schedule: Text = "guided"
     order: Text = "spread"
+    cost: FilledText | None = None
     item_time_limit_seconds: Seconds | None = None
     isolate: Flag = False
     item_memory_limit_bytes: Count | None = None
@@ -150,22 +155,25 @@ def _checked(path: Path, text: str, raw: dict[str, Any], told: Sequence[Setting]
         workload=read_workload(file.workload, place.at("workload"), folder=path.parent, sweep=sweep),
         sweep=sweep,
         results=read_results(file.results, place.at("results"), sweep=sweep),
-        run=_run(file.run, place.at("run")),
+        run=_run(file.run, place.at("run"), folder=path.parent),
         output=_output(file.output, place.at("output")),
         settings=tuple(setting.written for setting in told),
         wording=wording,
     )
 
 
-def _run(raw: dict[str, Any], place: Place) -> RunOptions:
+def _run(raw: dict[str, Any], place: Place, *, folder: Path) -> RunOptions:
     section = convert(raw, RunSection, place)
     if section.item_memory_limit_bytes is not None and not section.isolate:
         raise place.at("item_memory_limit_bytes").error("expected isolate = true beside it: a limit is for a process")
     if section.on_error == "stop" and section.max_failures is not None:
         raise place.at("max_failures").error('expected none beside on_error = "stop", which stops at the first failure')
+    order: OrderName = choice(section.order, place.at("order"), options=("spread", "index", "longest-first"))
+    check_cost(section.cost, place.at("cost"), order=order, folder=folder)
     return RunOptions(
         schedule=choice(section.schedule, place.at("schedule"), options=("guided", "static")),
-        order=choice(section.order, place.at("order"), options=("spread", "index")),
+        order=order,
+        cost=section.cost,
         item_time_limit_seconds=section.item_time_limit_seconds,
         isolate=section.isolate,
         item_memory_limit_bytes=section.item_memory_limit_bytes,

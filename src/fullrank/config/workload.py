@@ -71,9 +71,9 @@ def read_workload(raw: object, place: Place, *, folder: Path, sweep: Sweep) -> W
     Files have to be there, relative to ``folder``; nothing is imported.
     """
     section = convert(raw, WorkloadSection, place)
-    _check_function(section.function, place.at("function"), folder=folder)
+    check_function(section.function, place.at("function"), folder=folder)
     if section.setup is not None:
-        _check_function(section.setup, place.at("setup"), folder=folder)
+        check_function(section.setup, place.at("setup"), folder=folder)
     _check_names(section, place, axis_names=[axis.name for axis in sweep.axes])
     constants = {
         name: _constant(value, place.at("constants", name), folder=folder) for name, value in section.constants.items()
@@ -92,7 +92,8 @@ def _file(function: str, folder: Path) -> Path | None:
     return folder / where if where.endswith(".py") else None
 
 
-def _check_function(function: str, place: Place, *, folder: Path) -> None:
+def check_function(function: str, place: Place, *, folder: Path) -> None:
+    """Raise ConfigError for what does not name a function; its file has to be there, relative to ``folder``."""
     where, _, name = function.rpartition(":")
     is_file = where.endswith(".py")
     if not _is_dotted(name) or not (is_file or _is_dotted(where)):

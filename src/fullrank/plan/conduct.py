@@ -24,6 +24,8 @@ class Plan:
     """Why no wall time can be predicted from this pilot; "" if it can."""
     uneven: tuple[str, ...]
     """Dimensions over which the pilot's items are not spread as those of a random sample."""
+    longest_first: bool = False
+    """Whether what is left goes out by falling cost."""
 
 
 def plan(
@@ -44,20 +46,23 @@ def plan(
     if output.exists() and standing(config.path, output).state == COMPLETE:
         raise UsageError(f"{output}: is complete, so there is nothing to plan; plan it anew into another file with -o")
     pilot = run_pilot(config, output, budget_seconds=budget_seconds, say=say)
-    found = _forecasts(pilot, counts) if pilot.n_left else ()
+    longest_first = config.run.order == "longest-first"
+    found = _forecasts(pilot, counts, longest_first=longest_first) if pilot.n_left else ()
     return Plan(
         pilot,
         found,
         refusal(pilot.item_seconds),
         uneven_dimensions(pilot.indices, config.sweep.dims, config.sweep.shape),
+        longest_first,
     )
 
 
-def _forecasts(pilot: Pilot, counts: Sequence[int]) -> tuple[Forecast, ...]:
+def _forecasts(pilot: Pilot, counts: Sequence[int], *, longest_first: bool) -> tuple[Forecast, ...]:
     return forecasts(
         pilot.item_seconds,
         n_left=pilot.n_left,
         counts=counts,
         start_end_seconds=pilot.start_end_seconds,
         overhead_seconds=pilot.overhead_seconds,
+        longest_first=longest_first,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fullrank.dataclass import dataclass
 from fullrank.metrics import shortest_makespan, spelled_seconds
 from fullrank.plan.durations import fitted
-from fullrank.plan.simulate import claim_bounds, makespan_seconds
+from fullrank.plan.simulate import claim_bounds, falling_claim_bounds, makespan_seconds
 
 CONFIDENCE = 0.90
 N_DRAWS = 200
@@ -61,6 +61,7 @@ def forecasts(
     counts: Sequence[int],
     start_end_seconds: float = 0.0,
     overhead_seconds: float = 0.0,
+    longest_first: bool = False,
     seed: int = 1,
     n_draws: int = N_DRAWS,
 ) -> tuple[Forecast, ...]:
@@ -72,6 +73,7 @@ def forecasts(
         counts: numbers of workers.
         start_end_seconds: of a command, beside its makespan.
         overhead_seconds: of a worker, beside each item.
+        longest_first: whether items go out by falling duration, else in no order.
         seed: of the draws; the same gives the same.
         n_draws: how often the pilot is resampled and the rest is drawn.
     """
@@ -83,7 +85,12 @@ def forecasts(
     if refusal(item_seconds):
         return tuple(Forecast(n_workers, None, nan, bounds[n_workers]) for n_workers in counts)
     drawn = makespans(
-        item_seconds + overhead_seconds, n_left=n_left, counts=sorted({1, *counts}), seed=seed, n_draws=n_draws
+        item_seconds + overhead_seconds,
+        n_left=n_left,
+        counts=sorted({1, *counts}),
+        seed=seed,
+        n_draws=n_draws,
+        longest_first=longest_first,
     )
     serial_seconds = float(np.median(drawn[1])) + start_end_seconds
     walls = {n_workers: _interval(drawn[n_workers] + start_end_seconds) for n_workers in counts}
@@ -118,7 +125,13 @@ def refusal(item_seconds: NDArray[np.float64]) -> str:
 
 
 def makespans(
-    sample: NDArray[np.float64], *, n_left: int, counts: Sequence[int], seed: int, n_draws: int
+    sample: NDArray[np.float64],
+    *,
+    n_left: int,
+    counts: Sequence[int],
+    seed: int,
+    n_draws: int,
+    longest_first: bool = False,
 ) -> dict[int, NDArray[np.float64]]:
     """Return ``n_draws`` makespans in s for each number of workers, shape (n_draws,)."""
     generator = np.random.default_rng(seed)
@@ -129,11 +142,16 @@ def makespans(
     found = {n_workers: np.empty(n_draws) for n_workers in counts}
     for number in range(n_draws):
         resampled = sample[generator.integers(0, len(sample), len(sample))]
-        ends = np.concatenate(([0.0], np.cumsum(fitted(resampled).draw(n_drawn, generator))))
+        drawn = fitted(resampled).draw(n_drawn, generator)
+        if longest_first:
+            drawn = np.sort(drawn)[::-1]
+        ends = np.concatenate(([0.0], np.cumsum(drawn)))
         before_seconds = (n_left - n_drawn) * ends[-1] / n_drawn
         for n_workers in counts:
-            claim_seconds = np.diff(ends[bounds[n_workers]])
-            makespan = makespan_seconds(claim_seconds, n_workers=n_workers) if n_workers > 1 else float(ends[-1])
+            makespan = float(ends[-1])
+            if n_workers > 1:
+                claims = falling_claim_bounds(ends, n_workers=n_workers) if longest_first else bounds[n_workers]
+                makespan = makespan_seconds(np.diff(ends[claims]), n_workers=n_workers)
             found[n_workers][number] = before_seconds / n_workers + makespan
     return found
 

@@ -13,6 +13,8 @@ from fullrank.schedule import TAIL_CLAIMS_PER_WORKER, claim_size
 
 GROUPS_PER_WORKER = 2 * TAIL_CLAIMS_PER_WORKER
 """A group is at most this part of what is left for one worker: so many still even it out."""
+FALLING_GROUPS_PER_WORKER = 4
+"""The same where the longest items have gone before."""
 
 
 def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float) -> NDArray[np.int64]:
@@ -30,6 +32,22 @@ def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float) -> NDArra
         position += max(size, (n_items - position) // (GROUPS_PER_WORKER * n_workers))
         bounds.append(min(position, n_items))
     return np.array(bounds)
+
+
+def falling_claim_bounds(ends: NDArray[np.float64], *, n_workers: int) -> NDArray[np.int64]:
+    """Return the same for items that go out by falling duration, and end at ``ends`` in s on one worker.
+
+    ``ends`` has the shape (n_items + 1,) and begins with 0. Groups are of equal parts of the time that is left, not of
+    the items: whoever has one item that is longer than such a part has nothing else.
+
+    >>> falling_claim_bounds(np.array([0.0, 5.0, 8.0, 9.0]), n_workers=2).tolist()
+    [0, 1, 2, 3]
+    """
+    n_parts = FALLING_GROUPS_PER_WORKER * n_workers
+    n_groups = int(n_parts * np.log(len(ends))) + 1
+    until = ends[-1] * (1 - (1 - 1 / n_parts) ** np.arange(1, n_groups + 1))
+    bounds = np.searchsorted(ends, until)
+    return np.unique(np.concatenate(([0, 1], bounds, np.arange(bounds[-1], len(ends)))))
 
 
 def makespan_seconds(claim_seconds: NDArray[np.float64], *, n_workers: int) -> float:

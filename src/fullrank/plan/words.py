@@ -31,6 +31,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
             "most_useful_workers": most_useful_workers(pilot.item_seconds, n_left=pilot.n_left),
             "refusal": plan.refusal,
             "uneven_dimensions": plan.uneven,
+            "longest_first": plan.longest_first,
             "forecasts": plan.forecasts,
         }
     )
@@ -108,6 +109,8 @@ def _sentences(plan: Plan) -> Iterator[str]:
         f"memory: at most {spelled_bytes(pilot.worker_bytes)} a worker in the pilot; "
         f"disk: at most {spelled_bytes(pilot.disk_bytes)} for journals and result"
     )
+    if plan.longest_first:
+        yield "order longest-first: predicted as if the costs told exactly which items take longer"
     if pilot.platforms:
         yield f"measured on {'; '.join(pilot.platforms)}; other CPUs take other times"
     if pilot.others_cores > BUSY_CORES:

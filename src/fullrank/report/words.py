@@ -208,8 +208,16 @@ def _attempts(found: Report, width: int) -> Iterator[str]:
     yield "Attempts"
     header = ("", "start", "end", "backend", "workers", "items", "wall time", "ended by")
     yield from table([header, *map(_attempt_row, found.attempts)], left=(1, 2, 3, 7), has_head=True)
-    for sentence in _done_again(found):
+    for sentence in (*_by_cost(found), *_done_again(found)):
         yield from wrapped("  ", sentence, width)
+
+
+def _by_cost(found: Report) -> Iterator[str]:
+    """Say which attempts did not go evenly through the study."""
+    numbers = [str(attempt.row.attempt) for attempt in found.attempts if attempt.row.order == "longest-first"]
+    if numbers:
+        which = "it" if len(found.attempts) == 1 else f"attempt {', '.join(numbers)}"
+        yield f"Order longest-first: {which} began with the items that cost most."
 
 
 def _done_again(found: Report) -> Iterator[str]:

@@ -1,0 +1,311 @@
+"""``order = "longest-first"``: what goes first, who gets it, and when the last worker ends."""
+
+import heapq
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from studies import INTERPRETERS, Project
+
+from fullrank.costs.first import SHARE, first_items
+from fullrank.leading import Leading, LeadingTodo, deal, packed
+from fullrank.schedule import Order, Pace, Todo, claim_size, empty_bitmap, guided_claims, mark
+
+pytestmark = pytest.mark.in_process
+
+COSTS = st.lists(st.one_of(st.just(0.0), st.floats(0.01, 100.0)), min_size=1, max_size=40)
+SMALL = st.lists(st.integers(1, 20), min_size=1, max_size=7)
+CODE = """\
+def f(x):
+    with open("visits", "ab", buffering=0) as file:
+        file.write(b"%d\\n" % x)
+    return x * x / 7
+"""
+TAIL = '[run]\norder = "longest-first"\ncost = "cost.py:{}"\nschedule = "{}"'
+
+
+def todo_of(folder: Path, costs: "list[float]", *, n_workers: int, finished: "set[int]" = frozenset()) -> LeadingTodo:  # type: ignore[assignment]
+    """What workers make of a file as root writes it."""
+    order = Order.named("spread", len(costs))
+    first = first_items(np.array(costs, float), order, n_workers=n_workers)
+    path = folder / "items.first"
+    path.write_bytes(packed(order, first.indices.tolist(), first.costs.tolist()))
+    bitmap = empty_bitmap(len(costs))
+    for index in finished:
+        mark(bitmap, order.position(index))
+    return LeadingTodo(order, bitmap, Leading(str(path), len(first.indices), first.rest_cost))
+
+
+def guided_makespan(costs: "list[float]", todo: Todo, n_workers: int) -> float:
+    """Run guided workers on a clock that only items move on; seconds."""
+    position, now = [0], [0.0] * n_workers
+
+    class Counter:
+        def begin(self, size: int) -> None:
+            self._answer, position[0] = position[0], position[0] + size
+
+        def result(self) -> int:
+            return self._answer
+
+    def work(worker: int) -> "object":
+        pace = Pace()
+        claims = guided_claims(
+            Counter(), todo.n_items, n_workers=n_workers, pace=pace, clock=lambda: 0.0, n_single=todo.n_single
+        )
+        for claimed in claims:
+            seconds = sum(costs[index] for index in todo.indices(claimed))
+            now[worker] += seconds
+            pace.add_items(len(claimed), seconds)
+            yield now[worker]
+
+    queue = [(0.0, worker, work(worker)) for worker in range(n_workers)]
+    while queue:
+        _, worker, steps = heapq.heappop(queue)
+        if (then := next(steps, None)) is not None:  # type: ignore[call-overload]
+            heapq.heappush(queue, (then, worker, steps))
+    return max(now)
+
+
+def best_makespan(costs: "list[int]", n_workers: int) -> int:
+    """The shortest of all assignments, each tried."""
+    return min(
+        max(
+            sum(cost for cost, owner in zip(costs, owners, strict=True) if owner == worker)
+            for worker in range(n_workers)
+        )
+        for owners in product(range(n_workers), repeat=len(costs))
+    )
+
+
+# --- what goes first
+
+
+@settings(deadline=None)
+@given(COSTS, st.integers(1, 5), st.sets(st.integers(0, 39)))
+def test_every_unfinished_item_has_one_position(
+    tmp_path_factory: pytest.TempPathFactory, costs: "list[float]", n_workers: int, finished: "set[int]"
+) -> None:
+    finished = {index for index in finished if index < len(costs)}
+    todo = todo_of(tmp_path_factory.mktemp("todo"), costs, n_workers=n_workers, finished=finished)
+    indices = todo.indices(range(todo.n_items))
+    assert sorted(indices) == sorted(set(range(len(costs))) - finished)
+    assert [index for place in range(todo.n_items) for index in todo.indices(range(place, place + 1))] == indices
+
+
+@given(COSTS, st.integers(1, 5))
+def test_items_above_a_thousandth_of_a_share_go_first_by_falling_cost(costs: "list[float]", n_workers: int) -> None:
+    first = first_items(np.array(costs), Order.named("spread", len(costs)), n_workers=n_workers)
+    limit = sum(costs) / (1000 * n_workers)
+    assert SHARE == 1000
+    assert sorted(first.indices.tolist()) == [index for index, cost in enumerate(costs) if cost > limit]
+    assert first.costs.tolist() == sorted(first.costs.tolist(), reverse=True)
+    others = [cost for cost in costs if cost <= limit]
+    assert first.rest_cost == pytest.approx(sum(others) / len(others) if others else 0.0, abs=1e-9)
+
+
+def test_items_of_equal_cost_keep_the_spread_order(tmp_path: Path) -> None:
+    todo = todo_of(tmp_path, [3.0] * 50, n_workers=2)
+    assert todo.indices(range(50)) == Order.named("spread", 50).indices(range(50))
+
+
+def test_no_cost_at_all_is_the_spread_order(tmp_path: Path) -> None:
+    todo = todo_of(tmp_path, [0.0] * 50, n_workers=2)
+    assert todo.n_single == 0
+    assert todo.indices(range(50)) == Order.named("spread", 50).indices(range(50))
+
+
+def test_costs_whose_sum_no_float_holds_are_compared_all_the_same() -> None:
+    first = first_items(np.array([1e308, 1.7e308, 1.0, 1.5e308]), Order(4), n_workers=2)
+    assert first.indices.tolist() == [1, 3, 0]
+
+
+def test_first_items_go_out_one_by_one_however_short_they_are() -> None:
+    assert claim_size(3, 10**6, n_workers=2, mean_seconds=1e-6, last_size=1, n_single=5) == 1
+    assert claim_size(5, 10**6, n_workers=2, mean_seconds=1e-6, last_size=1, n_single=5) == 2
+
+
+# --- how good it is
+
+
+@settings(deadline=None, max_examples=200)
+@given(SMALL, st.integers(1, 3))
+def test_guided_makespan_keeps_grahams_bound_for_known_costs(
+    tmp_path_factory: pytest.TempPathFactory, costs: "list[int]", n_workers: int
+) -> None:
+    seconds = [float(cost) for cost in costs]
+    todo = todo_of(tmp_path_factory.mktemp("todo"), seconds, n_workers=n_workers)
+    best = best_makespan(costs, n_workers)
+    assert guided_makespan(seconds, todo, n_workers) <= (4 / 3 - 1 / (3 * n_workers)) * best + 1e-9
+
+
+@settings(deadline=None, max_examples=200)
+@given(SMALL, st.integers(1, 3))
+def test_guided_makespan_keeps_grahams_weaker_bound_in_any_order(costs: "list[int]", n_workers: int) -> None:
+    seconds = [float(cost) for cost in costs]
+    todo = Todo(Order.named("spread", len(costs)))
+    best = best_makespan(costs, n_workers)
+    assert guided_makespan(seconds, todo, n_workers) <= (2 - 1 / n_workers) * best + 1e-9
+
+
+@settings(deadline=None, max_examples=200)
+@given(SMALL, st.integers(1, 3))
+def test_static_shares_keep_grahams_bound_too(costs: "list[int]", n_workers: int) -> None:
+    falling = sorted(costs, reverse=True)
+    owners, _ = deal([float(cost) for cost in falling], 0, rest_cost=0.0, n_workers=n_workers)
+    loads = [0] * n_workers
+    for cost, owner in zip(falling, owners, strict=True):
+        loads[owner] += cost
+    assert max(loads) <= (4 / 3 - 1 / (3 * n_workers)) * best_makespan(costs, n_workers) + 1e-9
+
+
+@given(st.lists(st.floats(0.5, 50.0), max_size=20), st.integers(0, 500), st.floats(0.001, 0.5), st.integers(1, 6))
+def test_rest_evens_out_static_shares(first: "list[float]", n_rest: int, rest_cost: float, n_workers: int) -> None:
+    falling = sorted(first, reverse=True)
+    owners, bounds = deal(falling, n_rest, rest_cost=rest_cost, n_workers=n_workers)
+    assert (bounds[0], bounds[-1], list(bounds)) == (0, n_rest, sorted(bounds))
+    loads = [sum(c for c, owner in zip(falling, owners, strict=True) if owner == w) for w in range(n_workers)]
+    ends = [load + rest_cost * (bounds[w + 1] - bounds[w]) for w, load in enumerate(loads)]
+    level = max(ends)
+    for worker in range(n_workers):  # whoever ends earlier than the last got nothing more that would have helped
+        if bounds[worker + 1] > bounds[worker]:
+            assert ends[worker] <= min(ends) + 2 * rest_cost + 1e-9
+    assert level <= max([*loads, min(ends) + 2 * rest_cost]) + 1e-9
+
+
+@settings(deadline=None)
+@given(COSTS, st.integers(1, 5))
+def test_static_shares_are_all_items_once(
+    tmp_path_factory: pytest.TempPathFactory, costs: "list[float]", n_workers: int
+) -> None:
+    todo = todo_of(tmp_path_factory.mktemp("todo"), costs, n_workers=n_workers)
+    dealt = [p for number in range(n_workers) for share in todo.shares(n_workers, number) for p in share]
+    assert sorted(dealt) == list(range(len(costs)))
+
+
+# --- runs
+
+
+def write(project: Project, name: str = "falling", schedule: str = "guided", grid: str = "x = { range = 30 }") -> None:
+    project.write(CODE, grid=grid, tail=TAIL.format(name, schedule))
+    (project.folder / "cost.py").write_text(
+        "import numpy\n"
+        "def falling(x):\n    return 1000 - x\n"
+        "def rising(x):\n    return numpy.float32(x)\n"
+        "def raises(x):\n    return 1 / abs(x - 5)\n"
+        "def text(x):\n    return '3' if x == 5 else 3\n"
+        "def nothing(x):\n    return float('nan') if x == 5 else 3\n"
+        "def negative(x):\n    return -1 if x == 5 else 3\n"
+        "def of_other(x, z):\n    return 3\n"
+    )
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes", INTERPRETERS, "mpi"])
+def test_costliest_items_are_begun_first_and_results_are_the_same(project: Project, backend: str) -> None:
+    write(project)
+    done = project.run("-b", backend, *([] if backend == "serial" else ["-n", 2]))
+    assert "costs of 30 items by cost.py:falling in " in done.stderr
+    visits, worker = project.visits(), project.read("worker")
+    assert sorted(visits) == list(range(30))
+    for number in set(worker.tolist()):  # workers may wait for a core, and then note late what they began
+        own = [index for index in visits if worker[index] == number]
+        assert own == sorted(own)
+    assert project.read("f").tolist() == [x * x / 7 for x in range(30)]
+    assert project.read("attempts/order").tolist() == ["longest-first"]
+
+
+@pytest.mark.parametrize("backend", ["threads", "processes", "mpi"])
+def test_static_schedule_evaluates_every_item_once(project: Project, backend: str) -> None:
+    write(project, schedule="static")
+    project.run("-b", backend, "-n", 2)
+    assert sorted(project.visits()) == list(range(30))
+    assert project.read("worker").tolist() == [0, 1, 1, 0] * 7 + [0, 1]  # of 1000, 999, 998, ... always the lesser sum
+
+
+def test_sample_is_that_of_the_spread_order_and_the_rest_goes_by_cost(project: Project) -> None:
+    write(project, "rising")
+    project.run("-b", "serial", "--limit", 4)
+    spread = Order.named("spread", 30).indices(range(4))
+    assert project.visits() == spread
+    project.run("-b", "serial")
+    assert project.visits()[4:] == [x for x in range(29, -1, -1) if x not in spread]
+
+
+def test_stopped_run_goes_on_by_another_cost(project: Project) -> None:
+    write(project)
+    project.run("-b", "serial", "--limit", 4)
+    project.run("-b", "serial", "--set", "run.cost=cost.py:rising", "-n", 1)
+    assert sorted(project.visits()) == list(range(30))
+    assert project.read("f").tolist() == [x * x / 7 for x in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("raises", "ZeroDivisionError: division by zero"),
+        ("text", "expected a finite number >= 0, got str '3'"),
+        ("nothing", "expected a finite number >= 0, got float nan"),
+        ("negative", "expected a finite number >= 0, got int -1"),
+    ],
+)
+def test_cost_that_is_none_is_refused_with_its_item(project: Project, name: str, told: str) -> None:
+    write(project, name)
+    done = project.run("-b", "serial", expect=2)
+    assert f"study.toml: run.cost: cost.py:{name} of item 5 (x=5)" in done.stderr
+    assert told in done.stderr
+    assert "fullrank/" not in done.stderr
+    assert project.visits() == []
+
+
+def test_cost_that_takes_what_nothing_gives_is_refused(project: Project) -> None:
+    write(project, "of_other")
+    assert "cost.py:of_other: nothing gives its parameter 'z'" in project.run("-b", "serial", expect=2).stderr
+
+
+def test_earlier_result_tells_costs_by_the_values_of_parameters(project: Project) -> None:
+    project.write(
+        "import time\ndef f(x, y):\n    time.sleep(0.02 * (x == 3))\n    return x", grid="y = [1, 2]\nx = [1, 2, 3]"
+    )
+    project.run("-b", "serial", "-o", "earlier.h5")
+    code = CODE.replace("f(x)", "f(x, y)").replace("% x", "% (10 * x + y)")
+    tail = '[run]\norder = "longest-first"\ncost = "earlier.h5"'
+    project.write(code, grid="x = [9, 1, 3]\ny = [2, 7]", tail=tail)
+    done = project.run("-b", "serial")
+    assert "by earlier.h5, which has 2 of them; the others are taken to cost the median; in" in done.stderr
+    assert project.visits()[0] == 32
+
+
+@pytest.mark.parametrize("grid", ["x = [7, 8]", "z = [1]"])
+def test_earlier_result_that_tells_nothing_is_refused(project: Project, grid: str) -> None:
+    project.write("def f(x):\n    return x", grid="x = [1, 2]").run("-b", "serial", "-o", "earlier.h5")
+    name = grid[0]
+    tail = '[run]\norder = "longest-first"\ncost = "earlier.h5"'
+    done = project.write(f"def f({name}):\n    return {name}", grid=grid, tail=tail).run("-b", "serial", expect=2)
+    assert "earlier.h5: run.cost: expected" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        ('order = "longest-first"', "run.cost: missing, expected"),
+        ('cost = "cost.py:f"', 'run.cost: expected order = "longest-first" beside it'),
+        ('order = "longest-first"\ncost = "cost"', "run.cost: expected module:function"),
+        ('order = "longest-first"\ncost = "none.h5"', "run.cost: there is no file"),
+    ],
+)
+def test_order_and_cost_need_each_other(project: Project, tail: str, told: str) -> None:
+    assert told in project.write(CODE, tail=f"[run]\n{tail}").run(expect=2).stderr
+
+
+def test_dry_run_and_report_tell_the_order(project: Project) -> None:
+    write(project)
+    assert "order longest-first by cost.py:falling" in project.run("--dry-run").stdout
+    assert json.loads(project.run("--dry-run", "--json").stdout)["cost"] == "cost.py:falling"
+    project.run("-b", "serial")
+    assert (
+        "Order longest-first: it began with the items that cost most."
+        in project.fullrank("report", project.output).stdout
+    )
