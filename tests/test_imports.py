@@ -30,7 +30,7 @@ LAYERS = [
     "store",
     "syntax codebase identity owner lock provenance metrics",
     "shard",
-    "attempts notes printed",
+    "attempts notes printed predicted",
     "silence progress monitor workfolder room",
     "at_work",
     "versions",

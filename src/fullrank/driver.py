@@ -309,7 +309,7 @@ class Run:
             folder.versions(),
             folder.attempt_log.rows(),
             folder.interrupted(),
-            self._choices.provenance or {},
+            self._provenance(),
             folder.attempt_log.closings(),
             goes_on=self._attempt_number,
         )
@@ -319,6 +319,12 @@ class Run:
         if sentence := misfits(config.results, schema, axis_names=[axis.name for axis in config.sweep.axes]):
             self._console.say(f"{config.wording.function or config.path}: {sentence}")
         return temporary, summary
+
+    def _provenance(self) -> dict[str, str | int | float]:
+        """Return what ran where, and what a plan had predicted of it."""
+        predicted = self._folder.predicted()
+        facts = {} if predicted is None else predicted.facts(self._choices.n_workers)
+        return {**(self._choices.provenance or {}), **facts}
 
     def _unfinished(self, reason: str, n_left: int) -> Ending:
         n_items = self._study.config.sweep.n_items

@@ -14,6 +14,7 @@ from fullrank.claim import IDLE
 from fullrank.errors import OutputError, StorageError, beginning
 from fullrank.identity import Identity
 from fullrank.notes import PATHS, Notes
+from fullrank.predicted import Predicted, from_note
 from fullrank.printed import move_logs
 from fullrank.shard import Shard, shard_of_folder
 from fullrank.system import PRIVATE_FOLDER, System, make_folders, refused_as, remove
@@ -23,7 +24,7 @@ from fullrank.worker import DEATH_SUFFIX, JOURNAL_SUFFIX, LOG_SUFFIX, RUNNING_SU
 _STUDY, _ATTEMPTS, _CONFIG, _CONFIG_PATH = "study.json", "attempts.jsonl", "config.toml", "config.path"
 _VERSIONS, _RETRIED, _CONTINUED, _RESTORING = "versions.json", "retried", "continued", "restoring"
 _KEPT = "holds-more-than-the-result"
-_SETTINGS = "settings.json"
+_SETTINGS, _PREDICTED = "settings.json", "predicted.json"
 _JOINED, _TOKEN = "joined", "token"
 _SHOWN_CHARACTERS = 40
 RESULT_STEM, PARTIAL_STEM = "result", "partial"
@@ -36,7 +37,19 @@ _OF_ATTEMPTS = tuple(
     for suffix in (JOURNAL_SUFFIX, RUNNING_SUFFIX, LOG_SUFFIX, DEATH_SUFFIX, DEATH_SUFFIX + SEEN_SUFFIX, FIRST_SUFFIX)
 )
 _CLAIMED = f"a[0-9][0-9][0-9][0-9]*{ATTEMPT_SUFFIX}"
-_OF_STUDY = (_ATTEMPTS, _CONFIG, _CONFIG_PATH, _VERSIONS, _RETRIED, _CONTINUED, _SETTINGS, _STUDY, _RESTORING, _KEPT)
+_OF_STUDY = (
+    _ATTEMPTS,
+    _CONFIG,
+    _CONFIG_PATH,
+    _VERSIONS,
+    _RETRIED,
+    _CONTINUED,
+    _SETTINGS,
+    _PREDICTED,
+    _STUDY,
+    _RESTORING,
+    _KEPT,
+)
 """The study's own note late: without it journals are nobody's."""
 
 
@@ -204,6 +217,14 @@ class WorkFolder:
         """Note what the command line has set of the config."""
         if tuple(settings) != self.settings():
             self._notes.write_texts(_SETTINGS, settings)
+
+    def predicted(self) -> Predicted | None:
+        """Return what a plan predicted of what is left; None if there was no plan."""
+        return from_note(self._notes.text(_PREDICTED, errors="replace"))
+
+    def note_predicted(self, predicted: Predicted | None) -> None:
+        """Note what a plan predicted, or that the last one could predict nothing."""
+        self._notes.write(_PREDICTED, "" if predicted is None else predicted.to_note())
 
     def versions(self) -> tuple[str, ...]:
         """Return the identity of the study by version of its code, the present one last; none for an empty folder."""

@@ -6,11 +6,14 @@ from pathlib import Path
 from fullrank.config import Config
 from fullrank.dataclass import dataclass
 from fullrank.errors import UsageError
+from fullrank.lock import RunLock
 from fullrank.plan.evenness import uneven_dimensions
 from fullrank.plan.pilot import Pilot, run_pilot
 from fullrank.plan.predict import Forecast, forecasts, refusal
+from fullrank.predicted import Predicted, WallTime
 from fullrank.report.layout import counted
 from fullrank.standing import COMPLETE, standing
+from fullrank.workfolder import WorkFolder
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def plan(
     pilot = run_pilot(config, output, budget_seconds=budget_seconds, say=say)
     longest_first = config.run.order == "longest-first"
     found = _forecasts(pilot, counts, longest_first=longest_first) if pilot.n_left else ()
+    if pilot.n_left:
+        _note(WorkFolder(output), pilot, found, say=say)
     return Plan(
         pilot,
         found,
@@ -55,6 +60,20 @@ def plan(
         uneven_dimensions(pilot.indices, config.sweep.dims, config.sweep.shape),
         longest_first,
     )
+
+
+def _note(folder: WorkFolder, pilot: Pilot, found: Sequence[Forecast], *, say: Callable[[str], None]) -> None:
+    """Leave with the pilot's items what was predicted, for the run that goes on with them."""
+    walls = tuple(
+        WallTime(forecast.n_workers, forecast.wall.least, forecast.wall.median, forecast.wall.most)
+        for forecast in found
+        if forecast.wall is not None
+    )
+    counts = tuple(wall.n_workers for wall in walls)
+    with RunLock(folder.path, notify=say):
+        after = folder.next_attempt() - 1
+        predicted = Predicted(after, pilot.n_left, pilot.start_end_seconds, counts, walls) if walls else None
+        folder.note_predicted(predicted)
 
 
 def _forecasts(pilot: Pilot, counts: Sequence[int], *, longest_first: bool) -> tuple[Forecast, ...]:

@@ -104,6 +104,43 @@ class FailedItem:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """One time, as predicted and as it was; s."""
+
+    predicted_seconds: float
+    least_seconds: float
+    most_seconds: float
+    actual_seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """Where the actual time lies."""
+        if self.actual_seconds < self.least_seconds:
+            return "less than the interval"
+        return "more than the interval" if self.actual_seconds > self.most_seconds else "inside the interval"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A plan, and what came of it."""
+
+    problem: str
+    """Why the two cannot be compared; "" if they can."""
+    n_workers: int
+    n_items: int
+    """That the pilot had left."""
+    wall: Outcome | None
+    """Of the whole command, until it wrote the tables of the file."""
+    makespan: Outcome | None
+    pilot_platforms: tuple[str, ...]
+    """C library and CPU of the pilot's workers."""
+    other_platforms: tuple[str, ...]
+    """Those of the run's workers that the pilot had not."""
+    pilot_hosts: tuple[str, ...]
+    other_hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """All that :func:`text` says, in numbers; s for times."""
 
@@ -146,6 +183,8 @@ class Report:
     """``KEY=VALUE`` that the command line had set of the config."""
     shards: Together | None = None
     """Of those that came last, if shards did."""
+    prediction: Prediction | None = None
+    """What a plan had predicted, and what came of it; None if there was none."""
     versions: tuple[CodeVersion, ...] = ()
     """What each version of the code made; none if there was one alone."""
 

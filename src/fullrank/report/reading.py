@@ -25,6 +25,7 @@ from fullrank.report.facts import (
     SlowItem,
 )
 from fullrank.report.figures import Tally
+from fullrank.report.prediction import prediction
 from fullrank.schema import AttemptRow, Block, Failure, WorkerRow
 from fullrank.status import Status
 from fullrank.store import FileAxis, ResultFile, block_size
@@ -85,6 +86,7 @@ def report(path: Path) -> Report:
             failures=tuple(_failed(failure, config_path, settings) for failure in failures[:N_FAILURES]),
             settings=settings,
             shards=of_shards(attempts, workers),
+            prediction=prediction(provenance, attempts, workers),
             versions=scan.versions.found(),
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )

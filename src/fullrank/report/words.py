@@ -28,6 +28,7 @@ from fullrank.report.layout import (
     without_empty_columns,
     wrapped,
 )
+from fullrank.report.prediction import prediction_lines
 from fullrank.report.words_of_account import account_section
 from fullrank.report.words_of_time import time_section, workers_section
 from fullrank.report.words_of_versions import versions_section
@@ -55,7 +56,8 @@ def text(found: Report, *, width: int = 100) -> str:
 def sections(found: Report, *, width: int = 100) -> Iterator[Iterator[str]]:
     """Yield the parts of the text, each as its lines; control characters are still in them."""
     times = (time_section, account_section, workers_section)
-    for section in (_heading, _facts, _results, versions_section, _attempts, *times, _slowest, _failures):
+    after_attempts = (_prediction, *times)
+    for section in (_heading, _facts, _results, versions_section, _attempts, *after_attempts, _slowest, _failures):
         yield section(found, width)
 
 
@@ -210,6 +212,10 @@ def _attempts(found: Report, width: int) -> Iterator[str]:
     yield from table([header, *map(_attempt_row, found.attempts)], left=(1, 2, 3, 7), has_head=True)
     for sentence in (*_by_cost(found), *_done_again(found)):
         yield from wrapped("  ", sentence, width)
+
+
+def _prediction(found: Report, width: int) -> Iterator[str]:
+    yield from prediction_lines(found.prediction, width)
 
 
 def _by_cost(found: Report) -> Iterator[str]:
