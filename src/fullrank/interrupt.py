@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -24,6 +24,8 @@ GRACE_SECONDS = 5.0
 KILL_SECONDS = 5.0
 """After that a worker that is deaf, because it is inside C code, gets this long until it is killed or left behind."""
 _TICK_SECONDS = 0.1
+SERVING_SECONDS = 0.005
+"""How often those are answered that wait for this process while it computes: half of that in the mean."""
 _FOR_MAIN_THREAD = (*STOP_SIGNALS, signal.SIGALRM)
 
 
@@ -171,6 +173,8 @@ class MainThreadInterrupts(StopSignals):
     ) -> None:
         super().__init__(grace_seconds=grace_seconds, numbers=numbers, stop_at=stop_at)
         self.interrupts = Interrupts()
+        self._serve: Callable[[], object] | None = None
+        self._is_serving = False
         self._item = RunningItem(running)
         self._limit_seconds = item_time_limit_seconds
         self._tick_seconds = tick_seconds(item_time_limit_seconds)
@@ -191,6 +195,12 @@ class MainThreadInterrupts(StopSignals):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
+    def serve(self, serve: Callable[[], object]) -> None:
+        """Call ``serve`` every SERVING_SECONDS from now on, until the signals are no longer handled."""
+        self._serve = serve
+        self._tick_seconds = SERVING_SECONDS
+        self._arm()
+
     def _arm(self, *, first_seconds: float | None = None) -> None:
         signal.setitimer(signal.ITIMER_REAL, first_seconds or self._tick_seconds, self._tick_seconds)
 
@@ -200,6 +210,12 @@ class MainThreadInterrupts(StopSignals):
         self._arm()
 
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
+        if self._serve is not None:
+            if self._is_serving:  # it took longer than a tick, and must not be left half-way
+                return
+            self._is_serving = True
+            self._serve()
+            self._is_serving = False
         if self.requested:
             tell_heard()
         self.look_at_clock()

@@ -1,7 +1,9 @@
 """Collectives whose waiting ranks sleep."""
 
+import os
 import time
 from array import array
+from zlib import crc32
 
 from fullrank.backends.mpi.library import MPI, ROOT
 
@@ -21,6 +23,15 @@ def wait(request: MPI.Request) -> None:
 def wait_for_all(comm: MPI.Comm) -> None:
     """Return when every rank has called this. Collective."""
     wait(comm.Ibarrier())
+
+
+def spans_hosts(comm: MPI.Comm) -> bool:
+    """Return whether ranks are on hosts of different names. Collective over ``comm``, with the same answer on each."""
+    own = crc32(os.uname().nodename.encode())
+    # named, for mpi4py does not keep the buffers of a reduction alive
+    both, least = array("q", [own, -own]), array("q", [0, 0])
+    wait(comm.Iallreduce(both, least, MPI.MIN))
+    return least[0] != -least[1]
 
 
 def broadcast(comm: MPI.Comm, message: bytes | None) -> bytes:

@@ -1,7 +1,8 @@
 """The shared counter of ``mpi``: a window on root."""
 
+import time
 from array import array
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fullrank.backends.base import (
     CELLS_BYTES,
@@ -12,8 +13,14 @@ from fullrank.backends.base import (
     Tally,
     tally_of,
 )
-from fullrank.backends.mpi.collectives import wait_for_all
+from fullrank.backends.mpi.collectives import wait, wait_for_all
 from fullrank.backends.mpi.library import MPI, ROOT
+
+if TYPE_CHECKING:
+    from fullrank.backends.mpi.messages import MessageCounter
+
+_PROBE_SECONDS = 0.02
+"""Claims that wait so long wait for root; hardware, or shared memory, answers within a hundredth of it."""
 
 
 def _cells(numbers: "array[int]") -> tuple[Any, MPI.Datatype]:
@@ -60,6 +67,9 @@ class WindowCounter:
         self._window.Flush(ROOT)
         self._added.clear()
 
+    def settle(self) -> None:
+        """Do nothing: :meth:`free` completes what was added."""
+
     def stop(self) -> None:
         """Let every later claim find nothing."""
         self._add(array("q", [self._n_items]), POSITION)
@@ -87,10 +97,27 @@ class WindowCounter:
         self._window.Free()
 
 
+def is_answered_without_root(comm: MPI.Intracomm, counter: WindowCounter) -> bool:
+    """Return whether ranks reach the counter while root computes, by hardware say. Collective, the same on each."""
+    wait_for_all(comm)
+    if comm.rank == ROOT:
+        time.sleep(3 * _PROBE_SECONDS)  # no call of the library
+        waited_seconds = 0.0
+    else:
+        time.sleep(_PROBE_SECONDS)  # root may have left the barrier later
+        begun = time.perf_counter()
+        counter.stopped()
+        waited_seconds = time.perf_counter() - begun
+    # named, for mpi4py does not keep the buffers of a reduction alive
+    own, longest = array("d", [waited_seconds]), array("d", [0.0])
+    wait(comm.Iallreduce(own, longest, MPI.MAX))
+    return longest[0] < _PROBE_SECONDS
+
+
 class RootHandle:
     """What root's display may do: its thread must not call MPI, but it may read and write root's own memory."""
 
-    def __init__(self, counter: WindowCounter) -> None:
+    def __init__(self, counter: "WindowCounter | MessageCounter") -> None:
         self._counter = counter
 
     def tally(self) -> Tally:

@@ -7,10 +7,11 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 from fullrank.backends.base import Outcome, Watch
-from fullrank.backends.mpi.collectives import wait, wait_for_all
-from fullrank.backends.mpi.counter import RootHandle, WindowCounter
+from fullrank.backends.mpi.collectives import spans_hosts, wait, wait_for_all
+from fullrank.backends.mpi.counter import RootHandle, WindowCounter, is_answered_without_root
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.backends.mpi.lookout import Lookout
+from fullrank.backends.mpi.messages import MessageCounter
 from fullrank.claim import Cell
 from fullrank.errors import FullrankError, FunctionError
 from fullrank.interrupt import EARLY, MainThreadInterrupts
@@ -69,7 +70,7 @@ class MpiTeam:
             stack.callback(keeper.end)
             stack.enter_context(self._lookout.flushing(worker.flush))
             # no collective on the way out of an unforeseen error: the others are elsewhere, and the job is aborted
-            counter = WindowCounter(self.comm, todo.n_items)
+            counter = self._counter(todo.n_items, signals)
             with watch(RootHandle(counter)) if self.rank == ROOT else nullcontext():
                 wait_for_all(self.comm)
                 failure = _compute(worker, counter, todo=todo, keeper=keeper)
@@ -78,6 +79,17 @@ class MpiTeam:
         if failure is not None:
             raise failure
         return Outcome(stopped=signals.requested)
+
+    def _counter(self, n_items: int, signals: MainThreadInterrupts) -> WindowCounter | MessageCounter:
+        """Return the shared counter that suits the way between the ranks. Collective."""
+        window = WindowCounter(self.comm, n_items)
+        if not spans_hosts(self.comm) or is_answered_without_root(self.comm, window):
+            return window
+        window.free()
+        counter = MessageCounter(self.comm, n_items)
+        if self.rank == ROOT:
+            signals.serve(counter.serve)
+        return counter
 
     def _worker(self, job: Job, *, running: Cell, signals: MainThreadInterrupts, log: ItemLog) -> Worker:
         """Return this rank's worker. Collective; if that fails on any rank, it raises on every one."""
@@ -106,11 +118,14 @@ class MpiTeam:
         return worker
 
 
-def _compute(worker: Worker, counter: WindowCounter, *, todo: Todo, keeper: Keeper) -> FullrankError | None:
+def _compute(
+    worker: Worker, counter: WindowCounter | MessageCounter, *, todo: Todo, keeper: Keeper
+) -> FullrankError | None:
     """Run the worker's loop; return what it raises, a journal that cannot be written say, after stopping the others."""
     try:
         worker.run(counter, todo, keeper)
     except FullrankError as error:
         counter.stop()
         return error
+    counter.settle()
     return None

@@ -1,0 +1,125 @@
+"""The shared counter of ``mpi`` over a network on which root has to help: root keeps it, and answers messages.
+
+A window would do, were it not that each of its operations waits until root enters the library, and that some libraries
+take several for one claim. Here all that a worker has to tell goes with its claim, in one message each way, and
+root answers between two bytecodes of whatever it computes.
+"""
+
+from array import array
+
+from fullrank.backends.base import BUSY_MILLISECONDS, FAILED, FINISHED, MAX_CLAIMS, N_CELLS, POSITION, Tally, tally_of
+from fullrank.backends.mpi.collectives import wait
+from fullrank.backends.mpi.library import MPI, ROOT
+
+_ASK, _ANSWER = 1, 2
+_STOP = -1
+"""In place of a number of positions."""
+_LOOKS = 2
+"""In vain, before there is nothing to be answered: the first may only have moved a message."""
+
+
+class MessageCounter:
+    """The shared counter at root; each rank's main thread uses it. ``serve`` has to be called at root all the while.
+
+    Answers come only while root is in :meth:`serve`, which a timer's handler may call in the middle of the other
+    methods: they are not disturbed by it.
+    """
+
+    def __init__(self, comm: MPI.Intracomm, n_items: int) -> None:
+        self._comm, self._n_items, self._is_root = comm, n_items, comm.rank == ROOT
+        self._cells = [0] * N_CELLS
+        """Root's are the shared ones; those of others are what they have not told yet."""
+        self._is_stopped = False
+        self._is_at_work = False
+        self._request: MPI.Request | None = None
+        self._asked, self._answer = array("q", [0] * N_CELLS), array("q", [0])
+        self._status = MPI.Status()
+
+    def begin(self, size: int) -> None:
+        """Start to fetch the position and add ``size`` to it; root is told what was finished."""
+        if self._is_root:
+            self._answer[0] = self._own([size, 0, 0, 0])
+            return
+        self._asked = array("q", [size, *self._cells[FINISHED:]])
+        self._cells = [0] * N_CELLS
+        self._request = self._comm.Irecv(self._answer, ROOT, _ANSWER)
+        wait(self._comm.Isend(self._asked, ROOT, _ASK))
+
+    def result(self) -> int:
+        """Return the position that was fetched, waiting for it where need be."""
+        if self._request is not None:
+            wait(self._request)
+            self._request = None
+        return self._answer[0]
+
+    def _own(self, told: "list[int]") -> int:
+        before, self._is_at_work = self._is_at_work, True
+        try:
+            return self._taken(told)
+        finally:
+            self._is_at_work = before
+
+    def _taken(self, told: "list[int] | array[int]") -> int:
+        """Add to the cells what a worker tells, and return the position before."""
+        size = told[POSITION]
+        for cell in (FINISHED, FAILED, BUSY_MILLISECONDS):
+            self._cells[cell] += told[cell]
+        if size == _STOP:
+            self._is_stopped = True
+        if self._is_stopped:
+            return MAX_CLAIMS
+        position = self._cells[POSITION]
+        self._cells[POSITION] += size
+        return position
+
+    def serve(self) -> None:
+        """Answer those that have asked; at root."""
+        if self._is_at_work:
+            return
+        self._is_at_work = True
+        n_looks = 0
+        while n_looks < _LOOKS:
+            if not self._comm.Iprobe(MPI.ANY_SOURCE, _ASK, self._status):
+                n_looks += 1
+                continue
+            asked = array("q", [0] * N_CELLS)
+            self._comm.Recv(asked, self._status.source, _ASK)
+            self._comm.Send(array("q", [self._taken(asked)]), self._status.source, _ANSWER)
+        self._is_at_work = False
+
+    def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
+        """Add to the tally, by the time of the next claim."""
+        if self._is_root:
+            self._own([0, n_finished, n_failed, busy_milliseconds])
+            return
+        for cell, number in ((FINISHED, n_finished), (FAILED, n_failed), (BUSY_MILLISECONDS, busy_milliseconds)):
+            self._cells[cell] += number
+
+    def _ask(self, size: int) -> int:
+        self.result()  # of what was asked before
+        self.begin(size)
+        return self.result()
+
+    def settle(self) -> None:
+        """Have root know all; each rank's last call but :meth:`free`."""
+        if not self._is_root:
+            self._ask(0)
+
+    def stop(self) -> None:
+        """Let every later claim find nothing."""
+        self._ask(_STOP)
+
+    def stop_from_root(self) -> None:
+        """:meth:`stop`, from any thread of root."""
+        self._is_stopped = True
+
+    def stopped(self) -> bool:
+        """Return whether there is nothing left to claim."""
+        return self._ask(0) >= self._n_items
+
+    def tally(self) -> Tally:
+        """Return how far the workers are; on root, from any thread."""
+        return tally_of(self._cells)
+
+    def free(self) -> None:
+        """Do nothing: there is nothing to free."""

@@ -1,0 +1,50 @@
+"""The counter that root keeps and answers by messages: what ranks on several hosts over a network use."""
+
+import json
+
+import pytest
+from studies import VISITED, Project
+
+# A rank has loaded the function before it makes a counter.
+OVER_A_NETWORK = f"""\
+{VISITED}
+import fullrank.backends.mpi.team as team
+team.spans_hosts = lambda comm: True
+team.is_answered_without_root = lambda comm, window: False
+IS_ROOT = team.MPI.COMM_WORLD.rank == 0
+"""
+SQUARES = f"{OVER_A_NETWORK}\ndef f(x):\n    visited(x)\n    return x * x / 7\n"
+
+
+@pytest.mark.parametrize("schedule", ["guided", "static"])
+def test_every_item_is_evaluated_once(mpi_project: Project, schedule: str) -> None:
+    project = mpi_project.write(SQUARES, grid="x = { range = 500 }", tail=f'[run]\nschedule = "{schedule}"')
+    done = project.run("--json", n_ranks=3)
+    assert json.loads(done.stdout)["n_finished"] == 500
+    assert sorted(project.visits()) == list(range(500))
+    assert project.read("f").tolist() == [x * x / 7 for x in range(500)]
+
+
+def test_others_claim_all_there_is_while_root_is_inside_one_item(mpi_project: Project) -> None:
+    code = f"""{OVER_A_NETWORK}
+def f(x):
+    visited(x)
+    end = time.monotonic() + 20
+    while IS_ROOT and os.path.getsize("visits") < 86 and time.monotonic() < end:  # two digits and their line feeds
+        pass
+    return os.path.getsize("visits")
+"""
+    project = mpi_project.write(code, grid="x = { range = [10, 39] }")
+    project.run(n_ranks=2)
+    assert sorted(project.visits()) == list(range(10, 39))
+    of_root = project.read("f")[project.read("worker") == 0]
+    assert len(of_root) == 1
+    assert of_root[0] >= 86
+
+
+def test_failure_of_another_rank_stops_all(mpi_project: Project) -> None:
+    code = f"{OVER_A_NETWORK}\ndef f(x):\n    visited(x)\n    time.sleep(0.002)\n    return 1 / (x - 300)\n"
+    project = mpi_project.write(code, grid="x = { range = 20_000 }", tail='[run]\non_error = "stop"\norder = "index"')
+    done = project.run(n_ranks=3, expect=3)
+    assert "ZeroDivisionError" in done.stderr
+    assert len(project.visits()) < 5000
