@@ -218,6 +218,10 @@ def f(x: float) -> float:
         ({"grid": {"x": [1]}, "workers": 2, "backend": "serial"}, "workers=2 needs another one: backend='processes'"),
         ({"grid": {"x": 7}}, "got a number 7; what never changes stands in constants"),
         ({"zip": {"x": [1], "y": [1, 2]}}, "sim.py:f: zip: "),
+        ({"grid": [1]}, "grid: expected a dict of names and values, got list"),
+        ({"grid": {"x": [1]}, "constants": [1]}, "constants: expected a dict of names and values, got list"),
+        ({"grid": {"x": [1]}, "output": 5}, "output: expected a path, got int"),
+        ({"grid": {"x": [1]}, "replicates": True}, "replicates: expected an integer, got True"),
     ],
 )
 def test_wrong_call_is_refused_in_a_sentence(

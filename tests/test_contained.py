@@ -158,6 +158,7 @@ def test_what_the_function_prints_stays_out_of_the_answer(job_of: MakeJob, capfd
         ("ctypes.string_at(0)", "SIGSEGV (signal 11)"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL (signal 9)"),
         ("os.abort()", "SIGABRT (signal 6)"),
+        ("os.kill(os.getpid(), 40)", f"SIGRTMIN+{40 - signal.SIGRTMIN} (signal 40)"),
         ("os._exit(3)", "it left with code 3"),
         ("os._exit(0)", "it left with code 0"),
     ],

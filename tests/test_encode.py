@@ -384,7 +384,7 @@ SENTENCES = [
     ((x for x in ()), r"is of type generator"),
     ([1.0, None], r"^result 'f' is None"),
     ([1.0, "x"], r"is text"),
-    (2**63, r"^result 'f' is an integer that does not fit into 64 bits$"),
+    (2**63, r"^result 'f' is an integer that does not fit into 64 bits with a sign$"),
     (-(2**63) - 1, r"does not fit into 64 bits"),
     ([1, 2**64], r"does not fit into 64 bits"),
     ([1.5, 10**400], r"does not fit into 64 bits"),

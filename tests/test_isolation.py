@@ -48,6 +48,7 @@ DEATHS = {
     "exit": ("os._exit(0)", "it left with code 0"),
     "abort": ("os.abort()", "SIGABRT (signal 6)"),
     "kill": ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL (signal 9)"),
+    "real-time signal": ("os.kill(os.getpid(), 40)", f"SIGRTMIN+{40 - signal.SIGRTMIN} (signal 40)"),
 }
 
 

@@ -71,6 +71,19 @@ def test_function_whose_calls_give_no_result_is_refused_with_what_to_write_inste
     assert not project.output.parent.exists()
 
 
+@pytest.mark.parametrize("code", ["def rate(rate): return rate", "def status(x): return x"])
+def test_function_whose_name_its_result_cannot_have_is_told_so_before_and_after(project: Project, code: str) -> None:
+    name = code.removeprefix("def ").partition("(")[0]
+    written(project.write(code), "--function", f"sim.py:{name}")
+    text = (project.folder / f"{name}.toml").read_text()
+    assert f"# A number that it returned would be called {name}, after the function, and that name is taken:\n" in text
+    done = project.fullrank("run", f"{name}.toml", "-b", "serial")
+    assert done.returncode == 2
+    assert 'rename the function, or return {"value": ...}' in done.stderr
+    project.write(code.replace("return rate", 'return {"value": rate}').replace("return x", 'return {"value": x}'))
+    assert project.fullrank("run", f"{name}.toml", "-b", "serial").returncode == 0
+
+
 def test_config_of_a_function_runs_at_once(project: Project) -> None:
     written(project.write(SIM), "--function", "sim.py:simulate")
     done = project.fullrank("run", "simulate.toml", "-b", "serial")

@@ -331,6 +331,16 @@ def test_gather_without_partial_says_what_is_missing(stopped: Project) -> None:
     assert not list(stopped.output.parent.glob("*.h5"))
 
 
+def test_gather_calls_nothing_complete_that_is_not(stopped: Project) -> None:
+    stopped.fullrank("gather", "study.toml", "--partial")
+    (stopped.folder / "notes.h5").write_text("hello")
+    for output, told in (("results/study.partial.h5", " is a partial result of "), ("notes.h5", "no result")):
+        done = stopped.fullrank("gather", "study.toml", "--partial", "-o", output)
+        assert done.returncode != 0
+        assert told in done.stderr
+        assert "complete" not in done.stderr
+
+
 def test_partial_file_goes_once_the_result_is_there(stopped: Project) -> None:
     assert stopped.indices_finished()
     stopped.run("-b", "serial")

@@ -133,6 +133,7 @@ def test_floats_are_read_to_the_last_bit(write: Write, values: list[float]) -> N
         ("p.csv", "r;x\n1;0,5\n", "line 2, column 'x': expected a number with a decimal point"),
         ("p.csv", "r\n1\n9223372036854775808\n", "line 3, column 'r': expected an integer of at"),
         ("p.csv", "r\n" + "9" * 5000, "line 2, column 'r': expected an integer of at most 64 bits"),
+        ("p.csv", "r\n1e400\n1\n", "line 2, column 'r': expected a number of 64 bits, got 1e400"),
         ("p.csv", 'r,x\n1,"a\n2,b\n', "line 2: unexpected end of data; is a quote closed"),
         ("p.csv", 'r,x\n1,2\n1,"a"b\n', "line 3: ',' expected after '\"'; is a quote closed"),
         ("p.csv", "r,x\n1," + '"' + "a" * 200_000, "line 2: field larger than field limit"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from fullrank.errors import OutputError, Stopped
-from fullrank.parent import die_with
+from fullrank.parent import die_with, signal_name
 
 _CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
 _DEAF_SECONDS = 1.0
@@ -40,11 +40,11 @@ def apart(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     number = os.WTERMSIG(status)
     if number in _CRASHES:
         _say(
-            f"error: fullrank {shlex.join(argv)}: HDF5 died of {signal.Signals(number).name} while it read; "
+            f"error: fullrank {shlex.join(argv)}: HDF5 died of {signal_name(number)} while it read; "
             f"the file is damaged, or made so on purpose: take another copy or run the study again"
         )
         return OutputError.exit_code
-    _say("interrupted" if is_interrupted else f"ended by {signal.Signals(number).name}")
+    _say("interrupted" if is_interrupted else f"ended by {signal_name(number)}")
     return Stopped.exit_code
 
 

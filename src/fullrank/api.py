@@ -170,7 +170,10 @@ def _request(
     from fullrank.arguments import parser
     from fullrank.request import Request
 
-    goes_to = None if output is None else Path(output)
+    try:
+        goes_to = None if output is None else Path(output)
+    except TypeError:
+        raise UsageError(f"output: expected a path, got {type(output).__name__}") from None
     config = _config(study, asked, goes_to)
     words = ["run", str(config.path), "--quiet", "--allow-failures", _ANY_NUMBER]
     for option, value in options.items():

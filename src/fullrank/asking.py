@@ -28,6 +28,9 @@ def asked_for(
         raise UsageError(
             f"{function}: expected axes by grid={{…}} (every combination) or by zip={{…}} (walked together), got {came}"
         )
+    for name, given in (("grid", grid), ("zip", zip), ("constants", constants)):
+        if given is not None and not isinstance(given, Mapping):
+            raise UsageError(f"{name}: expected a dict of names and values, got {type(given).__name__}")
     return Asked(
         function=function,
         axes={name: axis_value(axis) for name, axis in (grid or zip or {}).items()},
@@ -84,6 +87,8 @@ def _same(first: float, second: Any) -> bool:
 
 def _integer(value: Any, name: str) -> int:
     try:
+        if value is True or value is False:
+            raise TypeError
         return operator.index(value)
     except TypeError:
         raise UsageError(f"{name}: expected an integer, got {value!r}") from None

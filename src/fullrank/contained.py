@@ -22,7 +22,7 @@ from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.launcher import python_module, stripped_environment
 from fullrank.output import tell_fatal_signals
-from fullrank.parent import die_with
+from fullrank.parent import die_with, signal_name
 from fullrank.status import Status
 
 DEATHS_UNTIL_CRASHED = 2
@@ -61,11 +61,11 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
 def describe_death(code: int) -> str:
     """Return what a process's return code tells.
 
-    >>> describe_death(-11), describe_death(3)
-    ('SIGSEGV (signal 11)', 'it left with code 3')
+    >>> describe_death(-11), describe_death(-40), describe_death(3)
+    ('SIGSEGV (signal 11)', 'SIGRTMIN+6 (signal 40)', 'it left with code 3')
     """
     if code < 0:
-        return f"{signal.Signals(-code).name} (signal {-code})"
+        return f"{signal_name(-code)} (signal {-code})"
     return f"it left with code {code}"
 
 

@@ -58,6 +58,11 @@ class Naming:
     def check(self, names: Iterable[str]) -> None:
         """Raise Unusable for a name that the file cannot hold, NameTaken for one that it has already."""
         for name in names:
+            if name in self.taken and name == self.bare:
+                raise NameTaken(
+                    f"a result without a name is called after its function, and '{name}' is an axis, or a name of the "
+                    f'file itself, already: rename the function, or return {{"value": ...}}'
+                )
             if name in self.taken:
                 raise NameTaken(f"the result name '{name}' is taken by an axis or by the file itself; rename it")
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
@@ -318,7 +323,7 @@ def _numbers(values: list[Any], what: str) -> tuple[str, bytes]:
             return COMPLEX, array("d", pairs).tobytes()
         return FLOAT, array("d", [float(value) for value in values]).tobytes()
     except OverflowError:
-        raise Unusable(f"{what} is an integer that does not fit into 64 bits") from None
+        raise Unusable(f"{what} is an integer that does not fit into 64 bits with a sign") from None
 
 
 def _kind(value: Any) -> str:

@@ -22,6 +22,8 @@ def missing(path: Path, *suffixes: str) -> str | None:
         return None
     if os.path.isdir(path):  # noqa: PTH112
         return f"expected a file, got the folder {path}{_some(_names(path, suffixes))}"
+    if os.path.exists(path):  # noqa: PTH110
+        return f"expected a file, got the device or pipe {path}"
     if not os.path.isdir(path.parent):  # noqa: PTH112
         return f"there is no folder {path.parent}"
     return f"there is no file {path}{nearest(path.name, _names(path.parent, suffixes))}"

@@ -1,4 +1,4 @@
-"""A child that ends with its parent, in whatever code it is: the system sees to it, no thread of the child has to."""
+"""A process and its parent: it ends with it, in whatever code it is, for the system sees to it; and how it died."""
 
 import os
 import signal
@@ -29,3 +29,17 @@ def die_with(parent: int) -> None:
     """Have this process killed when its parent dies; where the system cannot, its keeper thread ends it."""
     if (set_signal := end_with(parent, signal.SIGKILL)) is not None:
         set_signal()
+
+
+def signal_name(number: int) -> str:
+    """Return what a signal is called, of which a process may have died: those for real time have no names in Python.
+
+    >>> signal_name(11), signal_name(40), signal_name(99)
+    ('SIGSEGV', 'SIGRTMIN+6', 'signal 99')
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        first = getattr(signal, "SIGRTMIN", number + 1)
+        is_known = first < number < getattr(signal, "SIGRTMAX", number)
+        return f"SIGRTMIN+{number - first}" if is_known else f"signal {number}"

@@ -17,7 +17,7 @@ from fullrank.identity import Identity
 from fullrank.provenance import collect, origin
 from fullrank.room import needed_bytes, record_bytes, with_need
 from fullrank.since import since
-from fullrank.standing import output_of
+from fullrank.standing import NOT_STARTED, output_of, standing
 from fullrank.store import FileSummary
 from fullrank.study import open_study
 from fullrank.system import System
@@ -58,8 +58,7 @@ def gather(study: Path, output: Path | None, *, partial: bool, console: Console,
     folder = WorkFolder(result)
     known = folder.study()
     if known is None:
-        there = f"the result is complete: {result}" if result.exists() else f"it was not started: fullrank run {study}"
-        raise UsageError(f"{study}: there is nothing to gather; {there}")
+        raise UsageError(f"{study}: there is nothing to gather; {_why_nothing(study, output)}")
     config, has_changed = _config_of(study, folder, known)
     identity = known.to_json()
     crew = LocalCrew(LocalTeam(serial.run))
@@ -103,6 +102,16 @@ def _gathered(path: Path, summary: FileSummary | None, *, has_changed: bool = Fa
         raise OutputError(f"{path}: items were lost while it was gathered; the run command evaluates them")
     counts = summary.n_items, summary.n_ok, summary.n_failed, summary.n_missing
     return Gathered(str(path), *counts, has_changed_since=has_changed)
+
+
+def _why_nothing(study: Path, output: Path | None) -> str:
+    """Return what stands at the output of a study without a work folder; OutputError if it is no result."""
+    found = standing(study, output)
+    if found.state == NOT_STARTED:
+        return f"it was not started: fullrank run {study}"
+    if found.n_items is not None and found.n_finished < found.n_items:
+        return f"{found.output} is a partial result of {found.n_finished:,} of {found.n_items:,} items"
+    return f"the result is complete: {found.output}"
 
 
 def _config_of(study: Path, folder: WorkFolder, identity: Identity) -> tuple[Config, bool]:

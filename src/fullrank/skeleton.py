@@ -53,12 +53,22 @@ def outline_of(function: Callable[..., Any], written: str, *, named: str, config
         constants=constants,
         seed=_seed(defaults) if takes_seed and "seed" not in axes else None,
         title=written.rpartition(":")[2],
-        head=[line.format(config=config) for line in _HEAD],
+        head=[line.format(config=config) for line in (*_HEAD, *_clash(written.rpartition(":")[2], axes))],
         notes={"seed": "each item gets a seed of its own, which follows from it", **notes},
         left_out=[
             f"{name} = {_shown(defaults[name])}: its default stays, for TOML cannot hold it" for name in left_out
         ],
     )
+
+
+def _clash(name: str, axes: list[str]) -> list[str]:
+    """Return what to say of a function whose name a result without one cannot have."""
+    if name not in axes and name_problem(name) is None:
+        return []
+    return [
+        f"A number that it returned would be called {name}, after the function, and that name is taken:",
+        'rename the function, or let it return {{"value": ...}}',
+    ]
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 from array import array
 from collections.abc import Callable, Iterator
@@ -135,9 +136,11 @@ def _is_float(cell: str) -> bool:
     if "_" in cell or not cell.isascii():
         return False
     try:
-        float(cell)
+        value = float(cell)
     except ValueError:
         return False
+    if math.isinf(value) and "inf" not in cell.lower():
+        raise ValueError(f"expected a number of 64 bits, got {cell:.40}, which is larger than all of them")
     return True
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from fullrank import beside
 from fullrank.beside import Beside, stat_of
+from fullrank.parent import signal_name
 
 Message = tuple[bytes, bytes]
 """Paths of the running cell and of the note."""
@@ -171,13 +172,13 @@ def _status_of(pid: int) -> int | None:
 def _how(status: int | None) -> str:
     """Return what a wait status says.
 
-    >>> _how(11), _how(0), _how(None)
-    ('died of SIGSEGV', 'left without a word (exit code 0)', 'died')
+    >>> _how(11), _how(40), _how(0), _how(None)
+    ('died of SIGSEGV', 'died of SIGRTMIN+6', 'left without a word (exit code 0)', 'died')
     """
     if status is None:
         return "died"
     if os.WIFSIGNALED(status):
-        return f"died of {signal.Signals(os.WTERMSIG(status)).name}"
+        return f"died of {signal_name(os.WTERMSIG(status))}"
     return f"left without a word (exit code {os.WEXITSTATUS(status)})"
 
 

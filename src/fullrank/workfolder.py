@@ -27,6 +27,7 @@ _KEPT = "holds-more-than-the-result"
 _SETTINGS, _PREDICTED = "settings.json", "predicted.json"
 _JOINED, _TOKEN = "joined", "token"
 _SHOWN_CHARACTERS = 40
+_PARTIAL = ".partial"
 RESULT_STEM, PARTIAL_STEM = "result", "partial"
 FIRST_SUFFIX = ".first"
 """Of the file that tells workers which items go first."""
@@ -81,6 +82,21 @@ def _attempt_of(path: Path) -> int:
     return 0 if numbers is None else numbers[0]
 
 
+def output_of_partial(path: Path) -> Path | None:
+    """Return the output of which ``path`` is the partial result by its name; None if it is none.
+
+    >>> output_of_partial(Path("a/run.partial.h5")), output_of_partial(Path("run.h5"))
+    (PosixPath('a/run.h5'), None)
+    """
+    stem = path.stem.removesuffix(_PARTIAL)
+    return path.with_name(stem + path.suffix) if stem and stem != path.stem else None
+
+
+def is_work_folder(path: Path) -> bool:
+    """Return whether a folder is a study's, at its place or moved aside: by its name, and a note or lock in it."""
+    return ".work" in path.name and any((path / name).is_file() for name in (_STUDY, "lock.guard"))
+
+
 class WorkFolder:
     """``NAME.h5.work/`` beside the output ``NAME.h5``. Methods that write are for the holder of its lock alone.
 
@@ -102,7 +118,7 @@ class WorkFolder:
     @property
     def partial(self) -> Path:
         """Where a partial result goes."""
-        return self.output.with_name(f"{self.output.stem}.partial{self.output.suffix or '.h5'}")
+        return self.output.with_name(f"{self.output.stem}{_PARTIAL}{self.output.suffix or '.h5'}")
 
     @property
     def printed(self) -> Path:

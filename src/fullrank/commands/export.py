@@ -91,6 +91,8 @@ def _check_target(target: Path, *, may_replace: bool) -> None:
         raise UsageError(f"--csv {target}: expected a file, got a folder; name a file in it")
     if not target.exists():
         return
+    if not target.is_file():
+        raise UsageError(f"--csv {target}: expected a file, got a device or a pipe; --csv - writes to standard output")
     if is_ours(target) or is_comparison(target):
         raise UsageError(f"--csv {target}: that is a result of fullrank, which is never overwritten; name another file")
     if not may_replace:

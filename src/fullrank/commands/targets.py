@@ -14,14 +14,17 @@ def refuse_own(option: str, target: Path, *, study: Path, result: Path) -> None:
 
     ``study`` is what the user has named, the config or the result.
     """
-    from fullrank.workfolder import WorkFolder
+    from fullrank.workfolder import WorkFolder, is_work_folder, output_of_partial
 
-    real, work = target.resolve(), WorkFolder(result)
-    if work.path.resolve() in (real, *real.parents):
+    real = target.resolve()
+    works = [WorkFolder(output) for output in (result, output_of_partial(result)) if output is not None]
+    folders = {work.path.resolve() for work in works}
+    if any(folder in folders or is_work_folder(folder) for folder in (real, *real.parents)):
         raise UsageError(f"{option} {target}: that is the work folder of the study; name a file elsewhere")
     if not target.exists():
         return
-    own = [("a result of fullrank", result), ("the study's config", study), ("what the function printed", work.printed)]
+    own = [("a result of fullrank", result), ("the study's config", study)]
+    own += [("what the function printed", work.printed) for work in works]
     for what, path in [*own, *_named_in(result)]:
         if os.path.exists(path) and os.path.samefile(target, path):  # noqa: PTH110, PTH121  # Path.exists() raises for long names
             raise UsageError(f"{option} {target}: that is {what}, which is never overwritten; name another file")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -25,7 +24,7 @@ from fullrank.launch import NoMpiexec, find_mpiexec
 from fullrank.launcher import python_module, stripped_environment
 from fullrank.metrics import Work, work
 from fullrank.owner import Verdict, judge, owner_from, process_start, this_process
-from fullrank.parent import end_with
+from fullrank.parent import end_with, signal_name
 from fullrank.repeat import set_options
 from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
@@ -69,16 +68,9 @@ def spelled_ending(code: int) -> str:
     ('it was killed by SIGKILL', 'it ended with exit code 139, that of a death by SIGSEGV', 'it ended with exit code 5')
     """
     if code < 0:
-        return f"it was killed by {_signal_name(-code)}"
-    name = _signal_name(code - 128) if code > 128 else ""
+        return f"it was killed by {signal_name(-code)}"
+    name = signal_name(code - 128) if code > 128 else ""
     return f"it ended with exit code {code}" + (f", that of a death by {name}" if name.startswith("SIG") else "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 @dataclass(frozen=True)

@@ -226,7 +226,7 @@ def _too_short(
     elif n_needed > 1:
         items += f", which it takes to rise {N_SPREADS} × above the spread of start and end,"
     what = (
-        f"trying out and {n_rounds} rounds of {counted_ways(len(pilot.start_end_seconds))} with {items} "
-        f"take about {spelled_seconds(needed_seconds)} at most"
+        f"trying out and {n_rounds} round{'s' * (n_rounds != 1)} of {counted_ways(len(pilot.start_end_seconds))} with "
+        f"{items} take about {spelled_seconds(needed_seconds)} at most"
     )
     return too_short(budget_seconds, what, needed_seconds=_ROOM * needed_seconds, others_cores=pilot.others_cores)

@@ -133,8 +133,9 @@ class _Budget:
         n_runs = FEWEST_STARTS + self.n_rounds
         if n_runs * round_seconds > self.seconds:
             what = (
-                f"trying out and {self.n_rounds} rounds of {counted_ways(self.n_variants)} with 1 item take at least "
-                f"about {spelled_seconds(n_runs * round_seconds)}"
+                f"trying out and {self.n_rounds} round{'s' * (self.n_rounds != 1)} of "
+                f"{counted_ways(self.n_variants)} with 1 item take at least about "
+                f"{spelled_seconds(n_runs * round_seconds)}"
             )
             raise UsageError(
                 too_short(

@@ -75,6 +75,8 @@ def check_folder(path: Path) -> None:
         raise UsageError(f"{path}: there is no folder {path.absolute().parent}")
     if path.is_dir():
         raise UsageError(f"{path}: expected the name of a file, got a folder")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: expected the name of a file, got a device or a pipe")
 
 
 def require_matplotlib() -> None:

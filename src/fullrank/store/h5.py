@@ -81,8 +81,10 @@ def open_new(sink: Sink, *, chunk_bytes: int) -> h5py.File:
 def open_old(path: Path) -> h5py.File:
     """Open a file for reading, with room for the chunk that two blocks share.
 
-    Raises OutputError if it is not HDF5, or HDF5 would never return from reading its texts.
+    Raises OutputError if it is not HDF5, or HDF5 would never return from opening it or from reading its texts.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputError(f"{path}: expected a file, got a device or a pipe; name a file")
     if problem := heap_problem(path):
         raise damaged(path, problem)
     try:
