@@ -18,7 +18,7 @@ from fullrank.claim import IDLE, Cell, ItemInterrupted, failures_frame
 from fullrank.errors import FullrankError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.fatal import FatalStack
-from fullrank.interrupt import MainThreadInterrupts
+from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts, leave_stopping_to_worker
 from fullrank.job import Job
 from fullrank.launcher import python_module, stripped_environment
 from fullrank.output import tell_fatal_signals
@@ -26,23 +26,28 @@ from fullrank.parent import die_with, signal_name
 from fullrank.status import Status
 
 DEATHS_UNTIL_CRASHED = 2
-_FROM_OUTSIDE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+_UNTIL_HEARD_SECONDS = 1.0
+"""So long what asked a run to stop, and ended a child, may take until the child's worker knows of it."""
 _STARTED = b"!"
 """What the child sends first, before the pickled evaluation."""
+_UNFINISHED = Evaluation([], 0, 0, 0.0, abandoned=True)
 
 
-def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Interrupts) -> Evaluation:
+def evaluate_contained(
+    job: Job, index: int, *, running: Cell, interrupts: Interrupts, stop_requested: Callable[[], bool]
+) -> Evaluation:
     """Evaluate item ``index`` in a child process and return what became of it.
 
-    The child's own death counts; after two the item is ``crashed``. A child that was told to end from outside leaves
-    the item unfinished and the evaluation ``abandoned``. Raises FunctionError if no child can load the function.
+    Whatever the child dies of counts; after two deaths the item is ``crashed``. Only if ``stop_requested`` tells that
+    the run is asked to stop, which may have killed the child too, is the item left unfinished and the evaluation
+    ``abandoned``. Raises FunctionError if no child can load the function.
     """
     begun = time.perf_counter()
     code, evaluation, interrupted = 0, None, False
     stack: dict[str, str] = {}
     try:
         try:
-            code, evaluation, stack = _tries(job, index, running)
+            code, evaluation, stack = _tries(job, index, running, stop_requested=stop_requested)
         finally:  # from here on no interruption may arrive; one that is under way does so in settle
             running[0] = IDLE
             interrupts.settle()
@@ -53,8 +58,8 @@ def evaluate_contained(job: Job, index: int, *, running: Cell, interrupts: Inter
     if interrupted and index in interrupts.overdue:
         limit = job.item_time_limit_seconds or 0.0
         return _without_result(index, begun, Status.TIMED_OUT, f"time limit of {limit:g} s exceeded")
-    if interrupted or -code in _FROM_OUTSIDE:
-        return Evaluation([], 0, 0, 0.0, abandoned=True)
+    if interrupted:
+        return _UNFINISHED
     return _without_result(index, begun, Status.CRASHED, f"its process died twice: {describe_death(code)}", **stack)
 
 
@@ -75,16 +80,34 @@ def _without_result(index: int, begun: float, status: Status, exception: str, **
     return Evaluation([frame], 1, 1, seconds, begun=begun)
 
 
-def _tries(job: Job, index: int, running: Cell) -> tuple[int, Evaluation | None, dict[str, str]]:
+def _tries(
+    job: Job, index: int, running: Cell, *, stop_requested: Callable[[], bool]
+) -> tuple[int, Evaluation | None, dict[str, str]]:
     """Return the last child's return code, what it sent (None if it died before that), and where it died."""
     with closing(FatalStack()) as stack:
         for _ in range(DEATHS_UNTIL_CRASHED):
             running[0] = IDLE
             code, evaluation = _one_try(job, index, running, stack=stack.fileno())
             died = stack.take()
-            if evaluation is not None or -code in _FROM_OUTSIDE:
+            if evaluation is not None:
                 break
+            running[0] = IDLE  # what follows is no time of the item
+            if _is_stopping(code, stop_requested):
+                return code, _UNFINISHED, {}
         return code, evaluation, died
+
+
+def _is_stopping(code: int, stop_requested: Callable[[], bool]) -> bool:
+    """Return whether the run is asked to stop: a child that ended with ``code`` may have died of that, not of its item.
+
+    What a batch system sends to all of a job reaches the child first now and then.
+    """
+    until = time.monotonic() + (_UNTIL_HEARD_SECONDS if -code in STOP_SIGNALS else 0.0)
+    while not stop_requested():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _one_try(job: Job, index: int, running: Cell, *, stack: int) -> tuple[int, Evaluation | None]:
@@ -158,12 +181,13 @@ def main() -> None:
 
     answers, stack = int(sys.argv[1]), int(sys.argv[2])
     parent = int(sys.argv[3])  # os.getppid() would not tell that it is dead already
+    leave_stopping_to_worker()
     tell_fatal_signals(stack)
     die_with(parent)
     Keeper([], parent=parent).start()
     job, index = pickle.load(sys.stdin.buffer)
     running: list[int] = [IDLE]
-    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds)
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=job.item_time_limit_seconds, numbers=())
     os.dup2(2, 1)
     try:
         evaluator = Evaluator(job, running=running, interrupts=signals.interrupts)

@@ -47,6 +47,16 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def leave_stopping_to_worker() -> None:
+    """Have a worker's child go on when it hears what asks a run to stop: its worker hears it too, and judges."""
+    for number in STOP_SIGNALS:  # no SIG_IGN, which what user code starts would inherit
+        signal.signal(number, _for_worker)
+
+
+def _for_worker(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing."""
+
+
 class Helper(threading.Thread):
     """A thread to which no signal goes.
 
@@ -252,7 +262,8 @@ class _ForkGuard(threading.local):
 
     def in_child(self) -> None:
         for number in _FOR_MAIN_THREAD:
-            if isinstance(getattr(signal.getsignal(number), "__self__", None), StopSignals):
+            handler = signal.getsignal(number)
+            if handler is _for_worker or isinstance(getattr(handler, "__self__", None), StopSignals):
                 plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 with suppress(ValueError):  # forked off by a thread of which Python does not know yet that it is alone
                     signal.signal(number, plain)

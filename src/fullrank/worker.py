@@ -291,7 +291,13 @@ class Worker:
         for index in suspects:
             from fullrank.contained import evaluate_contained
 
-            evaluation = evaluate_contained(self._job, index, running=self._running, interrupts=self._interrupts)
+            evaluation = evaluate_contained(
+                self._job,
+                index,
+                running=self._running,
+                interrupts=self._interrupts,
+                stop_requested=self._stop_requested,
+            )
             yield evaluation
             if self._ends_run(evaluation):
                 return

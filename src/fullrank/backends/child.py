@@ -11,10 +11,12 @@ import sys
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 from fullrank.backends.answers import DONE, READY, tell_error
 from fullrank.backends.cells import ProcessCounter
-from fullrank.beside import accompanied
+from fullrank.beside import accompanied, tell_heard
+from fullrank.claim import Cell
 from fullrank.errors import FullrankError
 from fullrank.interrupt import MainThreadInterrupts
 from fullrank.job import Job
@@ -26,6 +28,37 @@ DONE_UNTOLD = os.EX_PROTOCOL
 """Exit code of a worker that is done and cannot say so."""
 FOR_PARENT = (signal.SIGINT, signal.SIGUSR1)
 """What the terminal or a scheduler sends to all is for the parent to judge. It starts children with these blocked."""
+
+
+class _FromParent(MainThreadInterrupts):
+    """Time limit, and the parent's SIGTERM, which it sends once it has stopped the claims and waited.
+
+    Any other SIGTERM is left to the parent: a batch system's reaches it too, and one that an item sends its own process
+    is no request to a run.
+    """
+
+    def __init__(self, counter: ProcessCounter, *, running: Cell, item_time_limit_seconds: float | None) -> None:
+        super().__init__(
+            running=running,
+            item_time_limit_seconds=item_time_limit_seconds,
+            grace_seconds=0.0,
+            numbers=(signal.SIGTERM,),
+        )
+        self._counter = counter
+        self._was_left = False
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Note one signal if it is the parent's."""
+        if self._counter.stopped():
+            super().on_signal(_number, _frame)
+        else:
+            self._was_left = True
+            tell_heard()
+
+    def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
+        if self._was_left:  # from then on the process beside this one waits for a word after each tick
+            tell_heard()
+        super()._on_tick(_number, _frame)
 
 
 def main() -> int:
@@ -66,13 +99,7 @@ def _be_worker() -> int:
 def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | None, answers: int) -> None:
     stem = Path(job.work_folder, file_stem(job.attempt, number))
     running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
-    # SIGTERM comes from the parent, which has waited before it sent it
-    signals = MainThreadInterrupts(
-        running=running,
-        item_time_limit_seconds=job.item_time_limit_seconds,
-        grace_seconds=0.0,
-        numbers=(signal.SIGTERM,),
-    )
+    signals = _FromParent(counter, running=running, item_time_limit_seconds=job.item_time_limit_seconds)
     log = ItemLog(stem.with_suffix(LOG_SUFFIX), running)
     with ExitStack() as stack:
         stack.enter_context(descriptors_replaced(log))
@@ -84,7 +111,7 @@ def _work(job: Job, number: int, *, counter: ProcessCounter, finished: bytes | N
             running=running,
             interrupts=signals.interrupts,
             last_output=log.last_output,
-            stop_requested=signals.requested_now,
+            stop_requested=lambda: signals.requested_now() or counter.stopped(),
         )
         stack.callback(worker.close)
         todo = job.todo(finished)

@@ -81,7 +81,14 @@ def _compute(job: Job, number: int, *, counter: TokenCounter, finished: bytes | 
         stack.callback(log.close)
         stack.enter_context(streams_replaced(log))
         with _refusals_told(job):
-            worker = Worker(job, number, running=running, interrupts=interrupts, last_output=log.last_output)
+            worker = Worker(
+                job,
+                number,
+                running=running,
+                interrupts=interrupts,
+                last_output=log.last_output,
+                stop_requested=counter.stopped,
+            )
         todo = job.todo(finished)
         keeper = Keeper([worker], daemon=False)  # a sub-interpreter has no daemons
         guard = Guard(running, interrupts, item_time_limit_seconds=job.item_time_limit_seconds)

@@ -64,7 +64,9 @@ class ThreadCounter:
 class _Thread(threading.Thread):
     """One worker."""
 
-    def __init__(self, job: Job, number: int, *, streams: ThreadStreams, counter: LockedCounter) -> None:
+    def __init__(
+        self, job: Job, number: int, *, streams: ThreadStreams, counter: LockedCounter, signals: StopSignals
+    ) -> None:
         super().__init__(name=f"fullrank-worker-{number}", daemon=True)
         stem = Path(job.work_folder, file_stem(job.attempt, number))
         self.running = running_cell(stem.with_suffix(RUNNING_SUFFIX), of_child=job.isolate)
@@ -72,6 +74,7 @@ class _Thread(threading.Thread):
         self.guard = Guard(self.running, self.interrupts, item_time_limit_seconds=job.item_time_limit_seconds)
         self.error: BaseException | None = None
         self._log = ItemLog(stem.with_suffix(LOG_SUFFIX), self.running)
+        self._signals = signals
         self._streams = streams
         self._counter = counter
         self._job = job
@@ -89,6 +92,7 @@ class _Thread(threading.Thread):
             running=self.running,
             interrupts=self.interrupts,
             last_output=self._log.last_output,
+            stop_requested=lambda: self._signals.requested,
             arrival=arrival,
         )
         return self.worker
@@ -123,7 +127,9 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         stack.callback(main_log.close)
         streams = ThreadStreams(main_log)
         stack.enter_context(streams_replaced(streams))
-        threads = [_Thread(job, number, streams=streams, counter=counter) for number in range(job.n_workers)]
+        threads = [
+            _Thread(job, number, streams=streams, counter=counter, signals=signals) for number in range(job.n_workers)
+        ]
         arrival = Arrival.now(job.account_start_seconds)  # of all: each waits for what is imported for the others
         for thread in threads:
             stack.callback(thread.prepare(arrival).close)

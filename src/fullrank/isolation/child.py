@@ -6,7 +6,6 @@ It evaluates claims until its worker is gone.
 import mmap
 import os
 import pickle
-import signal
 import sys
 import threading
 import time
@@ -14,14 +13,13 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from fullrank.beside import out_of_reach
 from fullrank.claim import IDLE, Batch, Cell
 from fullrank.errors import FullrankError
 from fullrank.evaluate import Evaluator, Interrupts
-from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts
+from fullrank.interrupt import MainThreadInterrupts, leave_stopping_to_worker
 from fullrank.isolation.memory import OUT_OF_MEMORY_CODE, MemoryLimit, check_room, counted_bytes
 from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received, send
 from fullrank.isolation.watch import ABANDON
@@ -117,8 +115,7 @@ def main() -> int:
     from fullrank.worker import Keeper
 
     die_with(os.getppid())  # the keeper's thread does not run while an item holds the GIL in C code
-    for number in STOP_SIGNALS:  # no SIG_IGN, which what user code starts would inherit
-        signal.signal(number, _for_worker)
+    leave_stopping_to_worker()
     answers, cell, stack_file = (int(argument) for argument in sys.argv[1:4])
     running: Cell = memoryview(mmap.mmap(cell, 8)).cast("q")
     os.close(cell)
@@ -155,10 +152,6 @@ def main() -> int:
         for _, claim in messages:
             evaluator.answer(array("q", claim).tolist())
     return 0
-
-
-def _for_worker(_number: int, _frame: FrameType | None) -> None:
-    """Leave a signal to the worker, which heard it too."""
 
 
 def _own_standard_input() -> int:
