@@ -23,7 +23,7 @@ from fullrank.contained import evaluate_contained
 from fullrank.encode import Naming
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.function import FunctionSource, Parameter
-from fullrank.interrupt import MainThreadInterrupts
+from fullrank.interrupt import STOP_SIGNALS, MainThreadInterrupts
 from fullrank.job import Job
 from fullrank.journal import Frame, Kind, read_stream
 from fullrank.status import Status
@@ -73,9 +73,17 @@ def job_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeJob:
     return make
 
 
-def contained(job: Job, *, running: list[int] | None = None, interrupts: Interrupts | None = None) -> Evaluation:
+def contained(
+    job: Job,
+    *,
+    running: list[int] | None = None,
+    interrupts: Interrupts | None = None,
+    stop_requested: Callable[[], bool] = lambda: False,
+) -> Evaluation:
     running = [IDLE] if running is None else running
-    found = evaluate_contained(job, INDEX, running=running, interrupts=interrupts or Interrupts())
+    found = evaluate_contained(
+        job, INDEX, running=running, interrupts=interrupts or Interrupts(), stop_requested=stop_requested
+    )
     assert running == [IDLE]
     return found
 
@@ -191,25 +199,40 @@ def test_an_item_whose_process_dies_once_is_tried_again(job_of: MakeJob, tmp_pat
     assert n_tries(tmp_path) == 2
 
 
-# --- told to end from outside
+# --- signals that an item sends itself, or that somebody sends to all
+
+HANG_UP = "signal.signal(signal.SIGHUP, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGHUP)"  # also under nohup
+TERMINATED = "signal.signal(signal.SIGTERM, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGTERM)"
 
 
 @pytest.mark.parametrize(
-    "told",
-    [
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGHUP)",  # also under nohup
-        "os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)",
-        "signal.signal(signal.SIGTERM, signal.SIG_DFL); os.kill(os.getpid(), signal.SIGTERM)",
-    ],
-    ids=["hang-up", "terminated twice", "terminated without a handler"],
+    ("death", "told"), [(HANG_UP, "SIGHUP (signal 1)"), (TERMINATED, "SIGTERM (signal 15)")], ids=["HUP", "TERM"]
 )
-def test_an_item_whose_process_is_told_to_end_stays_unfinished(told: str, job_of: MakeJob, tmp_path: Path) -> None:
-    assert is_unfinished(contained(job_of(TRIES + told + "\nwhile True: pass")))
+def test_an_item_that_ends_its_process_by_a_signal_crashed(
+    death: str, told: str, job_of: MakeJob, tmp_path: Path
+) -> None:
+    end = failure_in(contained(job_of(TRIES + death)))
+    assert (end.status, end.description["exception"]) == (Status.CRASHED, f"its process died twice: {told}")
+    assert n_tries(tmp_path) == 2
+
+
+@pytest.mark.parametrize("death", [HANG_UP, TERMINATED, "os.kill(os.getpid(), signal.SIGKILL)", "os._exit(1)"])
+def test_a_death_while_the_run_is_asked_to_stop_says_nothing_about_the_item(
+    death: str, job_of: MakeJob, tmp_path: Path
+) -> None:
+    assert is_unfinished(contained(job_of(TRIES + death), stop_requested=lambda: True))
     assert n_tries(tmp_path) == 1
 
 
-def test_an_item_that_ends_within_the_grace_of_a_signal_is_finished(job_of: MakeJob) -> None:
-    evaluation = contained(job_of("os.kill(os.getpid(), signal.SIGTERM)\nreturn 1.5"))
+def test_a_signal_that_asks_to_stop_may_reach_the_item_before_its_worker(job_of: MakeJob, tmp_path: Path) -> None:
+    looks = iter([False, False, True])
+    assert is_unfinished(contained(job_of(TRIES + TERMINATED), stop_requested=lambda: next(looks)))
+    assert n_tries(tmp_path) == 1
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_that_asks_to_stop_is_left_to_the_worker(number: signal.Signals, job_of: MakeJob) -> None:
+    evaluation = contained(job_of(2 * f"os.kill(os.getpid(), {int(number)})\n" + "return 1.5"))
     assert (evaluation.n_finished, evaluation.n_failed) == (1, 0)
 
 
@@ -293,7 +316,7 @@ def test_the_child_of_a_worker_that_was_killed_ends_by_itself(job_of: MakeJob, t
         from fullrank.contained import evaluate_contained
         from fullrank.evaluate import Interrupts
         job = pickle.load(sys.stdin.buffer)
-        evaluate_contained(job, 5, running=[-1], interrupts=Interrupts())
+        evaluate_contained(job, 5, running=[-1], interrupts=Interrupts(), stop_requested=bool)
         """
     with subprocess.Popen([sys.executable, "-c", dedent(code)], stdin=subprocess.PIPE) as worker:
         assert worker.stdin is not None

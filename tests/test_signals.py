@@ -335,10 +335,11 @@ def f(x):
 """
 
 
+@pytest.mark.parametrize("isolate", ["false", "true"])
 @pytest.mark.parametrize("backend", ["serial", "threads", "processes"])  # a sub-interpreter cannot fork
-def test_items_may_have_a_pool_of_processes_of_their_own(project: Project, backend: str) -> None:
+def test_items_may_have_a_pool_of_processes_of_their_own(project: Project, backend: str, isolate: str) -> None:
     """A pool ends its workers, which are forks of ours, by SIGTERM, and waits for them."""
-    project.write(POOL, grid="x = { range = 40 }")
+    project.write(POOL, grid="x = { range = 40 }", tail=f"[run]\nisolate = {isolate}")
     project.run("-b", backend, "-n", 1 if backend == "serial" else 2)
     assert project.read("f").tolist() == [x * x for x in range(40)]
 

@@ -6,6 +6,7 @@ import signal
 import pytest
 from backend_studies import Make, only_processes
 
+from fullrank.backends.base import Outcome
 from fullrank.backends.cells import create_cells
 from fullrank.backends.processes import _Child
 
@@ -33,6 +34,13 @@ def test_a_workers_death_is_told_and_loses_no_finished_item(study_of: Make, deat
         path.stem: int.from_bytes(path.read_bytes(), "little", signed=True) for path in study.folder.glob("*.running")
     }
     assert cells == {f"a0001-w{worker:05d}": 9 if worker == dead.worker else -1 for worker in range(2)}
+
+
+@only_processes
+def test_a_signal_that_an_item_sends_its_own_worker_ends_neither(study_of: Make) -> None:
+    study = study_of("if i == 9: os.kill(os.getpid(), signal.SIGTERM)\nreturn i", n_items=24)
+    assert study.run() == Outcome(stopped=False)
+    assert study.values() == {i: i for i in range(24)}
 
 
 @only_processes
