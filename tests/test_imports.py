@@ -47,7 +47,7 @@ LAYERS = [
     "restore since",
     "recorded",
     "standing leftovers earlier there costs",
-    "driver partial launch",
+    "driver partial passing_on launch",
     "preview single stored selftest sharded",
     "compare.conduct compare.rounds compare.tryout compare.agreement compare.hold compare.measure "
     "compare.one_study compare.others compare.unlike compare.failing",

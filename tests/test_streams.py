@@ -1,13 +1,14 @@
 """Standard output and error that are closed, or cannot encode what is said; numbers that are none."""
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from comparisons import PURE_PYTHON, comparison
-from studies import Project
+from studies import SLOW, Project
 
 from fullrank.arguments import parser
 from fullrank.errors import UsageError
@@ -98,6 +99,43 @@ def test_standard_error_that_is_full_ends_no_run(project: Project, backend: str)
         assert done.returncode == 0
         assert str(project.output) in done.stdout
     assert project.read("f").tolist() == [x * x for x in range(12)]
+
+
+TWO_RANKS = ("run", "study.toml", "-b", "mpi", "-n", "2")
+
+
+def assert_complete_at_once(project: Project) -> None:
+    """No item was begun twice, so no rank died, and the results are those of a plain loop."""
+    assert sorted(project.visits()) == list(range(12))
+    assert project.read("f").tolist() == [x * x / 7 for x in range(12)]
+
+
+def test_standard_error_that_is_full_ends_no_rank(mpi_project: Project) -> None:
+    done = with_full(mpi_project.write(SLOW), "2>/dev/full", *TWO_RANKS)
+    assert done.returncode == 0
+    assert str(mpi_project.output) in done.stdout
+    assert_complete_at_once(mpi_project)
+
+
+def test_ranks_go_on_when_nobody_reads_what_they_say_any_more(mpi_project: Project) -> None:
+    done = with_full(mpi_project.write(SLOW), "2>&1 | head -1", *TWO_RANKS)
+    assert done.stdout == "12 items to do on 2 workers\n"
+    assert_complete_at_once(mpi_project)
+
+
+@pytest.mark.parametrize("backend", ["mpi", "processes"])
+def test_run_goes_on_when_its_terminal_is_closed(mpi_project: Project, backend: str) -> None:
+    project = mpi_project.write(SLOW)
+    command = [sys.executable, "-m", "fullrank", *TWO_RANKS[:3], backend, *TWO_RANKS[4:]]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, cwd=project.folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        project.until_visited(2)
+        os.close(ours)
+        assert process.wait(60) == 74  # for the summary
+    assert_complete_at_once(project)
 
 
 def test_error_that_cannot_be_written_keeps_its_exit_code(project: Project) -> None:

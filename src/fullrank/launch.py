@@ -6,24 +6,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from fullrank.dataclass import dataclass, field
 from fullrank.deadline import STOP_AT_VARIABLE
 from fullrank.errors import BackendError, Stopped
-from fullrank.interrupt import Helper
 from fullrank.launcher import python_module, stripped_environment
 from fullrank.parent import end_with
-from fullrank.system import write_all
+from fullrank.passing_on import PassingOn
 from fullrank.told_code import MARK_VARIABLE, ToldCode
 
 TERMINAL_VARIABLE = "FULLRANK_TERMINAL"
 """Set if standard error ends on a terminal although root sees a pipe."""
-
-_LAST_OUTPUT_SECONDS = 5.0
-"""Wait for output that mpiexec left in the pipe; a process that outlives it may keep the pipe open for ever."""
 
 _FIND_LIBRARY = """
 import mpi4py
@@ -162,8 +156,8 @@ def run_on_ranks(
     """Start ``fullrank ARGUMENTS`` on ``n_ranks`` ranks, pass signals on, and return root's exit code.
 
     What the ranks write goes where this process writes; with ``hear`` to that alone, from another thread.
-    None if root told none: it was killed. Raises Stopped if that came of a signal to this process, and NoRoot if
-    there was no root at all.
+    None if root told none: it was killed. Raises Stopped if that came of a signal to this process, NoRoot if there was
+    no root at all, and OSError at the end if standard output could not be written; standard error may break.
     """
     told = ToldCode()
     environment = starter.environment(os.environ, n_ranks) | {MARK_VARIABLE: told.mark}
@@ -177,21 +171,22 @@ def run_on_ranks(
         starter.command(n_ranks, python_module("fullrank", *arguments)),
         env=environment,
         stdin=subprocess.DEVNULL,
-        stderr=None if hear is None else subprocess.STDOUT,
-        stdout=subprocess.PIPE,  # which can always be written: an mpiexec that cannot write ends its ranks
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if hear is None else subprocess.STDOUT,
         start_new_session=True,
         preexec_fn=end_with(os.getpid()),
     ) as process:
         asked_to_stop: list[int] = []
         before = {number: signal.signal(number, _passing_on(process, asked_to_stop)) for number in _PASSED_ON}
-        passing = _Passing(process.stdout, hear or _write_out, told)
+        passing = PassingOn(process.stdout, process.stderr, told=told, hear=hear)
         passing.start()
         try:
             process.wait()
         finally:
-            passing.join(_LAST_OUTPUT_SECONDS)
+            passing.wait_for_last()
             for number, handler in before.items():
                 signal.signal(number, handler)
+        passing.finish()  # from here on Ctrl-C ends the waiting
     if asked_to_stop and told.code is None:  # before the ranks listened, the signal ended them
         raise Stopped("stopped before root could tell how far it was; run the same command to go on")
     if passing.error is not None:
@@ -199,36 +194,6 @@ def run_on_ranks(
     if not told.has_begun:
         raise NoRoot(starter.name or starter.words[0], process.returncode)
     return told.code
-
-
-class _Passing(Helper):
-    """Passes on what the ranks print, but root's exit code, which it keeps in ``told``."""
-
-    def __init__(self, output: IO[bytes] | None, write: Callable[[bytes], object], told: ToldCode) -> None:
-        super().__init__(name="fullrank-output", daemon=True)
-        self._output = output
-        self._write = write
-        self._told = told
-        self.error: OSError | None = None
-        """Why it was not written; what comes after it is read and dropped."""
-
-    def run(self) -> None:
-        """Read until no process can write any more, or nobody waits for it."""
-        with suppress(ValueError):  # it was closed
-            while self._output is not None and (data := os.read(self._output.fileno(), 1 << 16)):
-                self._pass_on(self._told.without(data))
-        self._pass_on(self._told.left())
-
-    def _pass_on(self, data: bytes) -> None:
-        try:
-            if self.error is None and data:
-                self._write(data)
-        except OSError as error:
-            self.error = error
-
-
-def _write_out(data: bytes) -> None:
-    write_all(os, 1, data)
 
 
 # TERM reaches the ranks as USR1: Open MPI's mpiexec turns TERM, and INT, into a kill
