@@ -112,6 +112,30 @@ def test_end_of_the_batch_job_stops_the_run_before_it(project: Project) -> None:
     assert set(Counter(project.visits()).values()) == {1}
 
 
+NOTED = f"{VISITED}\ndef f(x):\n    visited(x)\n    return x * x / 7\n"
+
+
+@pytest.mark.in_process
+@pytest.mark.parametrize("tail", ["", '[run]\nschedule = "static"'])
+@pytest.mark.parametrize("backend", LOCAL)
+def test_no_item_is_begun_in_a_batch_job_whose_time_is_over(project: Project, backend: str, tail: str) -> None:
+    command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
+    job = {"SLURM_JOB_ID": "5", "SLURM_JOB_END_TIME": "1000"}
+    done = project.write(NOTED, tail=tail).run(*command, env=job, expect=75)
+    assert "no item is begun after 1970-" in done.stderr
+    assert project.visits() == []
+    project.run(*command)
+    assert project.read("f").tolist() == [x * x / 7 for x in range(12)]
+
+
+def test_no_rank_begins_an_item_once_the_time_is_over(mpi_project: Project) -> None:
+    command = ("-b", "mpi", "-n", 2)
+    mpi_project.write(NOTED).run(*command, "--stop-after", "0.001", expect=75)
+    assert mpi_project.visits() == []
+    mpi_project.run(*command)
+    assert mpi_project.read("f").tolist() == [x * x / 7 for x in range(12)]
+
+
 @pytest.mark.in_process
 def test_duration_that_is_none_is_refused_in_a_sentence(project: Project) -> None:
     done = project.write(SLOW).run("--stop-after", "1:30", expect=2)

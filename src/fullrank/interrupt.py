@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from fullrank.beside import STOP_SIGNALS as STOP_SIGNALS
 from fullrank.beside import listening, tell_heard
@@ -89,10 +89,21 @@ class RunningItem:
         return index, now - self._since
 
 
+class Stoppable(Protocol):
+    """A counter from which items are claimed."""
+
+    def stop(self) -> None:
+        """Let every later claim of any worker find nothing."""
+
+    def stopped(self) -> bool:
+        """Return whether there is nothing left to claim."""
+
+
 class StopSignals:
     """What asks a run to stop: the first signal lets running items end, a second one ends them at once.
 
-    The time ``stop_at`` (of time.time(), which all hosts share) counts as a signal; who uses this looks at the clock.
+    The time ``stop_at`` (of time.time(), which all hosts share) counts as a signal. The clock is looked at when
+    the handlers are installed, and from then on by who uses this.
     """
 
     def __init__(
@@ -115,6 +126,7 @@ class StopSignals:
         before = {number: signal.signal(number, self.on_signal) for number in self._numbers}
         try:
             with listening():
+                self.look_at_clock()
                 yield
         finally:
             for number, handler in before.items():
@@ -135,6 +147,12 @@ class StopSignals:
         """Note that the time to stop has come, if it has and no signal came before."""
         if not self.requested and time.time() >= self._stop_at:
             self.on_signal(0, None)
+
+    def stop_claims(self, counter: Stoppable) -> None:
+        """Let no item be claimed any more if a stop was requested or its time has come."""
+        self.look_at_clock()
+        if self.requested and not counter.stopped():
+            counter.stop()
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Note one signal."""

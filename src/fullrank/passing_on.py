@@ -1,7 +1,7 @@
 """What started ranks write, passed on to where this process writes.
 
-It comes through pipes, which can always be written: an mpiexec that cannot write ends its ranks, be it to a full disk, a
-terminal that was closed or a pipe that nobody reads.
+It comes through pipes, which can always be written: an mpiexec that cannot write, be it to a full disk, a terminal that
+was closed or a pipe that nobody reads, ends its ranks.
 """
 
 import os

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -202,6 +202,8 @@ class Worker:
         begun, cpu_begun = clock(), time.thread_time()
         ended, refusal = begun, ""
         phases.close("start_wait", begun)
+        if self._stop_requested():
+            counter.stop()
         for positions in self._claims(counter, todo):
             claimed = clock()
             phases.close("claim", claimed)
@@ -270,7 +272,7 @@ class Worker:
 
     def _own_block(self, counter: SharedCounter, todo: Todo) -> Iterator[range]:
         """Yield the pieces of this worker's share, looking now and then whether the run was stopped."""
-        looked = time.perf_counter()
+        looked = -inf
         shares = todo.shares(self._job.n_workers, self.number)
         for piece in chain.from_iterable(static_claims(share, pace=self._pace) for share in shares):
             if time.perf_counter() - looked > _STATIC_LOOK_SECONDS:

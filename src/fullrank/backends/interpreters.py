@@ -70,6 +70,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
                 _hear(guests)
                 signals.look_at_clock()
             with watch(shared.counter):
+                signals.stop_claims(shared.counter)
                 shared.start()
                 _supervise(guests, shared.counter, signals)
     finally:
@@ -201,9 +202,7 @@ def _supervise(guests: list[_Guest], counter: TokenCounter, signals: StopSignals
     while not all(guest.ended or guest.answers.told for guest in guests):
         _hear(guests)
         now = time.monotonic()
-        signals.look_at_clock()
-        if signals.requested and not counter.stopped():
-            counter.stop()
+        signals.stop_claims(counter)
         if now >= signals.abandon_at:
             counter.abandon()
         if now >= signals.abandon_at + KILL_SECONDS:

@@ -127,6 +127,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
             _hear(children)
             signals.look_at_clock()
         with watch(counter):
+            signals.stop_claims(counter)
             for child in children:
                 child.go()
             _supervise(children, counter, signals)
@@ -155,9 +156,7 @@ def _supervise(children: list[_Child], counter: ProcessCounter, signals: StopSig
     while not all(child.ended for child in children):
         _hear(children)
         now = time.monotonic()
-        signals.look_at_clock()
-        if signals.requested and not counter.stopped():
-            counter.stop()
+        signals.stop_claims(counter)
         if now >= signals.abandon_at and not told:
             told = True
             for child in children:

@@ -141,6 +141,7 @@ def run(job: Job, todo: Todo, watch: Watch) -> Outcome:
         go = threading.Event()
         for thread in threads:
             thread.begin(todo, keeper, go=go)
+        signals.stop_claims(counter)
         go.set()  # not before: an item may leave no room for a thread, whose start would be waited for without end
         _supervise(threads, counter, signals=signals, tick=tick_seconds(job.item_time_limit_seconds))
     for thread in threads:
@@ -161,9 +162,7 @@ def _supervise(
         for thread in threads:
             thread.join(tick / len(threads))
         now = time.monotonic()
-        signals.look_at_clock()
-        if signals.requested and not counter.stopped():
-            counter.stop()
+        signals.stop_claims(counter)
         if now >= signals.abandon_at + KILL_SECONDS:
             return  # they are in C code, or asleep; as daemons they end with the process
         for thread in threads:
