@@ -47,9 +47,7 @@ class PassingOn(Helper):
             poll.register(pipe, select.POLLIN)
         with suppress(ValueError):  # they were closed
             while self._waiting:
-                self._is_idle = True
-                ready = {number for number, _ in poll.poll()}
-                self._is_idle = False
+                ready = {number for number, _ in poll.poll(0) or self._sleep(poll)}
                 for pipe in [pipe for pipe in self._waiting if pipe.fileno() in ready]:
                     if not self._pass_on_piece(pipe):
                         poll.unregister(pipe)
@@ -64,6 +62,13 @@ class PassingOn(Helper):
         """Wait until what has come is written: to a terminal that Ctrl-S has halted, say, or to a slow reader."""
         while self.is_alive() and not self._is_idle:
             self.join(LAST_OUTPUT_SECONDS)
+
+    def _sleep(self, poll: select.poll) -> list[tuple[int, int]]:
+        """Wait until there is something; nothing was there just now."""
+        self._is_idle = True
+        ready = poll.poll()
+        self._is_idle = False
+        return ready
 
     def _pass_on_piece(self, pipe: IO[bytes]) -> bool:
         """Pass on what is there; return whether more may come."""

@@ -1,8 +1,9 @@
 """How far a run is: a live bar on a terminal, now and then a line in a batch log.
 
 What is counted are finished items. A display never ends a run: where its stream cannot be written,
-it falls silent. It leaves the terminal as it is, so that a killed run does too: the cursor stays
-visible, and nobody else's output is redirected.
+it falls silent. (An mpiexec that the user has started may end its ranks when it cannot write itself.)
+It leaves the terminal as it is, so that a killed run does too: the cursor stays visible, and nobody
+else's output is redirected.
 """
 
 import io
