@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fullrank.buckets import Buckets
 from fullrank.claim import values_frame
 from fullrank.encode import Naming, Unusable, encode
-from fullrank.gather import decide_schema, rows_of
-from fullrank.journal import Frame, Kind, pack, read
+from fullrank.gather import blocks, decide_schema
+from fullrank.journal import Kind, pack
 from fullrank.survey import Survey
 
 NAMING = Naming("f")
@@ -44,12 +45,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
         survey = Survey()
         survey.add_journal(path)
         schema = decide_schema(survey, len(values))
-        found = {}
-        for frame in read(path):
-            if isinstance(frame, Frame) and frame.kind == Kind.VALUES:
-                for row in rows_of(frame, path.name, schema):
-                    found[int(row["index"])] = {field.name: row["value " + field.name] for field in schema.fields}
-        return [found[index] for index in range(len(values))]
+        buckets = Buckets(schema, path.parent)
+        with path.open("rb") as journal:
+            buckets.add_journal(journal, path)
+        (block,) = blocks(schema, [[buckets.take(0)]])
+        return [
+            {name: np.asarray(array[index]) for name, array in block.values.items()} for index in range(len(values))
+        ]
 
     return gathered
 

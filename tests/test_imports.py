@@ -26,7 +26,7 @@ LAYERS = [
     "interrupt output survey fatal contained isolation",
     "worker",
     "backends crew",
-    "schema gather",
+    "schema gather buckets",
     "store",
     "syntax codebase identity owner lock provenance metrics",
     "shard",

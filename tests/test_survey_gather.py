@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullrank import gather
+from fullrank.buckets import Buckets
 from fullrank.claim import failures_frame, values_frame
 from fullrank.encode import Naming, encode
 from fullrank.errors import JournalError
-from fullrank.gather import Buckets, Schema, blocks, decide_schema
+from fullrank.gather import Schema, blocks, decide_schema
 from fullrank.journal import Kind, pack
 from fullrank.schedule import Order, Todo, empty_bitmap
 from fullrank.schema import Block, Field
@@ -182,12 +183,18 @@ def studies(draw: st.DrawFn) -> tuple[int, list[Made]]:
 
 @pytest.mark.parametrize("bucket_bytes", [200, 1000, 32 << 20], ids=["item by item", "few items", "one bucket"])
 @settings(deadline=None, max_examples=40)
-@given(study=studies(), n_holders=st.integers(1, 3), buffer_bytes=st.sampled_from([0, 700, 16 << 20]))
+@given(
+    study=studies(),
+    n_holders=st.integers(1, 3),
+    buffer_bytes=st.sampled_from([0, 700, 16 << 20]),
+    apart_bytes=st.sampled_from([0, 8, gather.APART_BYTES]),
+)
 def test_blocks_hold_what_a_dict_of_the_records_holds(
     bucket_bytes: int,
     study: tuple[int, list[Made]],
     n_holders: int,
     buffer_bytes: int,
+    apart_bytes: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     n_items, journals = study
@@ -200,7 +207,8 @@ def test_blocks_hold_what_a_dict_of_the_records_holds(
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gather, "BUCKET_BYTES", bucket_bytes)
-        patch.setattr(gather, "_BUFFER_BYTES", buffer_bytes)
+        patch.setattr(gather, "APART_BYTES", apart_bytes)
+        patch.setattr("fullrank.buckets._BUFFER_BYTES", buffer_bytes)
         survey = surveyed(journal.write(folder) for journal in journals)
         schema = decide_schema(survey, n_items)
         found = joined(gathered(schema, [journals[k::n_holders] for k in range(n_holders)], folder))
@@ -247,7 +255,7 @@ def test_records_beyond_the_buffer_go_through_a_nameless_file_in_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gather, "BUCKET_BYTES", 400)
-    monkeypatch.setattr(gather, "_BUFFER_BYTES", 2000)
+    monkeypatch.setattr("fullrank.buckets._BUFFER_BYTES", 2000)
     opened: list[tuple[Path, Any]] = []
     open_one = tempfile.TemporaryFile
 

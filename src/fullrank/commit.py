@@ -8,11 +8,12 @@ from time import perf_counter
 from typing import Any
 
 from fullrank.account import Closing, Phases
+from fullrank.buckets import Buckets
 from fullrank.config import Config
 from fullrank.crew import Crew, shipped_streams
 from fullrank.dataclass import dataclass, fields, replace
 from fullrank.errors import OutputError
-from fullrank.gather import Buckets, Schema, blocks, decide_schema
+from fullrank.gather import Schema, blocks, decide_schema
 from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
 from fullrank.status import Status
 from fullrank.store import FileSummary, FileWriter, ResultFile, is_ours, verify

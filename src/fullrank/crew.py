@@ -21,7 +21,8 @@ from fullrank.status import Status
 from fullrank.survey import Key, Survey, key_of
 
 if TYPE_CHECKING:  # numpy, which a rank loads only for a study of several buckets
-    from fullrank.gather import Buckets, Schema
+    from fullrank.buckets import Buckets
+    from fullrank.gather import Schema
 
 TOKEN = "token"
 Described = tuple[int, int, str, dict[str, str]]
@@ -110,7 +111,7 @@ class Member:
 
     def sort(self, schema: "Schema", folder: str) -> None:
         """Sort the records of the journals this member holds into buckets."""
-        from fullrank.gather import Buckets
+        from fullrank.buckets import Buckets
 
         self._buckets = Buckets(schema, Path(folder))
         for journal in self._survey.journals:

@@ -1,29 +1,31 @@
 """From journals to blocks of the result file: records sorted into buckets of the index range, bucket after bucket.
 
 Records come in visiting order and the file is written in index order. Each holder of journals sorts its records into
-buckets; root takes one bucket after the other from all holders and fills one :class:`~fullrank.schema.Block`. Memory
-is one bucket, whatever the number of items.
+:class:`~fullrank.buckets.Buckets`; root takes one bucket after the other from all holders and fills one
+:class:`~fullrank.schema.Block`. Memory is one bucket, whatever the number of items and the
+lengths of their arrays, which are padded in the block alone.
 """
 
 import json
-import os
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.dataclass import dataclass
-from fullrank.errors import StorageError
-from fullrank.journal import Damage, Frame, Kind, read_stream, understanding
+from fullrank.journal import Frame, Kind
 from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.survey import VARYING, Key, LayoutCount, Survey, key_of
 
 BUCKET_BYTES = 16 << 20
-_BUFFER_BYTES = 8 << 20
+APART_BYTES = 4 << 10
+"""Values of more bytes stand beside the rows: items that failed have none."""
+_N_ROWS_BYTES = 8
 _CHUNK_ITEMS = 1 << 17
 """Buckets are whole multiples of a chunk of 8-byte numbers, so that few chunks are written in two parts."""
 
@@ -60,8 +62,13 @@ class Schema:
         return tuple(field for result in self.results for field in result.fields)
 
     @cached_property
+    def apart(self) -> Mapping[str, Field]:
+        """The fields whose values stand beside the rows, each at its own length, by name."""
+        return {field.name: field for field in self.fields if field.varying or _n_bytes(field) > APART_BYTES}
+
+    @cached_property
     def row_dtype(self) -> np.dtype[np.void]:
-        """One record, packed."""
+        """One record, packed, without the values that stand apart."""
         columns: list[Any] = [
             ("index", "<i8"),
             ("seconds", "<f4"),
@@ -69,20 +76,37 @@ class Schema:
             ("worker", "<i4"),
             ("code_version", "<i2"),
         ]
-        columns += [("value " + field.name, field.dtype, field.shape) for field in self.fields]
+        inside = [field for field in self.fields if field.name not in self.apart]
+        columns += [("value " + field.name, field.dtype, field.shape) for field in inside]
         columns += [("length " + field.name, "<i8") for field in self.fields if field.varying]
         return np.dtype(columns)
 
     @cached_property
     def bucket_items(self) -> int:
-        """Number of indices in a bucket."""
-        fitting = max(1, BUCKET_BYTES // self.row_dtype.itemsize)
+        """Number of indices in a bucket; in the block that is made of it all arrays have the longest one's length."""
+        item_bytes = self.row_dtype.itemsize + sum(map(_n_bytes, self.apart.values()))
+        fitting = max(1, BUCKET_BYTES // item_bytes)
         return fitting - fitting % _CHUNK_ITEMS if fitting > _CHUNK_ITEMS else fitting
 
     @property
     def n_buckets(self) -> int:
         """Number of buckets."""
         return -(-self.n_items // self.bucket_items)
+
+
+def _n_bytes(field: Field) -> int:
+    """Size of one item's value in the file."""
+    return math.prod(field.shape) * np.dtype(field.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class Records:
+    """What some items left, in any order."""
+
+    rows: Rows
+    """Shape (n,), of :attr:`Schema.row_dtype`."""
+    apart: Mapping[str, NDArray[Any]]
+    """Values of the fields that stand apart, by name: of each row its own, one behind the other, where it has any."""
 
 
 def decide_schema(survey: Survey, n_items: int) -> Schema:
@@ -118,8 +142,11 @@ def _result(name: str, shape: tuple[int, ...], count: LayoutCount) -> Result:
     return Result(name, dtype.str, fields)
 
 
-def rows_of(frame: Frame, journal: str, schema: Schema) -> Rows:
-    """Return the records of one VALUES or FAILURES frame of the journal with this file name."""
+def records_of(frame: Frame, journal: str, schema: Schema) -> Records:
+    """Return the records of one VALUES or FAILURES frame of the journal with this file name.
+
+    All items of a frame have arrays of the same length: what stands apart has shape (n, *shape of a value).
+    """
     rows = np.zeros(frame.n_rows, schema.row_dtype)
     n = frame.n_rows
     rows["index"] = np.frombuffer(frame.body, "<i8", n)
@@ -130,107 +157,65 @@ def rows_of(frame: Frame, journal: str, schema: Schema) -> Rows:
     rows["code_version"] = schema.code_versions[journal]
     if frame.kind == Kind.FAILURES:
         rows["status"] = np.frombuffer(frame.body, "|i1", n, 12 * n)
-        return rows
+        return Records(rows, {})
     layout = json.loads(frame.meta)
     if key_of(layout) != schema.key:
         rows["status"] = Status.FAILED
-        return rows
+        return Records(rows, {})
     rows["status"] = Status.OK
     results = {result.name: result for result in schema.results}
+    apart: dict[str, NDArray[Any]] = {}
     offset = 12 * n
     for name, dtype, shape in layout:
         n_values = n * int(np.prod(shape, dtype=np.int64))
         values = np.frombuffer(frame.body, dtype, n_values, offset).reshape(n, *shape)
         offset += values.nbytes
-        _fill(rows, values, results[name])
-    return rows
+        for field, part in _parts(values, results[name]):
+            if field.varying:
+                rows["length " + field.name] = part.shape[1]
+            if field.name in schema.apart:
+                apart[field.name] = part.astype(field.dtype, copy=False)
+            else:
+                rows["value " + field.name] = part
+    return Records(rows, apart)
 
 
-def _fill(rows: Rows, values: NDArray[Any], result: Result) -> None:
+def _parts(values: NDArray[Any], result: Result) -> Iterator[tuple[Field, NDArray[Any]]]:
+    """Yield the fields of a result, each with its part of the values."""
     converted = values.astype(result.dtype, copy=False)
     parts = (converted.real, converted.imag) if converted.dtype.kind == "c" else (converted,)
-    for field, part in zip(result.fields, parts, strict=True):
-        column = rows["value " + field.name]
-        if field.varying:
-            column[:, : part.shape[1]] = part
-            rows["length " + field.name] = part.shape[1]
-        else:
-            column[...] = part
+    return zip(result.fields, parts, strict=True)
 
 
-class Buckets:
-    """The records of some journals, sorted into buckets; beyond a few megabytes in a nameless temporary file."""
+def packed(rows: Sequence[bytes], apart: Iterable[bytes], schema: Schema) -> bytes:
+    """Return records as one message: the bytes of the rows, behind them field by field those of what stands apart."""
+    n_rows = sum(map(len, rows)) // schema.row_dtype.itemsize
+    return b"".join([n_rows.to_bytes(_N_ROWS_BYTES, "little"), *rows, *apart])
 
-    def __init__(self, schema: Schema, folder: Path) -> None:
-        self._schema = schema
-        self._waiting: list[list[bytes]] = [[] for _ in range(schema.n_buckets)]
-        self._n_waiting_bytes = 0
-        self._extents: list[list[tuple[int, int]]] = [[] for _ in range(schema.n_buckets)]
-        self._folder = folder
-        self._file: BinaryIO | None = None
 
-    def add_journal(self, stream: BinaryIO, path: Path) -> None:
-        """Sort in all records of the journal at ``path``, read from ``stream``."""
-        kinds = (Kind.VALUES,) if path.name in self._schema.done_again else (Kind.VALUES, Kind.FAILURES)
-        for frame in read_stream(stream, path):
-            if not isinstance(frame, Damage) and frame.kind in kinds:
-                with understanding(path):
-                    rows = rows_of(frame, path.name, self._schema)
-                self._add(rows)
+def _unpacked(message: bytes, schema: Schema) -> Records:
+    """Return the records of a message; the empty one has none."""
+    n_rows = int.from_bytes(message[:_N_ROWS_BYTES], "little")
+    rows = np.frombuffer(message, schema.row_dtype, n_rows, _N_ROWS_BYTES) if n_rows else np.zeros(0, schema.row_dtype)
+    offset = _N_ROWS_BYTES + rows.nbytes
+    apart: dict[str, NDArray[Any]] = {}
+    for name, field in schema.apart.items():
+        n_values = int(_n_values(rows, field).sum())
+        values = np.frombuffer(message, field.dtype, n_values, offset) if n_values else np.zeros(0, field.dtype)
+        apart[name] = values
+        offset += values.nbytes
+    return Records(rows, apart)
 
-    def _add(self, rows: Rows) -> None:
-        if self._schema.n_buckets == 1:
-            self._put(0, rows)
-            return
-        bucket_of = rows["index"] // self._schema.bucket_items
-        order = np.argsort(bucket_of, kind="stable")
-        bounds = np.searchsorted(bucket_of[order], np.arange(self._schema.n_buckets + 1))
-        for bucket in np.unique(bucket_of):
-            self._put(int(bucket), rows[order[bounds[bucket] : bounds[bucket + 1]]])
 
-    def _put(self, bucket: int, rows: Rows) -> None:
-        self._waiting[bucket].append(rows.tobytes())
-        self._n_waiting_bytes += rows.nbytes
-        if self._n_waiting_bytes > _BUFFER_BYTES and self._schema.n_buckets > 1:
-            self._spill()
-
-    def _spill(self) -> None:
-        try:
-            self._write_out()
-        except OSError as error:
-            raise StorageError.of(error, f"{self._folder}: records cannot be sorted there") from error
-
-    def _write_out(self) -> None:
-        if self._file is None:
-            from tempfile import TemporaryFile
-
-            self._file = TemporaryFile(dir=self._folder)  # noqa: SIM115  # lives as long as this object
-        for bucket, parts in enumerate(self._waiting):
-            data = b"".join(parts)
-            if data:
-                self._extents[bucket].append((self._file.tell(), len(data)))
-                self._file.write(data)
-                parts.clear()
-        self._n_waiting_bytes = 0
-
-    def take(self, bucket: int) -> bytes:
-        """Return the records of one bucket, packed; each bucket can be taken once."""
-        parts = self._waiting[bucket]
-        self._waiting[bucket] = []
-        if self._file is not None:
-            self._file.flush()
-            spilled = [os.pread(self._file.fileno(), size, start) for start, size in self._extents[bucket]]
-            parts = spilled + parts
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """Free the temporary file."""
-        if self._file is not None:
-            self._file.close()
+def _n_values(rows: Rows, field: Field) -> NDArray[np.int64]:
+    """Return how many numbers each row has of a field that stands apart."""
+    if field.varying:
+        return np.asarray(rows["length " + field.name])
+    return np.where(rows["status"] == Status.OK, math.prod(field.shape), 0)
 
 
 def blocks(schema: Schema, buckets: Iterable[Sequence[bytes]]) -> Iterator[Block]:
-    """Yield the file's blocks in index order, given for each bucket the records that each holder has of it."""
+    """Yield the file's blocks in index order, given for each bucket the message of each holder of records of it."""
     for bucket, parts in enumerate(buckets):
         start = bucket * schema.bucket_items
         stop = min(start + schema.bucket_items, schema.n_items)
@@ -249,24 +234,52 @@ def _block(schema: Schema, start: int, stop: int, parts: Sequence[bytes]) -> Blo
         lengths={field.name: np.zeros(n, np.int64) for field in schema.fields if field.varying},
     )
     for part in parts:
-        _scatter(block, np.frombuffer(part, schema.row_dtype))
+        _scatter(block, _unpacked(part, schema), schema)
     return block
 
 
-def _scatter(block: Block, rows: Rows) -> None:
+def _scatter(block: Block, records: Records, schema: Schema) -> None:
     """Put records in their places; of two for the same item the later attempt's counts."""
+    chosen = _in_order(records.rows, block)
+    rows = records.rows[chosen]
     places = rows["index"] - block.start
-    later = rows["worker"] > block.worker[places]
-    if not later.all():
-        rows, places = rows[later], places[later]
-    if np.any(np.diff(rows["worker"]) < 0):
-        order = np.argsort(rows["worker"], kind="stable")
-        rows, places = rows[order], places[order]
     block.status[places] = rows["status"]
     block.seconds[places] = rows["seconds"]
     block.worker[places] = rows["worker"]
     block.code_version[places] = rows["code_version"]
-    for name, values in block.values.items():
-        np.asarray(values)[places] = rows["value " + name]
+    for field in schema.fields:
+        if field.name not in schema.apart:
+            np.asarray(block.values[field.name])[places] = rows["value " + field.name]
     for name, lengths in block.lengths.items():
         lengths[places] = rows["length " + name]
+    for name, field in schema.apart.items():
+        n_values = _n_values(records.rows, field)
+        starts = np.cumsum(n_values) - n_values
+        _scatter_arrays(block.values[name], places, records.apart[name], starts[chosen], n_values[chosen])
+
+
+def _in_order(rows: Rows, block: Block) -> slice | NDArray[np.intp]:
+    """Return which rows are put in their places, in this order: all, where none is to be left out or moved."""
+    chosen: slice | NDArray[np.intp] = slice(None)
+    workers = rows["worker"]
+    later = workers > block.worker[rows["index"] - block.start]
+    if not later.all():
+        chosen = np.flatnonzero(later)
+        workers = workers[chosen]
+    if np.any(np.diff(workers) < 0):
+        order = np.argsort(workers, kind="stable")
+        chosen = order if isinstance(chosen, slice) else chosen[order]
+    return chosen
+
+
+def _scatter_arrays(
+    padded: NDArray[Any],
+    places: NDArray[np.int64],
+    values: NDArray[Any],
+    starts: NDArray[np.int64],
+    n_values: NDArray[np.int64],
+) -> None:
+    """Copy to the begin of each place its ``n_values`` values, of which the first stands at ``starts``."""
+    flat = padded.reshape(len(padded), -1)
+    for place, start, n in zip(places.tolist(), starts.tolist(), n_values.tolist(), strict=True):
+        flat[place, :n] = values[start : start + n]

@@ -13,8 +13,9 @@ import numpy as np
 from mutate import changed_bytes, changed_json
 from target import Mutate, Target
 
+from fullrank.buckets import Buckets
 from fullrank.errors import FullrankError
-from fullrank.gather import Buckets, blocks, decide_schema
+from fullrank.gather import blocks, decide_schema
 from fullrank.identity import Identity, changes
 from fullrank.journal import MAGIC, Kind, pack
 from fullrank.owner import owner_from
