@@ -18,6 +18,7 @@ OPTIONS_OF_OTHERS = {
     "--threads-per-core": "sbatch",
     **dict.fromkeys(("--cpu-bind", "--kill-on-bad-exit"), "srun"),
     **dict.fromkeys(("--only", "--quick", "--render"), "benchmarks/bench.py"),
+    "--ssh": "benchmarks/hosts.py",
     "--strict": "mypy",
 }
 

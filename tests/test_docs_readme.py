@@ -18,6 +18,7 @@ OPERANDS = {
     "verify FILE…": "verify results/study.h5 c.h5",
     "diff A B": "diff results/study.h5 c.h5",
     "plan study.toml -n 16,64,256": "plan study.toml -n 16,64,256 -o anew.h5 --here",
+    "submit study.toml --array 20 --time 2h": "submit study.toml --array 20 --time 2h --dry-run --scheduler slurm",
     "submit study.toml --time 2h -- --nodes=2": "submit study.toml --time 2h --dry-run --scheduler slurm -- --nodes=2",
 }
 """What is typed here in place of what is shown: there is no batch system, and a complete study has nothing to plan."""

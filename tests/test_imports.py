@@ -13,12 +13,12 @@ PACKAGE = Path(fullrank.__file__).parent
 
 LAYERS = [
     "dataclass garbage",
-    "errors status files system account gil durations beside leaving repeat compare.records",
+    "errors status files system account gil durations beside parent leaving repeat compare.records",
     "launcher scheduler witness deadline told_code job_end",
     "axes",
     "sweep tables",
     "config",
-    "schedule leading seeds encode journal filesystem cores features parent",
+    "schedule leading seeds encode journal filesystem cores features",
     "function signature module_names",
     "job",
     "claim",

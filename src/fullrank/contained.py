@@ -7,7 +7,6 @@ of C code. Both ends are ours; nothing else is unpickled.
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import time
