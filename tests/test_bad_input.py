@@ -178,7 +178,7 @@ def test_first_result_whose_name_is_taken_stops_the_run_and_keeps_the_others(pro
 
 TAKEN = {
     "axis": ("{'x': x}", "the result name 'x' is taken by an axis"),
-    "function": ("x", "the result name 'status' is taken"),
+    "function": ("x", "a result without a name is called after its function"),
     "part of a complex result": ("{'z': 1j, 'z_re': 1.0}", "the file needs the name 'z_re' for the result 'z' itself"),
     "lengths of an array": ("{'a': [1], 'a_length': 1}", "the file needs the name 'a_length' for the result 'a'"),
 }

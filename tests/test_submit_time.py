@@ -14,7 +14,7 @@ from fullrank.submit.time_limit import limit_of, limit_seconds
 
 pytestmark = pytest.mark.in_process
 
-CODE = "import time\ndef f(x):\n    time.sleep(0.002)\n    return x * x / 7\n"
+CODE = "import time\ndef f(x):\n    time.sleep(0.02)\n    return x * x / 7\n"
 GRID = "x = { range = 400 }"
 
 

@@ -37,6 +37,11 @@ class TerminalConsole:
         with suppress(OSError):
             self._stream.write(f"fullrank: {sentence}\n")
 
+    def close(self) -> None:
+        """Give the descriptor back."""
+        with suppress(OSError):
+            self._stream.close()
+
     def display(self) -> Any:
         """Return a progress display that fits the stream."""
         from fullrank.launch import TERMINAL_VARIABLE

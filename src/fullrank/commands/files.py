@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,8 @@ def gather(arguments: Namespace, _crew: Any) -> int:
     from fullrank.partial import gather as gather_finished
 
     study = named_study(arguments.study, arguments.output)
-    console = TerminalConsole(quiet=True)
-    written = gather_finished(study, arguments.output, partial=arguments.partial, console=console)
+    with closing(TerminalConsole(quiet=True)) as console:
+        written = gather_finished(study, arguments.output, partial=arguments.partial, console=console)
     if arguments.json:
         sys.stdout.write(json.dumps(written.to_dict()) + "\n")
     else:

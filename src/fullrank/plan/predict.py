@@ -115,7 +115,8 @@ def refusal(item_seconds: NDArray[np.float64]) -> str:
         return (
             f"it has {len(item_seconds)} items with an end, and {n_needed}{scatter} are needed; give --pilot more time"
         )
-    if fitted(item_seconds).shape >= LARGEST_SHAPE:
+    # of durations that hardly differ the tail is the noise of the machine: heavy perhaps, but a small part of the total
+    if is_scattered and fitted(item_seconds).shape >= LARGEST_SHAPE:
         return (
             f"a few items take most of the time (the longest seen {spelled_seconds(float(item_seconds.max()))}, the "
             f"median {spelled_seconds(float(np.median(item_seconds)))}), so that the total depends on items longer "
