@@ -290,7 +290,8 @@ def test_own_template_has_the_options_and_the_command_of_the_job(project: Projec
 
 
 def test_commands_of_the_page_do_what_it_says(project: Project, site: Site) -> None:
-    project.write(QUICK, grid="x = { range = 400 }")
+    # durations that the machine's noise does not make a heavy tail of: --time auto predicts them
+    project.write("import time\ndef f(x):\n    time.sleep(0.01)\n    return x / 7\n", grid="x = { range = 400 }")
     commands = re.findall(r"(?m)^    fullrank (.+?)(?:\s+# .*)?$", PAGE)
     assert [command.split()[0] for command in commands] == ["run", *["submit"] * 2, "status", "submit", "run", "submit"]
     for command in commands[:3]:

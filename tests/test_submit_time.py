@@ -36,7 +36,9 @@ def n_ok(project: Project) -> int:
 
 
 def test_sample_that_is_there_is_taken_and_nothing_is_evaluated(project: Project) -> None:
-    project.write(CODE, grid=GRID).run("-b", "serial", "--limit", 100)
+    project.write(CODE, grid=GRID)
+    # started, for the age of its process is the wall time that the sample tells
+    assert Project.fullrank(project, "run", "study.toml", "-b", "serial", "--limit", 100).returncode == 0
     text, told = script(project, "-n", 4)
     assert "#SBATCH --time=00:02:00\n" in text  # what is left takes a second; the rest is margin
     assert "on 4 workers, from a pilot of 100 items" in told
