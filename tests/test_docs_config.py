@@ -66,7 +66,8 @@ def test_unknown_key_is_refused_with_the_nearest(project: Project) -> None:
 
 RUN_KEYS = {
     "schedule": ['"static"', '"guided"'],
-    "order": ['"index"', '"spread"'],
+    "order": ['"index"', '"longest-first"\ncost = "sim.py:cost"', '"spread"'],
+    "cost": ['"sim.py:cost"\norder = "longest-first"'],
     "item_time_limit_seconds": ["60", "0.5"],
     "isolate": ["true", "false"],
     "item_memory_limit_bytes": ["2_000_000_000"],
@@ -82,7 +83,8 @@ def test_keys_of_run_are_those_of_the_table_and_their_values_are_taken(project: 
     for key, values in RUN_KEYS.items():
         for value in values:
             isolate = "\nisolate = true" if "memory" in key else ""
-            project.write("def f(x):\n    return x\n", tail=f"[run]\n{key} = {value}{isolate}")
+            code = "def f(x):\n    return x\n\n\ndef cost(x):\n    return 1.0 + x\n"
+            project.write(code, tail=f"[run]\n{key} = {value}{isolate}")
             project.run("-b", "serial", "-o", f"{key}.h5")
     assert project.read("f", "order.h5").tolist() == list(range(12))
 
