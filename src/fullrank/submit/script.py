@@ -43,15 +43,20 @@ while :; do
     [ -n "$heard" ] || break # what is heard ends the wait early
 done
 
-# After a death launchers leave with a signal's number, with 255, or (Open MPI's, where a node is lost) with 0: the
-# files know how far the study is.
-case $status in 0 | 9 | 11 | 15 | 13[0-9] | 14[0-3] | 255)
+{after}
     status=0
     {asked} || status=$?
     ;;
 esac
 
 """
+_AFTER_LAUNCHER = """\
+# After a death launchers leave with a signal's number, with 255, or (Open MPI's, where a node is lost) with 0: the
+# files know how far the study is.
+case $status in 0 | 9 | 11 | 15 | 13[0-9] | 14[0-3] | 255)"""
+_AFTER_SHARD = """\
+# If it was killed the files know how far the study is; else it has told how far the shard is.
+case $status in 13[0-9] | 14[0-3])"""
 
 
 ARRAY_BACKEND = "processes"
@@ -93,8 +98,9 @@ def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
     is_array = request.n_shards is not None
     job_id, again = (system.elements.job_id, system.elements.again) if is_array else (system.job_id, system.again)
     begin = system.begin.format(name=name, id=job_id).rstrip()
-    kind = "worker" if is_array else "rank"
-    blocks = ["set -eu", begin, setup, _RUN.format(command=command, asked=_status_command(request), kind=kind)]
+    kind, after = ("worker", _AFTER_SHARD) if is_array else ("rank", _AFTER_LAUNCHER)
+    asked = _status_command(request)
+    blocks = ["set -eu", begin, setup, _RUN.format(command=command, after=after, asked=asked, kind=kind)]
     end = system.end.format(most=MOST_RESTARTS, element=again)
     return _head(request, system) + options + "\n\n".join(filter(None, blocks)) + end
 
