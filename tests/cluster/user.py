@@ -47,11 +47,11 @@ class User:
         assert n_found == 1
         (self.folder / "study.toml").write_text(text)
 
-    def has_paced(self) -> None:
-        """Have a study of items that take 0.3 s each until they are told to hurry."""
+    def has_paced(self, n_items: int = N_PACED) -> None:
+        """Have a study of so many items that take 0.3 s each until they are told to hurry."""
         (self.folder / "sim.py").write_text(PACED)
         (self.folder / "study.toml").write_text(
-            f'[workload]\nfunction = "sim.py:f"\n[sweep.grid]\nx = {{ range = {N_PACED} }}\n'
+            f'[workload]\nfunction = "sim.py:f"\n[sweep.grid]\nx = {{ range = {n_items} }}\n'
         )
 
     def submit(self, *args: object) -> str:
