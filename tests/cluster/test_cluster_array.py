@@ -34,7 +34,7 @@ def test_element_that_comes_near_its_limit_goes_back_to_the_queue_alone(slurm: S
     slurm.until_state(f"{job}_2", "PENDING")
     assert restarts(slurm, job, 3) == ["0", "1", "0"], logs(mpich_user)
     mpich_user.hurry()
-    slurm.start_now(f"{job}_2")
+    slurm.start_again(f"{job}_2")
     until(lambda: slurm.queue() == "", "all elements are over")
     assert mpich_user.digest() == mpich_user.serial_digest()
 
@@ -48,7 +48,7 @@ def test_element_whose_node_is_lost_goes_on_on_another_one(slurm: Slurm, mpich_u
     try:
         until(lambda: slurm.shown(f"{job}_2")["Restarts"] == "1", "the element goes back to the queue")
         mpich_user.hurry()
-        slurm.start_now(f"{job}_2")
+        slurm.start_again(f"{job}_2")
         until(lambda: slurm.queue() == "", "all elements are over")
     finally:
         slurm.mend(lost)
