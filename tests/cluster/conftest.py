@@ -8,7 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hosts import SLURM, Cluster, venv_of
+from gridengine import GridEngine
+from hosts import GRID_ENGINE, SLURM, Cluster, venv_of
 from slurm import Slurm
 from user import User
 
@@ -36,3 +37,22 @@ def slurm_user(slurm: Slurm, vendor: str, tmp_path: Path) -> User:
 def mpich_user(slurm: Slurm, tmp_path: Path) -> User:
     """The same, with MPICH, where it is not the library that matters."""
     return User(slurm.cluster, tmp_path, venv_of("MPICH"))
+
+
+@pytest.fixture(scope="module")
+def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GridEngine]:
+    """The same hosts with Grid Engine."""
+    with Cluster(tmp_path_factory.mktemp("gridengine"), GRID_ENGINE) as cluster:
+        yield GridEngine(cluster)
+
+
+@pytest.fixture
+def grid_engine_user(grid_engine: GridEngine, vendor: str, tmp_path: Path) -> User:
+    """Somebody who has an empty folder there."""
+    return User(grid_engine.cluster, tmp_path, venv_of(vendor))
+
+
+@pytest.fixture
+def grid_engine_mpich_user(grid_engine: GridEngine, tmp_path: Path) -> User:
+    """The same, with MPICH."""
+    return User(grid_engine.cluster, tmp_path, venv_of("MPICH"))

@@ -1,23 +1,6 @@
 """``fullrank run`` as the only line of a batch script of a real Grid Engine."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from gridengine import GridEngine
-from hosts import GRID_ENGINE, Cluster, venv_of
 from user import N_PACED, User
-
-
-@pytest.fixture(scope="module")
-def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GridEngine]:
-    with Cluster(tmp_path_factory.mktemp("gridengine"), GRID_ENGINE) as cluster:
-        yield GridEngine(cluster)
-
-
-@pytest.fixture
-def user(grid_engine: GridEngine, vendor: str, tmp_path: Path) -> User:
-    return User(grid_engine.cluster, tmp_path, venv_of(vendor))
 
 
 def qsub(user: User, limit: str) -> str:
@@ -29,13 +12,13 @@ def qsub(user: User, limit: str) -> str:
     return log.read_text()
 
 
-def test_job_stops_before_its_limit_and_the_same_line_goes_on(user: User) -> None:
-    user.has_paced()
-    said = qsub(user, "0:0:40")
+def test_job_stops_before_its_limit_and_the_same_line_goes_on(grid_engine_user: User) -> None:
+    grid_engine_user.has_paced()
+    said = qsub(grid_engine_user, "0:0:40")
     assert said.endswith("exit code 75\n")
     assert "no item is begun after" in said
-    assert 0 < user.n_finished() < N_PACED
-    user.hurry()
-    assert qsub(user, "0:5:0").endswith("exit code 0\n")
-    assert user.hosts() == {"n1", "n2", "n3"}
-    assert user.digest() == user.serial_digest()
+    assert 0 < grid_engine_user.n_finished() < N_PACED
+    grid_engine_user.hurry()
+    assert qsub(grid_engine_user, "0:5:0").endswith("exit code 0\n")
+    assert grid_engine_user.hosts() == {"n1", "n2", "n3"}
+    assert grid_engine_user.digest() == grid_engine_user.serial_digest()

@@ -1,23 +1,8 @@
 """Arrays of jobs of one node each, which run shards of a study, on a real Grid Engine."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from gridengine import GridEngine
-from hosts import GRID_ENGINE, Cluster, until, venv_of
+from hosts import until
 from user import User
-
-
-@pytest.fixture(scope="module")
-def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GridEngine]:
-    with Cluster(tmp_path_factory.mktemp("gridengine"), GRID_ENGINE) as cluster:
-        yield GridEngine(cluster)
-
-
-@pytest.fixture
-def grid_engine_user(grid_engine: GridEngine, tmp_path: Path) -> User:
-    return User(grid_engine.cluster, tmp_path, venv_of("MPICH"))
 
 
 def logs(user: User) -> str:
@@ -25,21 +10,21 @@ def logs(user: User) -> str:
     return "".join(path.read_text() for path in sorted(user.folder.glob("study-*.log")))
 
 
-def test_array_of_grid_engine_has_a_serial_runs_results(grid_engine: GridEngine, grid_engine_user: User) -> None:
-    grid_engine_user.has_mandelbrot()
-    grid_engine_user.submit("--array", 4, "--time", "10m")
+def test_array_of_grid_engine_has_a_serial_runs_results(grid_engine: GridEngine, grid_engine_mpich_user: User) -> None:
+    grid_engine_mpich_user.has_mandelbrot()
+    grid_engine_mpich_user.submit("--array", 4, "--time", "10m")
     grid_engine.until_empty()
-    assert grid_engine_user.digest() == grid_engine_user.serial_digest(), logs(grid_engine_user)
+    assert grid_engine_mpich_user.digest() == grid_engine_mpich_user.serial_digest(), logs(grid_engine_mpich_user)
 
 
 def test_element_of_grid_engine_that_was_stopped_submits_itself_alone(
-    grid_engine: GridEngine, grid_engine_user: User
+    grid_engine: GridEngine, grid_engine_mpich_user: User
 ) -> None:
-    grid_engine_user.has_paced(1500)
-    grid_engine_user.submit("--array", 2, "--time", "25s")
-    until(lambda: logs(grid_engine_user).count("Your job") == 2, "both elements submit themselves again")
-    assert 0 < grid_engine_user.n_finished() < 1500
-    grid_engine_user.hurry()
+    grid_engine_mpich_user.has_paced(1500)
+    grid_engine_mpich_user.submit("--array", 2, "--time", "25s")
+    until(lambda: logs(grid_engine_mpich_user).count("Your job") == 2, "both elements submit themselves again")
+    assert 0 < grid_engine_mpich_user.n_finished() < 1500
+    grid_engine_mpich_user.hurry()
     grid_engine.until_empty()
-    assert len(list(grid_engine_user.folder.glob("study-*.log"))) == 4, logs(grid_engine_user)
-    assert grid_engine_user.digest() == grid_engine_user.serial_digest()
+    assert len(list(grid_engine_mpich_user.folder.glob("study-*.log"))) == 4, logs(grid_engine_mpich_user)
+    assert grid_engine_mpich_user.digest() == grid_engine_mpich_user.serial_digest()
