@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from fullrank import allocation, launch
 from fullrank.compare import conduct, measure, tryout
 from fullrank.compare.measure import Bench, RunFailed, Taken
 from fullrank.compare.records import Variant
@@ -284,10 +285,8 @@ def test_missing_mpiexec_takes_mpi_alone_out_of_the_plan_and_says_how_to_get_it(
     def nothing() -> None:
         raise BackendError("backend 'mpi' needs an MPI library: none\nInstall one with: pip install 'fullrank[mpich]'")
 
-    monkeypatch.setattr(measure, "find_mpiexec", nothing)
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    launcher, planned = conduct._with_launcher(Plan(VARIANTS, {}))
-    assert launcher == ()
+    monkeypatch.setattr(launch, "find_mpiexec", nothing)
+    planned = conduct._without_ranks(Plan(VARIANTS, {}))
     assert planned.variants == (BASELINE, THREADS)
     assert "; Install one with: pip install 'fullrank[mpich]'" in planned.not_possible[MPI]
     assert "\n" not in planned.not_possible[MPI]
@@ -300,36 +299,36 @@ def test_mpi_library_without_an_mpiexec_is_told_with_the_way_to_get_one(
     def nothing() -> None:
         raise NoMpiexec(vendor)
 
-    monkeypatch.setattr(measure, "find_mpiexec", nothing)
-    with pytest.raises(BackendError) as caught:
-        measure.launcher_of_ranks({})
-    assert f"pip install 'fullrank[{extra}]'" in str(caught.value)
-    assert "module" in str(caught.value)
-    assert "yourself" not in str(caught.value)
+    monkeypatch.setattr(launch, "find_mpiexec", nothing)
+    said = conduct._without_ranks(Plan(VARIANTS, {})).not_possible[MPI]
+    assert f"pip install 'fullrank[{extra}]'" in said
+    assert "module" in said
+    assert "yourself" not in said
 
 
-def test_in_a_slurm_job_without_mpiexec_srun_starts_the_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_slurm_job_without_mpiexec_mpi_is_compared_for_srun_starts_its_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def nothing() -> None:
-        raise BackendError("no mpiexec")
+        raise NoMpiexec("MPICH")
 
-    monkeypatch.setattr(measure, "find_mpiexec", nothing)
+    monkeypatch.setattr(launch, "find_mpiexec", nothing)
+    monkeypatch.setattr(allocation, "find_mpiexec", nothing)
     (tmp_path / "srun").write_text("#!/bin/sh\n")
     (tmp_path / "srun").chmod(0o755)
-    in_job = {"PATH": str(tmp_path), "SLURM_JOB_ID": "7"}
-    launcher = measure.launcher_of_ranks(in_job)
-    assert launcher == (str(tmp_path / "srun"), "--kill-on-bad-exit=1")
-    with pytest.raises(BackendError):
-        measure.launcher_of_ranks(in_job | {"SLURM_JOB_ID": ""})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert MPI in conduct._without_ranks(Plan(VARIANTS, {})).not_possible
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert conduct._without_ranks(Plan(VARIANTS, {})) == Plan(VARIANTS, {})
+    (tmp_path / "srun").unlink()
+    assert MPI in conduct._without_ranks(Plan(VARIANTS, {})).not_possible
 
 
-def test_launcher_starts_the_ranks_of_mpi_and_nothing_else(tmp_path: Path) -> None:
-    with Bench(
-        Path("study.toml"), beside=tmp_path / "compare.h5", stop=StopRequest(), launcher=("srun", "--x")
-    ) as bench:
+def test_each_way_is_the_same_command_but_for_its_backend(tmp_path: Path) -> None:
+    with Bench(Path("study.toml"), beside=tmp_path / "compare.h5", stop=StopRequest()) as bench:
         of_mpi = bench._command(MPI, 9, Path("out.h5"))
         of_threads = bench._command(THREADS, 9, Path("out.h5"))
-    assert of_mpi[:4] == ["srun", "--x", "-n", "2"]
-    assert of_mpi[5:] == [word if word != "threads" else "mpi" for word in of_threads[1:]]
+    assert of_mpi == [word if word != "threads" else "mpi" for word in of_threads]
     assert of_threads[1:6] == ["-P", "-m", "fullrank", "run", "study.toml"]
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from fullrank.backends.interpreters import interpreters_module
 from fullrank.commit import put_in_place
 from fullrank.compare.hold import OutputHold
-from fullrank.compare.measure import Bench, launcher_of_ranks
+from fullrank.compare.measure import Bench
 from fullrank.compare.one_study import StudyEdited
 from fullrank.compare.records import Comparison, Measurement, Variant
 from fullrank.compare.rounds import Rounds
@@ -61,7 +61,7 @@ def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> 
     _check_output(choices.output)
     place = place_from(os.environ)
     planned = plan(choices.backends, choices.counts, place)
-    launcher, planned = _with_launcher(_without_interpreters(planned))
+    planned = _without_ranks(_without_interpreters(planned))
     refuse_hopeless(
         choices.budget_seconds,
         n_variants=len(planned.variants),
@@ -72,16 +72,12 @@ def compare(config: Config, choices: Choices, *, say: Callable[[str], None]) -> 
         with (
             OutputHold(choices.output, take_over=choices.take_over, notify=say) as hold,
             StopRequest() as stop,
-            _bench(config, choices, stop, launcher) as bench,
+            Bench(config.path, beside=choices.output, stop=stop, settings=config.settings) as bench,
         ):
             _check_output(choices.output)  # again: another run may have ended meanwhile
             return _Conduct(config, choices, place, bench=bench, say=say, hold=hold).go(planned)
     except KeyboardInterrupt:
         raise Stopped("stopped before anything was measured; nothing is kept") from None
-
-
-def _bench(config: Config, choices: Choices, stop: StopRequest, launcher: tuple[str, ...]) -> Bench:
-    return Bench(config.path, beside=choices.output, stop=stop, launcher=launcher, settings=config.settings)
 
 
 def place_from(environ: Mapping[str, str]) -> Place:
@@ -97,13 +93,20 @@ def _check_output(output: Path) -> None:
         raise OutputError(f"{output}: is no comparison of fullrank and stays as it is; choose another path with -o")
 
 
-def _with_launcher(planned: Plan) -> tuple[tuple[str, ...], Plan]:
-    """Return what starts ranks here, and the plan without mpi where nothing does."""
-    of_mpi = [variant for variant in planned.variants if variant.backend == "mpi"]
+def _without_ranks(planned: Plan) -> Plan:
+    """Return the plan without mpi where ``fullrank run -b mpi`` finds nothing that starts ranks."""
+    if all(variant.backend != "mpi" for variant in planned.variants):
+        return planned
+    from fullrank.allocation import allocation_from, find_starter
+    from fullrank.launch import NoMpiexec
+
     try:
-        return (launcher_of_ranks(os.environ) if of_mpi else ()), planned
+        find_starter(os.environ, allocation_from(os.environ))
+    except NoMpiexec as error:  # who starts the ranks by hand cannot compare
+        return _without("mpi", planned, BackendError(f"{error.lacking}\n{error.to_get_one}"))
     except BackendError as error:
-        return (), _without("mpi", planned, error)
+        return _without("mpi", planned, error)
+    return planned
 
 
 def _without_interpreters(planned: Plan) -> Plan:

@@ -19,8 +19,7 @@ from fullrank.compare.records import Variant
 from fullrank.compare.stopping import StopRequest
 from fullrank.compare.variants import BASELINE
 from fullrank.dataclass import dataclass
-from fullrank.errors import BackendError, FailedItems, FullrankError, OutputError, Stopped, StorageError, UsageError
-from fullrank.launch import NoMpiexec, find_mpiexec
+from fullrank.errors import FailedItems, FullrankError, OutputError, Stopped, StorageError, UsageError
 from fullrank.launcher import python_module, stripped_environment
 from fullrank.metrics import Work, work
 from fullrank.owner import Verdict, judge, owner_from, process_start, this_process
@@ -105,17 +104,12 @@ class Bench:
         *,
         beside: Path,
         stop: StopRequest,
-        launcher: Sequence[str] = (),
         settings: Sequence[str] = (),
     ) -> None:
-        """``launcher`` starts the ranks of mpi where ``fullrank run -b mpi`` does not do so itself; -n N follows.
-
-        ``settings`` are ``KEY=VALUE`` that hold instead of the config's.
-        """
+        """``settings`` are ``KEY=VALUE`` that hold instead of the config's."""
         self._config = config
         self._settings = settings
         self._stop = stop
-        self._launcher = tuple(launcher)
         self._study = OneStudy(config)
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)
@@ -163,15 +157,12 @@ class Bench:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _command(self, variant: Variant, n_items: int, output: Path) -> list[str]:
-        launcher = (
-            [*self._launcher, "-n", str(variant.n_workers)] if self._launcher and variant.backend == "mpi" else []
-        )
         options = ["-b", variant.backend, "-n", str(variant.n_workers), "--limit", str(n_items), "-o", str(output)]
         # a failed item is a result to compare like any other
         options += ["--quiet", "--here", "--allow-failures", str(n_items), *set_options(self._settings)]
         # the config's folder is where the run itself looks for the function
         folders = (str(self._config.absolute().parent),)
-        return [*launcher, *python_module("fullrank", "run", str(self._config), *options, folders=folders)]
+        return python_module("fullrank", "run", str(self._config), *options, folders=folders)
 
 
 def _remove_left_behind(beside: Path) -> None:
@@ -255,21 +246,3 @@ def _read(path: Path, *, wall_seconds: float, others_cores: float) -> Taken:
             file.provenance(),
             file.identity,
         )
-
-
-def launcher_of_ranks(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what has to start the ranks here: nothing where ``fullrank run -b mpi`` finds its mpiexec, else srun.
-
-    The mpiexec of the MPI library starts ranks on all nodes of a job by itself. Clusters whose own MPI comes without
-    one start ranks by srun. Raises BackendError, with the cure, where there is neither.
-    """
-    try:
-        find_mpiexec()
-    except BackendError as error:
-        srun = shutil.which("srun", path=environ.get("PATH", ""))
-        if srun is None or not environ.get("SLURM_JOB_ID"):
-            if isinstance(error, NoMpiexec):  # who starts the ranks by hand cannot compare
-                raise BackendError(f"{error.lacking}\n{error.to_get_one}") from None
-            raise
-        return (srun, "--kill-on-bad-exit=1")
-    return ()
