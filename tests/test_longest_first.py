@@ -1,7 +1,7 @@
 """``order = "longest-first"``: what goes first, who gets it, and when the last worker ends."""
 
-import heapq
 import json
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import INTERPRETERS, Project
+from turns import take_turns
 
 from fullrank.costs.first import SHARE, first_items
 from fullrank.leading import Leading, LeadingTodo, deal, packed
@@ -51,7 +52,7 @@ def guided_makespan(costs: "list[float]", todo: Todo, n_workers: int) -> float:
         def result(self) -> int:
             return self._answer
 
-    def work(worker: int) -> "object":
+    def work(worker: int) -> Iterator[float]:
         pace = Pace()
         claims = guided_claims(
             Counter(), todo.n_items, n_workers=n_workers, pace=pace, clock=lambda: 0.0, n_single=todo.n_single
@@ -62,11 +63,7 @@ def guided_makespan(costs: "list[float]", todo: Todo, n_workers: int) -> float:
             pace.add_items(len(claimed), seconds)
             yield now[worker]
 
-    queue = [(0.0, worker, work(worker)) for worker in range(n_workers)]
-    while queue:
-        _, worker, steps = heapq.heappop(queue)
-        if (then := next(steps, None)) is not None:  # type: ignore[call-overload]
-            heapq.heappush(queue, (then, worker, steps))
+    take_turns(work, n_workers)
     return max(now)
 
 

@@ -1,6 +1,5 @@
 """Orders and claims: every position once, to somebody, in pieces of a sensible size."""
 
-import heapq
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from math import gcd, log2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from turns import take_turns
 
 from fullrank.schedule import (
     TARGET_CLAIM_SECONDS,
@@ -363,11 +363,7 @@ def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_secon
             pace.add_items(len(claimed), seconds)
             yield now[worker]
 
-    queue = [(0.0, worker, work(worker)) for worker in range(n_workers)]
-    while queue:
-        _, worker, steps = heapq.heappop(queue)
-        if (then := next(steps, None)) is not None:
-            heapq.heappush(queue, (then, worker, steps))
+    take_turns(work, n_workers)
     return Simulated(sum(cost) / n_workers / max(now), shared.n_claims, shared.sizes[-n_workers - 5 :])
 
 
