@@ -52,6 +52,19 @@ def test_process_that_says_itself_how_it_ends_has_a_silent_witness(tmp_path: Pat
     assert (note.read_text() if note.exists() else "") == ("ValueError" if "tell" in end else "")
 
 
+def test_process_whose_library_does_not_let_it_go_is_ended_and_this_is_said(tmp_path: Path) -> None:
+    in_c = "import ctypes\nctypes.PyDLL(None).sleep(100)\n"  # which holds the GIL
+    text = said(tmp_path, f"{ATTEND}witness.leave_within(0.5)\n{in_c}Path('note').write_text('it was let go')")
+    assert text == f"fullrank: rank 3 of 8 ({HOST}) is done, but its MPI library does not let it go: it is killed\n"
+    assert not (tmp_path / "note").exists()
+
+
+def test_process_that_its_library_lets_go_has_a_silent_witness(tmp_path: Path) -> None:
+    assert said(tmp_path, f"{ATTEND}witness.leave_within(100)\nwitness.dismiss(); os._exit(3)") == ""
+    assert said(tmp_path, f"{ATTEND}witness.leave_within(100)\nos.kill(os.getpid(), 9)") == ""
+    assert not (tmp_path / "note").exists()
+
+
 def test_second_death_of_an_attempt_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "note").write_text("rank 1 died")
     assert said(tmp_path, ATTEND + "os._exit(0)") == ""

@@ -133,6 +133,7 @@ class Beside:
         self.patience_seconds = patience_seconds
         self._parent = parent
         self._orphan_since = float("inf")
+        self._kill_at, self._why = float("inf"), ""
         self._hearing = Hearing()
 
     def settle(self, told: int, signals: int) -> None:
@@ -156,8 +157,15 @@ class Beside:
             signal.setitimer(signal.ITIMER_REAL, 0)
         return data
 
+    def kill_after(self, seconds: float, why: str) -> None:
+        """Kill the other in so many seconds unless it has ended, and say why."""
+        self._kill_at, self._why = time.monotonic() + seconds, why
+
     def _look(self, _number: int, _frame: object) -> None:
         now = time.monotonic()
+        if now >= self._kill_at:
+            os.write(2, f"fullrank: {self._why}\n".encode())
+            os.kill(self.pid, signal.SIGKILL)
         if self._parent is not None and stat_of(self.pid)[1][1:2] not in ([], [str(self._parent)]):
             self._orphan_since = min(self._orphan_since, now)
             if now >= self._orphan_since + self.patience_seconds:

@@ -22,6 +22,8 @@ Message = tuple[bytes, bytes]
 
 _NOTHING: Message = (b"", b"")
 _DISMISSED: Message = (b"", b"dismissed")
+_LEAVES = b"leaves"
+"""In place of the note, of a process that is done; in place of the cell the seconds that it may take."""
 SEEN_SUFFIX = ".seen"
 """Of the file beside the note in which witnesses of killed ranks write when they woke, to find out who was first."""
 _FIRST_SECONDS = 0.2
@@ -67,6 +69,10 @@ class Witness:
         os.kill(os.getpid(), signal.SIGKILL)
         os._exit(2)
 
+    def leave_within(self, seconds: float) -> None:
+        """Have this process, which is done, killed if its MPI library has not let it go by then."""
+        self._send(b"%g" % seconds, _LEAVES)
+
     def dismiss(self) -> None:
         """Let the witness end without a word: this process says itself how it ends."""
         self._send(*_DISMISSED)
@@ -88,11 +94,15 @@ def _be_witness(process: Beside, who: str) -> None:
     def read() -> bytes:
         data = process.read()
         process.patience_seconds = beside.ORPHAN_SECONDS  # from now on the rank looks itself
+        if data.endswith(b"\0%s\0" % _LEAVES):
+            process.kill_after(
+                float(data.split(b"\0")[-3]), f"{who} is done, but its MPI library does not let it go: it is killed"
+            )
         return data
 
     launcher = _launcher_above(process.pid)
     running, note = message = _last_message(read)
-    if message == _DISMISSED:
+    if message == _DISMISSED or note == _LEAVES:
         return
     seen = time.time()
     status = _status_of(process.pid)  # before anything else is done: the launcher soon takes it away

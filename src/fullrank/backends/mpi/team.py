@@ -16,10 +16,14 @@ from fullrank.claim import Cell
 from fullrank.errors import FullrankError, FunctionError
 from fullrank.interrupt import EARLY, MainThreadInterrupts
 from fullrank.job import Job
+from fullrank.leaving import LEAVE_SECONDS
 from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tell_fatal_signals
 from fullrank.schedule import Todo
 from fullrank.witness import Witness
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, death_note, file_stem, running_cell
+
+_SEVERAL_HOSTS_SECONDS = 45.0
+"""So long MPI_Finalize may take there: ranks by the thousand take leave of each other."""
 
 
 class MpiTeam:
@@ -30,6 +34,7 @@ class MpiTeam:
         self._stays = stays
         """Whether this process goes on being a rank after :meth:`leave`, in a script of the user's."""
         self.rank, self.size = comm.rank, comm.size
+        self._witness = witness
         self._lookout = Lookout(comm, witness)
         self._lookout.start()
         EARLY.install()
@@ -37,6 +42,8 @@ class MpiTeam:
     def leave(self) -> None:
         """Be no rank any more: each process ends when it is ready, and hears signals as before. Collective."""
         if not self._stays:
+            # Open MPI's waits for ever if an item has closed its descriptors, and holds the GIL
+            self._witness.leave_within(_SEVERAL_HOSTS_SECONDS if spans_hosts(self.comm) else LEAVE_SECONDS)
             MPI.Finalize()  # at Python's exit it would wait for whatever user code has left running on any rank
         self._lookout.end()
         EARLY.remove()
