@@ -1,30 +1,32 @@
-"""Measure fullrank beside its peers, and write RESULTS.md and raw.json. ``make bench`` calls it; README.md says how."""
+"""Measure fullrank beside its peers, and write RESULTS.md and raw.h5. ``make bench`` calls it; README.md says how."""
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
+import break_even
 import efficiency
 import files_opened
 import isolation
 import memory
 import overhead
+import rawfile
 import shared_array
 import startup
 from harness import Raw
-from programs import HERE, OWN, PEERS, Bench, ProgramError, run, warm_up
+from programs import HERE, OWN, Bench, ProgramError, run, warm_up
 from studies import write_doing_nothing
 
 SECTIONS: dict[str, ModuleType] = {
     "efficiency": efficiency,
+    "break-even": break_even,
     "overhead": overhead,
     "isolation": isolation,
     "startup": startup,
@@ -32,8 +34,8 @@ SECTIONS: dict[str, ModuleType] = {
     "memory": memory,
     "shared": shared_array,
 }
-RAW, RESULTS = "raw.json", "RESULTS.md"
-FORMAT = 1
+RAW, RESULTS = "raw.h5", "RESULTS.md"
+FORMAT = 2
 BUSY_SHARE = 0.05
 """Of the cores for others: beyond this, times are those of the neighbours."""
 N_ROUNDS = 9
@@ -57,12 +59,14 @@ def _measure_all(names: list[str], bench: Bench) -> int:
     code = 0
     for name in names:
         _tell(f"--- {SECTIONS[name].TITLE}")
+        begun = time.monotonic()
         try:
-            part = {"date": datetime.now(UTC).date().isoformat(), "raw": SECTIONS[name].measure(bench)}
+            part: Raw = {"date": datetime.now(UTC).date().isoformat(), "raw": SECTIONS[name].measure(bench)}
         except ProgramError as error:
             _tell(f"not measured: {error}")
             code = 1
             continue
+        part["seconds"] = round(time.monotonic() - begun, 1)
         print(f"\n{_section(name, part)}", flush=True)
         raw["sections"][name] = part
         if not bench.quick:  # at once: another may fail
@@ -73,7 +77,7 @@ def _measure_all(names: list[str], bench: Bench) -> int:
 
 
 def _write(raw: Raw) -> int:
-    (HERE / RAW).write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
+    rawfile.save(HERE / RAW, raw)
     (HERE / RESULTS).write_text(render(raw) + "\n")
     return 0
 
@@ -118,7 +122,6 @@ def machine(bench: Bench) -> Raw:
         "python": platform.python_version(),
         "mpi": " ".join(library.strip("\0\n ").splitlines()[0].split()),
         "packages": {name: _version(name) for name in ("fullrank", "numpy", "h5py", "mpi4py")},
-        "peers": _peers_versions(bench),
     }
 
 
@@ -136,18 +139,8 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _peers_versions(bench: Bench) -> dict[str, str]:
-    ask = "import platform; from importlib.metadata import version; "
-    ask += "print(platform.python_version(), version('mpi4py'), version('schwimmbad'))"
-    try:
-        answer = run([str(PEERS.python), "-c", ask], folder=bench.scratch).stdout.split()
-    except (ProgramError, subprocess.SubprocessError):
-        return {"schwimmbad": "not installed"}
-    return dict(zip(("python", "mpi4py", "schwimmbad"), answer, strict=True))
-
-
 def _load(path: Path) -> Raw:
-    found: Raw = json.loads(path.read_text()) if path.exists() else {}
+    found: Raw = rawfile.load(path) if path.exists() else {}
     return found if found.get("format") == FORMAT else {}
 
 
@@ -165,12 +158,12 @@ def render(raw: Raw) -> str:
 
 
 def _head(told: Raw) -> str:
-    spelled = {name: ", ".join(f"{key} {value}" for key, value in told[name].items()) for name in ("packages", "peers")}
+    packages = ", ".join(f"{name} {version}" for name, version in told["packages"].items())
     return "\n\n".join(
         [
             "# What was measured",
             f"{told['processor']}, {told['cores']} usable cores, {told['kernel']}. Python {told['python']}, "
-            f"{told['mpi']}, {spelled['packages']}. Peers: {spelled['peers']}.",
+            f"{told['mpi']}, {packages}.",
             "`make bench` writes this file; README.md says how it is measured and what the words mean. "
             "A verdict needs the whole interval on one side of what is asked.",
         ]
@@ -188,6 +181,8 @@ def _conditions(section: Raw) -> str:
     shares = [part["others_share"] for part in parts if "others_share" in part]
     restarts = [name for part in parts for name in part.get("restarts", ())]
     text = f"Measured {section['date']}"
+    if "seconds" in section:  # not in raw values of old
+        text += f", which took {section['seconds'] / 60:.1f} min"
     if shares:
         text += f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores"
     if max(shares, default=0) > BUSY_SHARE:

@@ -2,7 +2,7 @@
 
 import random
 import resource
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Any
 
 from programs import ProgramError
 
-from fullrank.compare.statistics import median_interval
+from fullrank.compare.statistics import FEWEST_ROUNDS, median_interval
 
 Sample = Mapping[str, float]
 """What one start of a program gave, by name."""
 Samples = Mapping[str, Sequence[Sample]]
 """Of each program, one sample a round."""
 Raw = dict[str, Any]
-"""What a measurement keeps: JSON-able, enough to make its part of the report again."""
+"""What a measurement keeps, of what rawfile.py can hold: enough to make its part of the report again."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,26 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([spelled[0], rule + "|", *spelled[1:]])
 
 
-def take_rounds(programs: Mapping[str, Callable[[], Sample]], n_rounds: int, *, tell: Callable[[str], None]) -> Raw:
+def take_rounds(
+    programs: Mapping[str, Callable[[], Sample]],
+    n_rounds: int,
+    *,
+    tell: Callable[[str], None],
+    aside: Collection[str] = (),
+) -> Raw:
     """Return one sample a round of each program, and what disturbed them.
 
-    The order of a round is drawn anew, with a seed of its own, as the intervals ask for (docs/method.md). A program
-    that fails is started once more, and that is kept.
+    The order of a round is drawn anew, with a seed of its own, as the intervals ask for (docs/method.md). Programs
+    ``aside``, on which hardly a verdict rests, stand before or after all others, so that those are near each other in
+    time; they are left out once there are rounds enough for an interval. A program that fails is started once more, and that
+    is kept.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     restarts: list[str] = []
     raw: Raw = {"samples": samples, "restarts": restarts}
-    names = list(programs)
     with neighbours(raw):
         for number in range(n_rounds):
-            for name in random.Random(f"round {number}").sample(names, len(names)):
+            for name in drawn_order(list(programs), aside, number):
                 tell(f"round {number + 1} of {n_rounds}: {name}")
                 try:
                     sample = programs[name]()
@@ -119,6 +126,28 @@ def take_rounds(programs: Mapping[str, Callable[[], Sample]], n_rounds: int, *, 
                     sample = programs[name]()
                 samples[name].append({key: round(value, 6) for key, value in sample.items()})
     return raw
+
+
+def drawn_order(names: Sequence[str], aside: Collection[str], round_number: int) -> list[str]:
+    """Return who runs in a round, counted from 0, and in which order; any two stand either way round equally often.
+
+    >>> sorted(drawn_order(["a", "b", "c"], ["c"], 0)), sorted(drawn_order(["a", "b", "c"], ["c"], FEWEST_ROUNDS))
+    (['a', 'b', 'c'], ['a', 'b'])
+    """
+    drawn = random.Random(f"round {round_number}")
+    groups = [[name for name in names if name not in aside]]
+    if round_number < FEWEST_ROUNDS:
+        groups.append([name for name in names if name in aside])
+    return [name for group in drawn.sample(groups, len(groups)) for name in drawn.sample(group, len(group))]
+
+
+def paired(ones: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Return the ratio in each round in which both took part: the first ones.
+
+    >>> paired([3.0, 2.0, 1.0], [2.0, 4.0])
+    [1.5, 0.5]
+    """
+    return [one / other for one, other in zip(ones, others, strict=False)]
 
 
 def column(samples: Samples, name: str, key: str) -> list[float]:

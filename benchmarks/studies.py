@@ -23,8 +23,22 @@ def equal(n_items: int, per_second: float) -> list[int]:
     return [round(per_second * MEAN_SECONDS)] * n_items
 
 
-def write_spinning(path: Path, work: list[int]) -> Path:
-    """Write the config of a study of spinning items."""
+def one_long(n_items: int, per_second: float) -> list[int]:
+    """Return the iterations of items of 8 ms and, last, of one that is a tenth of all the work.
+
+    >>> one_long(19, 1000)[-3:], sum(one_long(19, 1000))
+    ([8, 8, 16], 160)
+    """
+    short = equal(n_items - 1, per_second)
+    return [*short, round(sum(short) / 9)]
+
+
+def write_spinning(path: Path, work: list[int], *, longest_first: bool = False) -> Path:
+    """Write the config of a study of spinning items, whose costs may be told beforehand."""
+    order = f"""[run]
+order = "longest-first"
+cost = {json.dumps(f"{ITEMS}:cost")}
+"""
     path.write_text(
         f"""title = "Spinning"
 [workload]
@@ -33,7 +47,7 @@ function = {json.dumps(f"{ITEMS}:spin")}
 iterations = {work}
 [results]
 names = ["value", "begun", "ended"]
-"""
+{order if longest_first else ""}"""
     )
     return path
 
@@ -47,6 +61,21 @@ def write_doing_nothing(path: Path, n_items: int) -> Path:
 function = {json.dumps(f"{ITEMS}:nothing")}
 [sweep.grid]
 x = {axis}
+"""
+    )
+    return path
+
+
+def write_turning(path: Path, n_items: int, iterations: int) -> Path:
+    """Write the config of a study of many equal items, each of which returns one number."""
+    path.write_text(
+        f"""title = "Turning"
+[workload]
+function = {json.dumps(f"{ITEMS}:turn")}
+[workload.constants]
+iterations = {iterations}
+[sweep.grid]
+x = {{ range = {n_items} }}
 """
     )
     return path
@@ -96,6 +125,15 @@ def least_makespan(work: list[int], n_workers: int) -> float:
     (0.5, 0.9)
     """
     return max(sum(work) / n_workers, max(work)) / sum(work)
+
+
+def longest_first_bound(n_workers: int) -> float:
+    """Return how many times the best makespan longest first takes at most (R. L. Graham 1969, SIAM J. Appl. Math. 17).
+
+    >>> longest_first_bound(1), round(longest_first_bound(2), 4)
+    (1.0, 1.1667)
+    """
+    return 4 / 3 - 1 / (3 * n_workers)
 
 
 def dealt_out(work: list[int], n_workers: int) -> list[list[int]]:

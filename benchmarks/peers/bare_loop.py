@@ -1,11 +1,14 @@
-"""The serial baseline: a loop. ``bare_loop.py spin WORK.json``, ``nothing N``, or ``rate N`` for calibration."""
+"""The serial baseline: a loop.
+
+``bare_loop.py spin WORK.json``, ``turn N ITERATIONS``, ``nothing N``, or ``rate N`` for calibration.
+"""
 
 import json
 import sys
 import time
 from pathlib import Path
 
-from items import account, nothing, spin
+from items import account, nothing, spin, turn
 
 
 def spin_all(path: Path) -> dict[str, float]:
@@ -15,6 +18,13 @@ def spin_all(path: Path) -> dict[str, float]:
     results = [spin(iterations) for iterations in work]
     seconds = time.perf_counter() - begun
     return {"makespan_seconds": seconds, **account(results)}
+
+
+def turn_all(n_items: int, iterations: int) -> dict[str, float]:
+    """Evaluate equal items, and keep what they return."""
+    begun = time.perf_counter()
+    results = [turn(x, iterations) for x in range(n_items)]
+    return {"loop_seconds": time.perf_counter() - begun, "checksum": sum(results)}
 
 
 def do_nothing(n_items: int) -> dict[str, float]:
@@ -39,9 +49,11 @@ def measure_rate(n_tries: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    kind, what = sys.argv[1:]
+    kind, what, *more = sys.argv[1:]
     if kind == "spin":
         told = spin_all(Path(what))
+    elif kind == "turn":
+        told = turn_all(int(what), int(*more))
     else:
         told = do_nothing(int(what)) if kind == "nothing" else measure_rate(int(what))
     print(json.dumps(told))

@@ -21,6 +21,18 @@ def spin(iterations: int) -> tuple[int, float, float]:
     return x, begun, time.monotonic()
 
 
+def cost(iterations: int) -> int:
+    """Return what an item of :func:`spin` costs, in a unit of its own."""
+    return iterations
+
+
+def turn(x: int, iterations: int) -> int:
+    """Do a fixed amount of pure-Python work; return the number that came of ``x``."""
+    for _ in range(iterations):
+        x = (x * 1220703125 + 1) & 70368744177663
+    return x
+
+
 def nothing(x: float) -> float:
     """Return ``x``: whatever time an item takes is what running it costs."""
     return x
@@ -48,6 +60,10 @@ def load(path: str) -> dict[str, Any]:
 
 
 def account(results: Iterable[tuple[int, float, float]]) -> dict[str, float]:
-    """Return what the results of :func:`spin` add up to: their sum, and the time inside items by their own clocks."""
+    """Return the sum of what :func:`spin` returned, the time inside items and that of the longest, by their clocks."""
     values, begun, ended = zip(*results, strict=True)
-    return {"checksum": sum(values), "inside_seconds": sum(ended) - sum(begun)}
+    return {
+        "checksum": sum(values),
+        "inside_seconds": sum(ended) - sum(begun),
+        "longest_seconds": max(end - begin for begin, end in zip(begun, ended, strict=True)),
+    }

@@ -1,0 +1,24 @@
+"""multiprocessing: ``multiprocessing_pool.py WORK.json N_WORKERS CHUNKSIZE``."""
+
+import json
+import sys
+import time
+from multiprocessing import Pool
+from pathlib import Path
+
+from items import account, spin
+
+
+def main(path: Path, n_workers: int, chunksize: int) -> None:
+    """Map the items over the workers and print the time of the call."""
+    work = json.loads(path.read_text())
+    with Pool(n_workers) as pool:
+        pool.map(abs, range(n_workers))  # start-up is no part of the makespan
+        begun = time.perf_counter()
+        results = list(pool.imap_unordered(spin, work, chunksize))
+        seconds = time.perf_counter() - begun
+    print(json.dumps({"makespan_seconds": seconds, **account(results)}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
