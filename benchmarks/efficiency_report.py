@@ -56,7 +56,7 @@ def _part(name: str, part: Raw) -> list[str]:
     text = [f"### {part['n_items']} {WORKLOADS[name]}", _programs(samples, own, LEAST_EFFICIENCY[name])]
     asked = _asked(name, samples, own)
     if asked:
-        text.append(table(["fullrank, mpi, 2 ranks", *FIGURE_HEADS], asked))
+        text.append(table(["asked of fullrank, mpi, 2 ranks", *FIGURE_HEADS], asked))
     return [*text, _remarks(name, part)]
 
 

@@ -108,8 +108,8 @@ def take_rounds(
 
     The order of a round is drawn anew, with a seed of its own, as the intervals ask for (docs/method.md). Programs
     ``aside``, on which hardly a verdict rests, stand before or after all others, so that those are near each other in
-    time; they are left out once there are rounds enough for an interval. A program that fails is started once more, and that
-    is kept.
+    time; they are left out once there are rounds enough for an interval. A program that fails is started once more,
+    and that is kept.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     restarts: list[str] = []
