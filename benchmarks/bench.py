@@ -140,7 +140,13 @@ def _version(package: str) -> str:
 
 
 def _load(path: Path) -> Raw:
-    found: Raw = rawfile.load(path) if path.exists() else {}
+    try:
+        found: Raw = rawfile.load(path) if path.exists() else {}
+    except OSError as error:
+        raise ProgramError(
+            f"{path.name}: expected the HDF5 file that a run without --quick writes, and it cannot be read ({error}); "
+            "put back what is committed, or delete it to begin anew"
+        ) from None
     return found if found.get("format") == FORMAT else {}
 
 

@@ -181,3 +181,18 @@ def test_what_such_a_file_cannot_hold_is_refused_by_name_and_the_earlier_file_st
 def test_the_report_is_made_of_the_values_that_are_kept(bench: Any) -> None:
     raw = bench.rawfile.load(BENCHMARKS / "raw.h5")
     assert bench.bench.render(raw) + "\n" == (BENCHMARKS / "RESULTS.md").read_text("utf-8")
+
+
+def test_raw_values_that_cannot_be_read_are_told_in_a_sentence(bench: Any, tmp_path: Path) -> None:
+    damaged = tmp_path / "raw.h5"
+    damaged.write_bytes(b"x")
+    with pytest.raises(bench.bench.ProgramError, match=r"^raw\.h5: expected the HDF5 file .* delete it to begin anew$"):
+        bench.bench._load(damaged)
+
+
+def test_measurements_of_the_same_machine_are_kept_beside_new_ones(bench: Any) -> None:
+    old = {"format": 2, "machine": {"cores": 2}, "sections": {"files": {"date": "1"}, "memory": {"date": "1"}}}
+    new = {"format": 2, "machine": {"cores": 2}, "sections": {"memory": {"date": "2"}}}
+    assert bench.bench._merged(old, new)["sections"] == {"files": {"date": "1"}, "memory": {"date": "2"}}
+    elsewhere = new | {"machine": {"cores": 64}}
+    assert bench.bench._merged(old, elsewhere) == elsewhere
