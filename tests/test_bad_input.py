@@ -466,3 +466,14 @@ def test_world_of_one_rank_under_a_launcher_of_two_names_launcher_and_library(pr
     assert "fullrank run CONFIG -n 2 -b mpi" in said
     other_rank = project.fullrank("run", "study.toml", env=env | {"PMI_RANK": "1"})
     assert (other_rank.returncode, other_rank.stderr) == (2, "")
+
+
+def test_launcher_that_would_end_the_library_in_its_first_call_is_refused_before(project: Project) -> None:
+    # what Open MPI's mpiexec leaves in the environment: MPICH without PMIx aborts in MPI_Init
+    env = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "0", "PMIX_NAMESPACE": "prterun-1"}
+    project.write("def f(x):\n    return x")
+    said = refused(project, "Open MPI's mpiexec started 2 processes", "do not belong together", env=env)
+    assert "MPI library that mpi4py loads (" in said
+    assert "fullrank run CONFIG -n 2 -b mpi" in said
+    other_rank = project.fullrank("run", "study.toml", env=env | {"OMPI_COMM_WORLD_RANK": "1"})
+    assert (other_rank.returncode, other_rank.stderr) == (2, "")

@@ -67,8 +67,16 @@ def test_without_a_process_that_waits_nothing_is_written(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(MARK_VARIABLE, raising=False)
-    exit_code_teller()(3)
+    assert exit_code_teller()(3) == 3
     assert capfd.readouterr().out == ""
+
+
+def test_ranks_end_with_nothing_that_a_launcher_takes_for_a_failure_once_the_code_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(MARK_VARIABLE, "f" * 32)
+    assert exit_code_teller()(3) == 0
+    assert capfd.readouterr().out.endswith(":3\n")
 
 
 def pieces_of(data: bytes, cuts: list[int]) -> Iterator[bytes]:

@@ -92,18 +92,22 @@ def _renew_environment() -> None:
 
 def _follow(launched: Launched, witness: "Witness") -> int:
     """Be a rank other than root."""
+    from fullrank.errors import BackendError
     from fullrank.interrupt import EARLY
 
     EARLY.install()
     try:
         from fullrank.backends import mpi
+
+        mpi.joined(launched)
+    except BackendError as error:  # root says why
+        time.sleep(_WAIT_FOR_ROOT_SECONDS)
+        return error.exit_code
     except (ImportError, RuntimeError) as error:  # without an MPI library
         time.sleep(_WAIT_FOR_ROOT_SECONDS)  # if root has none either it says so, and the launcher ends this process
         where = f"rank {launched.rank} of {launched.size} ({os.uname().nodename})"
         os.write(2, f"fullrank: error: {where}: mpi4py cannot load an MPI library: {error}\n".encode())
         witness.fail_launch()
-    if mpi.world().size != launched.size:
-        return 2  # root says why
     garbage.begin()
     return mpi.guarded_follow(witness)
 

@@ -147,16 +147,13 @@ def _on_ranks(conduct: "Callable[[Crew], Path]", launched: Launched) -> Path | N
     """Be one of the ranks that a launcher started. Collective."""
     try:
         from fullrank.backends import mpi
+
+        mpi.joined(launched)
     except (ImportError, RuntimeError) as error:
         raise BackendError(
             f"{launched.name} started {launched.size} processes, but mpi4py cannot load an MPI library: {error}\n"
             f"Install one with: pip install 'fullrank[mpich]'"
         ) from None
-    if mpi.world().size != launched.size:
-        raise BackendError(
-            f"{launched.name} started {launched.size} processes, but each is a world of {mpi.world().size}: the "
-            f"launcher and the MPI library that mpi4py loads ({mpi.library()}) do not belong together"
-        )
     from fullrank.backends.mpi.session import together
 
     return together(conduct)

@@ -1,7 +1,6 @@
 """One run for a caller in Python: what the command line prints goes to the logger ``fullrank``, errors are raised."""
 
 import logging
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +23,6 @@ logger = logging.getLogger("fullrank")
 
 _ERROR = "fullrank: error: "
 _AGAIN = "the same call goes on"
-_OF_LAUNCHER = re.compile(r"^-{74}\n.*?^-{74}\n?", re.MULTILINE | re.DOTALL)
-"""What Open MPI's mpiexec has to say of ranks that end with an exit code, as they do after an error."""
 _BY_CODE = {kind.exit_code: kind for kind in (UsageError, StorageError, FailedItems, Stopped)}
 
 
@@ -96,7 +93,7 @@ def run_on_ranks(request: Request, words: Sequence[str]) -> Path:
 
 def _raise(code: int, text: str) -> NoReturn:
     """Raise what root ended with, in its own words."""
-    _, _, told = _OF_LAUNCHER.sub("", text).partition(_ERROR)
+    _, _, told = text.partition(_ERROR)
     raise _BY_CODE.get(code, FullrankError)((told or text).strip() or f"the ranks ended with exit code {code}")
 
 

@@ -113,6 +113,11 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
     tell_code = exit_code_teller()
     try:
         from fullrank.backends import mpi
+
+        comm = mpi.joined(launched)
+    except BackendError as error:
+        tell(f"fullrank: error: {error}\n")
+        return tell_code(error.exit_code)
     except (ImportError, RuntimeError) as error:
         tell(f"fullrank: error: {_no_mpi(launched, error)}\n")
         sys.stderr.flush()
@@ -120,20 +125,15 @@ def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
         if launched.size > 1:
             witness.fail_launch()
         return BackendError.exit_code
-    comm = mpi.world()
-    if comm.size != launched.size:
-        tell(f"fullrank: error: {_strange_world(launched, comm.size, mpi.library())}\n")
-        tell_code(BackendError.exit_code)
-        return BackendError.exit_code
     try:
         crew = mpi.MpiCrew(comm, witness)
         try:
             code = _guarded(argv, crew)
         except SystemExit as leaving:  # --help
             code = int(leaving.code or 0)
-        tell_code(code)
-        crew.leave(code)
-        return code
+        leave_with = tell_code(code)
+        crew.leave(leave_with)
+        return leave_with
     except KeyboardInterrupt:
         tell(_INTERRUPTED)
         tell_code(Stopped.exit_code)
@@ -156,12 +156,4 @@ def _no_mpi(launched: Launched, error: Exception) -> str:
         f"{launched.name} started {launched.size} processes, but mpi4py cannot load an MPI library "
         f"on {os.uname().nodename}: {error}\n"
         f"Install one with: pip install 'fullrank[mpich]'"
-    )
-
-
-def _strange_world(launched: Launched, size: int, library: str) -> str:
-    return (
-        f"{launched.name} started {launched.size} processes, but each is a world of {size} rank: the launcher "
-        f"and the MPI library that mpi4py loads ({library}) do not belong together.\n"
-        f"Start with that library's mpiexec, or let fullrank find it: fullrank run CONFIG -n {launched.size} -b mpi"
     )

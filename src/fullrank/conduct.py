@@ -88,7 +88,7 @@ def conduct_on_ranks(
             if missing is not None:
                 raise missing
             return None
-        warn("the ranks died; they are started again")
+        warn(f"{'no ranks came up' if missing else 'the ranks died'}; they are started again")
         left = [word for word in left if word not in _ONCE]
 
 

@@ -130,9 +130,20 @@ def _of_open_mpi(environment: dict[str, str], *, is_crowded: bool) -> dict[str, 
     added = {"PRTE_MCA_hwloc_default_binding_policy": "none"}  # bound, two runs would be on the same cores
     if is_crowded:  # which is the user's explicit wish; on several nodes it would put all ranks on the first one
         added["PRTE_MCA_rmaps_default_mapping_policy"] = ":oversubscribe"
+    if "HOME" not in environment:  # without, it does not start
+        added["HOME"] = _home()
     if os.geteuid() == 0:  # who may run this program may run it twice
         added |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     return added | environment
+
+
+def _home() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:  # as in a container for any user
+        return "/"
 
 
 _SETTINGS = ("OMPI_MCA_", "PRTE_MCA_", "HYDRA_")

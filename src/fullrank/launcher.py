@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+_OF_OPEN_MPI = "Open MPI's mpiexec"
+
+
 class Launched:
     """This process is one of those that a launcher started together."""
 
@@ -23,6 +26,11 @@ class Launched:
         self.size = size
         """Number of processes the launcher started."""
 
+    @property
+    def is_pmix_alone(self) -> bool:
+        """Whether the launcher speaks PMIx and nothing else, which only libraries built for it understand."""
+        return self.name == _OF_OPEN_MPI
+
     def __repr__(self) -> str:
         """Return ``rank 3 of 8 under srun``."""
         return f"rank {self.rank} of {self.size} under {self.name}"
@@ -31,7 +39,7 @@ class Launched:
 # Where Slurm is, Open MPI's mpiexec and hydra start one helper a node with srun. Their ranks carry
 # the variables of that Slurm step too, so the inner launcher is asked first.
 _LAUNCHERS = (
-    ("Open MPI's mpiexec", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", ""),
+    (_OF_OPEN_MPI, "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", ""),
     ("MPICH's mpiexec", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),
     ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", ""),
     ("a PMI launcher", "PMI_RANK", "PMI_SIZE", ""),

@@ -7,7 +7,6 @@ behind that a kill would keep.
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 
 from fullrank.beside import out_of_reach
 
@@ -21,22 +20,26 @@ _N_MOST = 3
 """Bytes behind the mark."""
 
 
-def exit_code_teller() -> Callable[[int], None]:
+def exit_code_teller() -> Callable[[int], int]:
     """Tell the process that started the ranks, if one did, that root is here; return what tells it the exit code.
 
-    To be called before user code can change the environment or standard output.
+    That returns what the ranks are to end with: 0 if the code is told, for Open MPI's mpiexec would call any other one
+    a failure that ended the job. To be called before user code can change the environment or standard output.
     """
     mark = os.environ.pop(MARK_VARIABLE, "")
     if not mark:
-        return lambda _code: None
+        return lambda code: code
     output = out_of_reach(os.dup(1))
 
-    def tell(what: bytes) -> None:
-        with suppress(OSError):  # nobody listens any more
-            os.write(output, b"%s:%s\n" % (mark.encode(), what))
+    def tell(code: int, what: bytes = b"") -> int:
+        try:
+            os.write(output, b"%s:%s\n" % (mark.encode(), what or b"%d" % code))
+        except OSError:  # nobody listens any more
+            return code
+        return 0
 
-    tell(_BEGUN)
-    return lambda code: tell(b"%d" % code)
+    tell(0, _BEGUN)
+    return tell
 
 
 class ToldCode:

@@ -5,6 +5,6 @@ looks at the request: blocking calls of MPI spin on a whole core.
 """
 
 from fullrank.backends.mpi.crew import MpiCrew, guarded_follow
-from fullrank.backends.mpi.library import abort, library, world
+from fullrank.backends.mpi.library import abort, joined, library
 
-__all__ = ["MpiCrew", "abort", "guarded_follow", "library", "world"]
+__all__ = ["MpiCrew", "abort", "guarded_follow", "joined", "library"]
