@@ -32,6 +32,7 @@ class Universe:
     now: float = 0.0
     events: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
+    jobs_over: set[str] = field(default_factory=set)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -50,6 +51,7 @@ class Universe:
             process_start=self.processes.get,
             monotonic=lambda: self.now,
             sleep=self.sleep,
+            job_is_over=self.jobs_over.__contains__,
         )
         return RunLock(folder, take_over=take_over, notify=self.sentences.append, world=world)
 

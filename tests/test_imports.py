@@ -14,7 +14,7 @@ PACKAGE = Path(fullrank.__file__).parent
 LAYERS = [
     "dataclass garbage",
     "errors status files system account gil durations beside parent leaving repeat compare.records",
-    "launcher scheduler witness deadline told_code job_end",
+    "launcher scheduler witness deadline told_code job_end job_over",
     "axes",
     "sweep tables",
     "config",
@@ -28,7 +28,7 @@ LAYERS = [
     "backends crew",
     "schema gather buckets",
     "store",
-    "syntax codebase identity owner lock provenance metrics",
+    "syntax codebase identity owner lock holder provenance metrics",
     "shard",
     "attempts notes printed predicted",
     "silence progress monitor workfolder room",

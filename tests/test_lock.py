@@ -194,6 +194,24 @@ def test_another_start_of_no_earlier_count_is_waited_for(
         universe.lock(tmp_path, me=replace(ME, job=mine[0], n_restarts=mine[1])).acquire()
 
 
+def test_a_stranger_whose_job_is_over_is_replaced_at_once(tmp_path: Path, universe: Universe) -> None:
+    locked_by(replace(STRANGER, job="slurm:5"), tmp_path)
+    universe.jobs_over.add("slurm:5")
+    universe.lock(tmp_path).acquire()
+    assert holder(tmp_path) == "me"
+    assert universe.now == 0
+
+
+def test_a_stranger_whose_job_ends_meanwhile_is_replaced_before_it_was_silent_for_long(
+    tmp_path: Path, universe: Universe
+) -> None:
+    locked_by(replace(STRANGER, job="slurm:5"), tmp_path)
+    universe.at(100, lambda: universe.jobs_over.add("slurm:5"))
+    universe.lock(tmp_path).acquire()
+    assert holder(tmp_path) == "me"
+    assert 100 <= universe.now <= 130
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"host": "node01"}', "\xff"])
 def test_a_damaged_lock_is_replaced_after_ten_minutes(tmp_path: Path, universe: Universe, text: str) -> None:
     (tmp_path / "lock").write_text(text, encoding="latin-1")

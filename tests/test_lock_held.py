@@ -10,7 +10,8 @@ import pytest
 from locks import ME, NEIGHBOUR, STRANGER, Universe, holder, locked_by
 
 from fullrank.errors import Locked, OutputError
-from fullrank.lock import RunLock, World, holder_of
+from fullrank.holder import holder_of, may_be_stale
+from fullrank.lock import RunLock, World
 from fullrank.owner import Owner, this_process
 
 
@@ -121,6 +122,26 @@ def test_who_holds_a_lock_is_told_without_taking_it(tmp_path: Path) -> None:
     assert holder_of(tmp_path) is None
     (tmp_path / "lock").write_text("{")
     assert holder_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "answer", "expected"),
+    [
+        (this_process(), None, False),
+        (STRANGER, None, True),
+        (replace(STRANGER, job="slurm:5"), True, True),
+        (replace(STRANGER, job="slurm:5"), False, False),
+        (replace(STRANGER, job="pbs:5.head"), None, True),
+    ],
+    ids=["here", "elsewhere", "in a job that is over", "in a job that goes on", "in a job of which nothing is told"],
+)
+def test_lock_may_be_stale_if_nothing_tells_that_its_owner_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Owner, answer: bool | None, expected: bool
+) -> None:
+    monkeypatch.setattr("fullrank.holder.job_is_over", lambda _job: answer)
+    assert not may_be_stale(tmp_path)
+    locked_by(owner, tmp_path)
+    assert may_be_stale(tmp_path) is expected
 
 
 def test_a_full_disk_leaves_no_lock_behind(tmp_path: Path, universe: Universe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from locks import STRANGER, locked_by
 from studies import Project
 
 from fullrank.commands.submission import SYSTEM_NAMES
+from fullrank.owner import this_process
 from fullrank.submit.place import doubt_about
 from fullrank.submit.site import read_site
 from fullrank.submit.systems import SYSTEMS
@@ -182,6 +184,47 @@ def test_output_of_another_study_is_not_queued(project: Project, site: Site) -> 
     project.write("def f(x):\n    return x / 9\n")
     assert "nothing was queued: " in submit(project, site.has("slurm"), expect=2)
     assert not site.queued.exists()
+
+
+def test_options_for_changed_results_are_told_where_they_can_be_given(project: Project, site: Site) -> None:
+    project.write(QUICK).run("-b", "serial")
+    project.write("def f(x):\n    return x / 9\n")
+    told = submit(project, site.has("slurm"), expect=2)
+    command = re.search(r"as fullrank (run study.toml --limit 1 --fresh) does", told)
+    assert command is not None
+    assert project.fullrank(*command[1].split(), "-b", "serial").returncode == 0
+    submit(project, site)
+
+
+@pytest.mark.parametrize(("queue", "is_queued"), [("", True), ("echo RUNNING", False), ("exit 9", True)])
+def test_output_of_a_run_that_may_be_dead_is_queued_and_who_held_it_told(
+    project: Project, site: Site, queue: str, is_queued: bool
+) -> None:
+    project.write(QUICK).run("-b", "serial", "--limit", 3)
+    locked_by(dataclasses.replace(STRANGER, job="slurm:5"), project.folder / "results/study.h5.work")
+    (site.has("slurm").bin / "squeue").write_text(f"#!/bin/sh\n{queue}\n")
+    (site.bin / "squeue").chmod(0o755)
+    site.env["PATH"] = str(site.bin)
+    done = project.fullrank("submit", "study.toml", env=site.env)
+    assert "pid 100 on node02, job slurm:5" in done.stderr
+    assert (done.returncode, site.queued.exists()) == ((0, True) if is_queued else (2, False))
+
+
+def test_output_of_a_run_that_is_here_is_not_queued(project: Project, site: Site) -> None:
+    project.write(QUICK).run("-b", "serial", "--limit", 3)
+    locked_by(this_process(), project.folder / "results/study.h5.work")
+    assert "nothing was queued: another run writes here: pid" in submit(project, site.has("slurm"), expect=2)
+
+
+def test_keys_that_are_set_are_those_of_the_job(project: Project, site: Site) -> None:
+    project.write(QUICK)
+    words = ["--set", "sweep.grid.x=[1, 2]", "--set", "output.path=a.h5"]
+    script = submit(project, site.has("slurm"), "--dry-run", *words)
+    assert " run study.toml -o a.h5 --set 'sweep.grid.x=[1, 2]' --set output.path=a.h5 &\n" in script
+    assert " status study.toml -o a.h5 --exit-code " in script
+    assert "got 2 items" in submit(project, site, "--array", 3, *words, expect=2)
+    assert "sweep.grid.y" in submit(project, site, "--set", "sweep.grid.y=[]", expect=2)
+    assert "status study.toml -o a.h5 --watch" in submit(project, site, *words)
 
 
 def test_complete_study_is_not_queued(project: Project, site: Site) -> None:

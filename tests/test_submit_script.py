@@ -102,6 +102,17 @@ def called(folder: Path) -> list[str]:
     return (folder / "called").read_bytes().decode().split("\0")[:-1]
 
 
+@settings(max_examples=25, deadline=None)
+@given(words=st.lists(PATHS, max_size=3))
+@example(words=["sweep.grid.x=['a b', \"$HOME\"]", "x=`id`"])
+def test_keys_that_are_set_reach_the_run_and_nothing_else(words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        done = run(job_script(request(settings=tuple(words)), SLURM, Site()), folder, CODE="9")
+        assert called(folder)[2:] == ["study.toml", *(part for word in words for part in ("--set", word))]
+        assert (folder / "asked").read_text() == "status study.toml --exit-code\n", done.stderr
+
+
 @system_of_any_kind
 @settings(max_examples=25, deadline=None)
 @given(path=PATHS, output=st.one_of(st.just(""), PATHS))

@@ -244,6 +244,7 @@ def parser() -> argparse.ArgumentParser:
         example="submit study.toml --time 2h -- --nodes=2 --ntasks-per-node=32 -A abc",
     )
     submission.add_options(submit, duration=_duration, positive=_positive)
+    _add_settings(submit)
     doctor = _command(
         subparsers,
         "doctor",

@@ -1,6 +1,6 @@
 """Who is at work in a study's work folder: one run of all of it, or runs of its shards."""
 
-from fullrank.lock import holder_of
+from fullrank.holder import holder_of, may_be_stale
 from fullrank.shard import Shard
 from fullrank.workfolder import WorkFolder
 
@@ -18,6 +18,12 @@ def shards_at_work(folder: WorkFolder, *, but: Shard | None = None) -> dict[Shar
         if holder is not None and folder.has_joined(shard):
             found[shard] = holder
     return found
+
+
+def all_may_be_gone(folder: WorkFolder) -> bool:
+    """Return whether all who hold a lock of the study are out of sight, none of them in a job that goes on."""
+    held = [path for path in (folder.path, *folder.shards().values()) if holder_of(path) is not None]
+    return all(map(may_be_stale, held))
 
 
 def at_work(folder: WorkFolder, only: Shard | None = None) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fullrank.dataclass import dataclass
 from fullrank.errors import Locked, OutputError
+from fullrank.job_over import job_is_over
 from fullrank.owner import (
     Owner,
     ProcessStart,
@@ -43,6 +44,8 @@ class World:
     process_start: ProcessStart = process_start
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    job_is_over: Callable[[str], bool | None] = job_is_over
+    """Whether the batch system says so of a job; then its processes are gone. None: it does not tell."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class RunLock:
 
     Not for several threads at once, save that a timer may call :meth:`renew` at any moment. If the
     process dies the lock stays, and the next run takes it over: at once if it can see that the
-    process is gone or that its job was restarted, else after ten minutes without a renewal.
+    process is gone, that its job was restarted or is over, else after ten minutes without a renewal.
     ``take_over`` removes whatever lock is found first. ``notify`` gets a sentence when a wait
     begins.
     """
@@ -207,11 +210,14 @@ class RunLock:
 
     def _wait_for_end_of(self, first: _Seen, *, is_first: bool) -> None:
         """Return when the lock ``first`` is gone, by its owner's doing or by ours; else Locked."""
-        begin, is_told = self._world.monotonic(), False
+        begin, is_told, next_question_seconds = self._world.monotonic(), False, 0.0
         seen: _Seen | None = first
         while seen is not None and seen.text == first.text:
             verdict = self._verdict(first)
             waited_seconds = self._world.monotonic() - begin
+            if verdict is Verdict.UNKNOWN and waited_seconds >= next_question_seconds:
+                next_question_seconds += RENEWAL_SECONDS  # for a batch system takes its time to end a job
+                verdict = self._verdict_on_job(first)
             if (self._take_over and is_first) or self._is_dead(verdict, waited_seconds):
                 self._remove(first)
             elif self._is_alive(verdict, waited_seconds, is_renewed=seen != first):
@@ -230,6 +236,12 @@ class RunLock:
         if seen.owner is None:
             return Verdict.UNKNOWN
         return judge(seen.owner, self._me, self._world.process_start)
+
+    def _verdict_on_job(self, seen: _Seen) -> Verdict:
+        """Return what the batch system knows of an owner that cannot be seen."""
+        job = seen.owner.job if seen.owner is not None else ""
+        is_anothers = job not in ("", self._me.job)
+        return Verdict.GONE if is_anothers and self._world.job_is_over(job) else Verdict.UNKNOWN
 
     def _is_dead(self, verdict: Verdict, waited_seconds: float) -> bool:
         is_silent = verdict is Verdict.UNKNOWN and waited_seconds >= self._silence_seconds
@@ -298,14 +310,3 @@ class RunLock:
             except OSError:
                 return None
         return None
-
-
-def holder_of(folder: Path) -> str | None:
-    """Return who holds the lock of ``folder``; None if nobody does, or a process that is gone."""
-    try:
-        owner = owner_from((folder / "lock").read_text(errors="replace"))
-    except OSError:
-        return None
-    if owner is None or judge(owner, this_process(), process_start) is Verdict.GONE:
-        return None
-    return str(owner)

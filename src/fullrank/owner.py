@@ -73,7 +73,7 @@ def this_process() -> Owner:
         process_start=process_start(os.getpid()) or "",
         started=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         token=secrets.token_hex(8),
-        job=job.job_id if job else "",
+        job=job.job_id if job and job.is_here else "",  # elsewhere it may outlive the job
         n_restarts=job.n_restarts if job else 0,
         machine=_line(Path("/etc/machine-id")),
         boot=_line(Path("/proc/sys/kernel/random/boot_id")),

@@ -131,8 +131,11 @@ class Preview:
         )
 
 
-def preview(study: Study, choices: Choices) -> Preview:
-    """Return what the run would do. Reads what earlier runs left, and changes nothing."""
+def preview(study: Study, choices: Choices, *, begins_later: bool = False) -> Preview:
+    """Return what the run would do. Reads what earlier runs left, and changes nothing.
+
+    Who is at work there now is no reason against a run that ``begins_later``.
+    """
     sweep, run = study.config.sweep, study.config.run
     there = look(study, choices)
     folder = _nearest_folder(choices.output)
@@ -161,7 +164,7 @@ def preview(study: Study, choices: Choices) -> Preview:
         there=there,
         needed_bytes=needed,
         free_bytes=free,
-        refusal=there.refusal or _held(there) or _no_room(folder, needed, free),
+        refusal=there.refusal or ("" if begins_later else held(there)) or _no_room(folder, needed, free),
     )
 
 
@@ -209,7 +212,8 @@ def _nearest_folder(output: Path) -> Path:
     return next(folder for folder in output.parents if folder.is_dir())
 
 
-def _held(there: There) -> str:
+def held(there: There) -> str:
+    """Return why a run would not begin now, for another one is at work there; "" if none is."""
     return f"another run writes here: {there.holder}. Wait for its end" if there.holder else ""
 
 

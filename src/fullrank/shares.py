@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fullrank.dataclass import dataclass
-from fullrank.lock import holder_of
+from fullrank.holder import holder_of
 from fullrank.report.layout import counted
 from fullrank.schedule import Order, Todo
 from fullrank.schema import AttemptRow

@@ -26,7 +26,7 @@ def submit(arguments: Namespace, _crew: Any) -> int:
     study = _checked_study(arguments)
     if study is None:
         return 0
-    request = _request(arguments, system, site)
+    request = _request(arguments, system, site, study.config)
     if arguments.time == AUTO:
         limit = _limit(arguments, site, study)
         if limit is None:
@@ -43,7 +43,7 @@ def submit(arguments: Namespace, _crew: Any) -> int:
     if answer.exit_code != 0:
         tell(f"fullrank: error: {system.submit} refused the job (exit code {answer.exit_code}): {answer.words}\n")
         return answer.exit_code if answer.exit_code > 0 else UsageError.exit_code
-    _tell_queued(arguments, system, request.name, answer)
+    _tell_queued(arguments, system, request, answer)
     return 0
 
 
@@ -62,7 +62,7 @@ def _checked_study(arguments: Namespace) -> Any:
             f"{arguments.config}: expected the study's TOML file; `fullrank new --function` writes one, and a run with "
             f"--grid leaves one beside its result"
         )
-    config = load(arguments.config)
+    config = load(arguments.config, arguments.settings)
     from fullrank.submit.script import ARRAY_BACKEND
 
     backend = "mpi" if arguments.array is None else ARRAY_BACKEND
@@ -74,18 +74,53 @@ def _checked_study(arguments: Namespace) -> Any:
             f"some would have nothing to do"
         )
     study = opened(config, as_json=True)
-    found = preview(study, Choices(output=output_path(config, arguments.output), backend=backend, n_workers=1))
+    choices = Choices(output=output_path(config, arguments.output), backend=backend, n_workers=1)
+    found = preview(study, choices, begins_later=True)
     if found.refusal:
-        raise UsageError(f"nothing was queued: {found.refusal}")
+        raise UsageError(f"nothing was queued: {found.refusal}{_first_here(arguments, found)}")
     if found.there.is_complete and not arguments.dry_run:
         tell(f"fullrank: nothing was queued: {found.output} is complete\n")
         return None
+    _meet_holder(found)
     if doubt := doubt_about(Path(found.output).parent):
         tell(f"fullrank: {doubt}\n")
     return study
 
 
-def _request(arguments: Namespace, system: Any, site: Any) -> Any:
+def _first_here(arguments: Namespace, found: Any) -> str:
+    """Return how the options of `run` are given that say what is to become of results of another study."""
+    from fullrank.repeat import set_options
+
+    if not found.there.changes:
+        return ""
+    output = ["-o", str(arguments.output)] if arguments.output else []
+    run = shlex.join(["fullrank", "run", str(arguments.config), *output, *set_options(arguments.settings)])
+    return (
+        f" A job would do so again each time that it starts: do it here with one item, as {run} --limit 1 --fresh "
+        f"does, and submit then"
+    )
+
+
+def _meet_holder(found: Any) -> None:
+    """Tell who is at work at the output, if it may have died; UsageError if it is known to be there."""
+    from fullrank.at_work import all_may_be_gone
+    from fullrank.lock import SILENCE_SECONDS
+    from fullrank.preview import held
+    from fullrank.workfolder import WorkFolder
+
+    if not found.there.holder:
+        return
+    folder = WorkFolder(Path(found.output))
+    if not all_may_be_gone(folder):
+        raise UsageError(f"nothing was queued: {held(found.there)}")
+    tell(
+        f"fullrank: {folder.path} is locked by {found.there.holder}, which cannot be seen from here. If it is dead the "
+        f"job takes its place, at the latest after {SILENCE_SECONDS / 60:g} min without a sign of life; if not, the "
+        f"job says so and ends\n"
+    )
+
+
+def _request(arguments: Namespace, system: Any, site: Any, config: Any) -> Any:
     from fullrank.submit.script import JobRequest
     from fullrank.submit.words import name_from
 
@@ -96,10 +131,17 @@ def _request(arguments: Namespace, system: Any, site: Any) -> Any:
         program=_program(),
         launcher=_launcher(system, site) if arguments.array is None else None,
         n_shards=arguments.array,
-        output=str(arguments.output or ""),
+        output=_told_output(arguments, config),
+        settings=tuple(arguments.settings),
         time_seconds=site.time_seconds if asked is None else asked,
         native=tuple(arguments.native),
     )
+
+
+def _told_output(arguments: Namespace, config: Any) -> str:
+    """Return the output that commands have to be told, for they would not find it by the study's file alone."""
+    by_setting = config.output if arguments.settings else None
+    return str(arguments.output or by_setting or "")
 
 
 def _limit(arguments: Namespace, site: Any, study: Any) -> float | None:
@@ -169,10 +211,11 @@ def _is_first_item_well(study: Any) -> bool:
     return bool(single.is_ok)
 
 
-def _tell_queued(arguments: Namespace, system: Any, name: str, answer: Any) -> None:
+def _tell_queued(arguments: Namespace, system: Any, request: Any, answer: Any) -> None:
     from fullrank.submit.systems import ELEMENT_LOG, LOG
 
-    study = [str(arguments.config), *(["-o", str(arguments.output)] if arguments.output else [])]
+    name = request.name
+    study = [request.config, *(["-o", request.output] if request.output else [])]
     watch = shlex.join(["fullrank", "status", *study, "--watch"])
     number = (answer.number or "*").removesuffix("[]")
     log = (LOG if arguments.array is None else ELEMENT_LOG).format(name=name, id=number)

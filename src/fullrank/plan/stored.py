@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from fullrank.config import Config
+from fullrank.identity import Identity
 from fullrank.plan.pilot import MOST_SAMPLED, Pilot, read_pilot
 from fullrank.plan.predict import refusal
 from fullrank.schedule import Order
-from fullrank.standing import standing
+from fullrank.since import since
 from fullrank.status import Status
 from fullrank.store import ResultFile, block_size
 from fullrank.workfolder import WorkFolder
@@ -18,7 +19,11 @@ from fullrank.workfolder import WorkFolder
 def stored_pilot(config: Config, output: Path) -> Pilot | None:
     """Return what the partial result of the study tells; None if there is none, or it allows no prediction."""
     partial = WorkFolder(output).partial
-    if not partial.exists() or standing(config.path, output).since.changes:
+    if not partial.exists():
+        return None
+    with ResultFile(partial) as file:
+        identity = Identity.from_json(file.identity)
+    if since(config, identity).changes:
         return None
     n_sampled = _n_ended(config, partial)
     with ResultFile(partial) as file:

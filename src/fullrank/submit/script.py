@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fullrank.dataclass import dataclass
 from fullrank.deadline import LEAVE_SECONDS, leave_seconds
 from fullrank.errors import UsageError
+from fullrank.repeat import set_options
 from fullrank.submit.site import Site
 from fullrank.submit.starting import Launcher
 from fullrank.submit.systems import MOST_RESTARTS, BatchSystem
@@ -79,6 +80,8 @@ class JobRequest:
     """Elements of the array that the job is; None: it is no array."""
     output: str = ""
     """Path of the result, as the user wrote it; "": the study's own."""
+    settings: tuple[str, ...] = ()
+    """``KEY=VALUE`` that hold instead of what the study's file says."""
     time_seconds: float | None = None
     """Time limit of the job; None: the queue's own."""
     native: tuple[str, ...] = ()
@@ -164,7 +167,7 @@ def _setup(site: Site) -> Iterator[str]:
 
 
 def _command(request: JobRequest, system: BatchSystem) -> str:
-    words = [*request.program, "run", *_study(request)]
+    words = [*request.program, "run", *_study(request), *set_options(request.settings)]
     if request.n_shards is not None:
         words += ["-b", ARRAY_BACKEND, "--shard", f"auto/{request.n_shards}"]
     if request.time_seconds is not None and not system.tells_end:
