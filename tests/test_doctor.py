@@ -17,7 +17,7 @@ from studies import Project
 from fullrank.doctor import library, questions
 from fullrank.doctor.facts import FolderFacts
 from fullrank.doctor.finding import LEVELS, OK, PROBLEM, WARNING
-from fullrank.launch import NoMpiexec
+from fullrank.launch import NoMpiexec, Starter
 
 ROOT = Path(__file__).parents[1]
 TWO_WORLDS = '#!/bin/sh\nshift 2\n"$@" &\n"$@" &\nwait\n'
@@ -215,7 +215,7 @@ def test_launcher_that_starts_nothing_is_a_problem(
     text: str, said: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(questions, "MEETING_SECONDS", 1.0)
-    broken = library.Fitting(command(tmp_path, "mpiexec", text), "MPICH")
+    broken = library.Fitting(Starter((str(command(tmp_path, "mpiexec", text)),), "MPICH"))
     monkeypatch.setattr(library, "fitting", lambda: broken)
     monkeypatch.setattr(library, "which", lambda _name: None)
     found = told(project.fullrank("doctor", "--json"))
@@ -230,12 +230,33 @@ def test_in_a_job_of_slurm_srun_is_tried_where_there_is_no_mpiexec(
 ) -> None:
     command(tmp_path, "srun", '#!/bin/sh\necho "$@" > asked\nshift 5\n"$@" &\n"$@" &\nwait\n')
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(library, "fitting", lambda: library.Fitting(None, "MPICH", "no mpiexec", "get one"))
+    monkeypatch.setattr("fullrank.allocation.find_mpiexec", no_mpiexec)
     found = told(project.fullrank("doctor", "--json", env={"SLURM_JOB_ID": "7"}))
     asked = (project.folder / "asked").read_text()
     assert asked.startswith("--mpi=pmi2 --kill-on-bad-exit=1 --cpu-bind=cores -n 2 ")
     assert "started 2 processes, but each is a world of 1 rank" in found["MPI"]["text"]
     assert found["scheduler"]["text"].startswith("job slurm:7")
+
+
+@pytest.mark.usefixtures("no_disk")
+@pytest.mark.in_process
+def test_in_a_job_the_launcher_of_the_site_is_tried(project: Project, tmp_path: Path) -> None:
+    starts = command(tmp_path, "starts", '#!/bin/sh\necho "$WIDE $@" > asked\nexit 3\n')
+    (tmp_path / "site.toml").write_text(f"launcher = \"WIDE=1 '{starts}' --fabric\"\n")
+    site = {"FULLRANK_SITE": str(tmp_path / "site.toml"), "HOME": str(tmp_path)}
+    found = told(project.fullrank("doctor", "--json", env={"SLURM_JOB_ID": "7"} | site))
+    assert (project.folder / "asked").read_text().startswith("1 --fabric -n 2 ")
+    assert found["MPI"]["level"] == PROBLEM
+    assert found["MPI"]["cure"].startswith("mend launcher in site.toml")
+
+
+@pytest.mark.usefixtures("no_disk")
+@pytest.mark.in_process
+def test_profile_of_the_site_that_is_wrong_is_told(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("launcher = 3\n")
+    site = {"FULLRANK_SITE": str(tmp_path / "site.toml"), "HOME": str(tmp_path)}
+    found = told(project.fullrank("doctor", "--json", env={"SLURM_JOB_ID": "7"} | site))
+    assert "site.toml: launcher: expected text, got a number 3" in found["MPI"]["text"]
 
 
 @pytest.mark.in_process
@@ -266,7 +287,7 @@ def silent_library() -> None:
 def test_launcher_that_is_not_found_is_a_warning(
     find: Callable[[], None], said: str, cure: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "find_mpiexec", find)
+    monkeypatch.setattr("fullrank.launch.find_mpiexec", find)
     monkeypatch.setattr(library, "FIND_SECONDS", 0.1)
     found = told(project.fullrank("doctor", "--json"))["MPI"]
     assert found["level"] == WARNING

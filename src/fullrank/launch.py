@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -110,6 +111,11 @@ class Starter:
     """For how many ranks the job has room; None outside jobs."""
     knows_how_many: bool = False
     """Whether so many are started by ``words`` alone."""
+
+    @property
+    def words_of_user(self) -> str:
+        """What a user would type in front of ``-n N``."""
+        return self.name or shlex.join(self.words)
 
     def command(self, n_ranks: int, program: Sequence[str]) -> list[str]:
         """Return the command that starts a program on so many ranks."""

@@ -1,21 +1,20 @@
-"""Which mpiexec belongs to the MPI library here, which one stands on the PATH, and whether they start one world."""
+"""What a run here starts ranks with, which mpiexec stands on the PATH, and whether they start one world."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
+from fullrank.allocation import allocation_from, find_starter
 from fullrank.dataclass import dataclass
 from fullrank.doctor.asking import within
 from fullrank.doctor.facts import RankFacts
 from fullrank.doctor.finding import OK, Finding, ok, warning
 from fullrank.doctor.judge_ranks import judge_meeting
-from fullrank.doctor.questions import N_PROBED, meeting_of, probe
-from fullrank.errors import BackendError
-from fullrank.launch import NoMpiexec, Starter, find_mpiexec
-from fullrank.launcher import Launched, stripped_environment
-from fullrank.scheduler import job_from
+from fullrank.doctor.questions import meeting_of, probe
+from fullrank.errors import BackendError, ConfigError
+from fullrank.launch import NoMpiexec, Starter
+from fullrank.launcher import Launched
 from fullrank.submit.starting import by_srun
 
 FIND_SECONDS = 20.0
@@ -23,28 +22,29 @@ FIND_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Fitting:
-    """The launcher of the MPI library that mpi4py loads."""
+    """What a run here would start its ranks with."""
 
-    mpiexec: Path | None
-    vendor: str
-    """ "" where mpi4py loads none."""
+    starter: Starter | None
     lacking: str = ""
-    """Why there is none."""
+    """Why there is nothing."""
     cure: str = ""
+    vendor: str = ""
+    """Of the MPI library that mpi4py loads, where there is nothing to start it with."""
 
 
 def fitting() -> Fitting:
-    """Look for it, for a limited time."""
+    """Look for it, as a run does, for a limited time."""
     try:
-        mpiexec, vendor = within(FIND_SECONDS, find_mpiexec)
-        return Fitting(mpiexec, vendor)
+        return Fitting(within(FIND_SECONDS, lambda: find_starter(os.environ, allocation_from(os.environ))))
     except NoMpiexec as error:
-        return Fitting(None, error.vendor, error.lacking, error.to_get_one)
+        return Fitting(None, error.lacking, error.to_get_one, error.vendor)
     except BackendError as error:
         lacking, _, cure = str(error).partition("\n")
-        return Fitting(None, "", lacking, cure)
+        return Fitting(None, lacking, cure)
+    except ConfigError as error:
+        return Fitting(None, str(error), "mend that profile: no run and no job begins with it")
     except TimeoutError as error:
-        return Fitting(None, "", f"loading an MPI library: {error}", "look at the library: its device may not answer")
+        return Fitting(None, f"loading an MPI library: {error}", "look at the library: its device may not answer")
 
 
 def of_launch(launched: Launched, folder: str) -> tuple[Finding, tuple[RankFacts, ...]]:
@@ -57,45 +57,39 @@ def of_launch(launched: Launched, folder: str) -> tuple[Finding, tuple[RankFacts
 
 
 def _cure(fit: Fitting, launched: Launched) -> str:
-    if launched.name == "srun" and fit.vendor:
-        return (
-            f"start with {by_srun(fit.vendor).words}, if your Slurm has that plug-in (srun --mpi=list), or by mpiexec"
-        )
-    if fit.mpiexec is None:
+    starter = fit.starter
+    vendor = fit.vendor if starter is None else starter.vendor
+    if launched.name == "srun" and vendor:
+        return f"start with {by_srun(vendor).words}, if your Slurm has that plug-in (srun --mpi=list), or by mpiexec"
+    if starter is None:
         return f"{fit.lacking}. {fit.cure}"
+    of_library = f" of {vendor}" if vendor else ""
     return (
-        f"start with the launcher of {fit.vendor}: {fit.mpiexec} -n {launched.size} …, or let fullrank find it: "
+        f"start with the launcher{of_library}: {starter.words_of_user} -n {launched.size} …, or let fullrank find it: "
         f"fullrank run CONFIG -b mpi -n {launched.size}"
     )
 
 
 def of_libraries(folder: str) -> tuple[list[Finding], tuple[RankFacts, ...]]:
-    """Probe the fitting mpiexec, and another one on the PATH; return what to say, and the ranks of the former."""
+    """Probe what a run would start ranks with, and another mpiexec on the PATH; return what to say, and the ranks."""
     fit = fitting()
-    on_path = which("mpiexec")
-    launcher = [str(fit.mpiexec)] if fit.mpiexec is not None else _srun_here(fit)
-    if not launcher:
+    starter, on_path = fit.starter, which("mpiexec")
+    if starter is None:
         return [warning("MPI", fit.lacking, fit.cure)], ()
-    found = probe(launcher, folder, Starter(tuple(launcher), fit.vendor).environment(os.environ, N_PROBED))
-    cure = "reinstall it, or load another MPI: mpi4py takes MPI4PY_LIBMPI; without MPI, -b processes uses all cores"
-    findings = [judge_meeting(found, cure=cure)]
-    if on_path is not None and (fit.mpiexec is None or Path(on_path).resolve() != fit.mpiexec.resolve()):
-        findings += _of_another(on_path, launcher[0], folder)
+    found = probe(starter, folder)
+    cure = "reinstall it, or load another MPI: mpi4py takes MPI4PY_LIBMPI"
+    if starter.name:
+        cure = "mend launcher in site.toml, by which the ranks of all jobs are started"
+    findings = [judge_meeting(found, cure=f"{cure}; without MPI, -b processes uses all cores")]
+    if on_path is not None and Path(on_path).resolve() != Path(starter.words[0]).resolve():
+        findings += _of_another(on_path, starter, folder)
     return findings, found.ranks if findings[0].level == OK else ()
 
 
-def _srun_here(fit: Fitting) -> list[str]:
-    """Return the words of srun where it is what a job of this study would start with."""
-    job = job_from(os.environ)
-    if not fit.vendor or job is None or job.scheduler != "slurm" or which("srun") is None:
-        return []
-    return shlex.split(by_srun(fit.vendor).words)
-
-
-def _of_another(mpiexec: str, fitting_one: str, folder: str) -> Iterator[Finding]:
+def _of_another(mpiexec: str, starter: Starter, folder: str) -> Iterator[Finding]:
     """Yield what is to be said of an mpiexec that the user finds by name, and fullrank does not take."""
-    found = probe([mpiexec], folder, stripped_environment(os.environ))
-    judged = judge_meeting(found, cure=f"type {fitting_one} in its place, or fullrank run CONFIG -b mpi")
+    found = probe(Starter((mpiexec,)), folder)
+    judged = judge_meeting(found, cure=f"type {starter.words_of_user} in its place, or fullrank run CONFIG -b mpi")
     if judged.level == OK:
         yield ok("mpiexec", f"{mpiexec}, the one on the PATH, starts one world, too")
     else:

@@ -1,14 +1,13 @@
 """What doctor asks other processes, and what it makes of answers that do not come."""
 
 import os
-import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fullrank.dataclass import dataclass
 from fullrank.doctor.asking import Answer, ask
 from fullrank.doctor.facts import FolderFacts, ImportFacts, Meeting
 from fullrank.doctor.rank import rank_facts
+from fullrank.launch import Starter
 from fullrank.launcher import Launched, python_module, stripped_environment, thread_limits
 
 DISK_SECONDS = 20.0
@@ -62,11 +61,11 @@ def meeting_of(launched: Launched, folder: str) -> Meeting:
     return _meeting(answer, launched.name, launched.size)
 
 
-def probe(launcher: Sequence[str], folder: str, environ: Mapping[str, str]) -> Meeting:
-    """Start two ranks with ``launcher``, the words before ``-n``, and have them meet."""
-    command = [*launcher, "-n", str(N_PROBED), *python_module("fullrank.doctor.rank", folder)]
-    answer = ask(command, limit_seconds=MEETING_SECONDS, environ=environ)
-    return _meeting(answer, shlex.join(launcher), N_PROBED)
+def probe(starter: Starter, folder: str) -> Meeting:
+    """Start two ranks, and have them meet."""
+    command = starter.command(N_PROBED, python_module("fullrank.doctor.rank", folder))
+    answer = ask(command, limit_seconds=MEETING_SECONDS, environ=starter.environment(os.environ, N_PROBED))
+    return _meeting(answer, starter.words_of_user, N_PROBED)
 
 
 def _meeting(answer: Answer, launcher: str, n_started: int) -> Meeting:
