@@ -196,6 +196,27 @@ def test_watch_of_a_study_that_does_not_run_ends_at_once(project: Project, state
     assert done.returncode == 0
 
 
+def test_study_that_waits_in_a_queue_is_watched_until_it_is_complete(project: Project) -> None:
+    project.write("def f(x):\n    return x\n")
+    watching = project.start("status", "study.toml", "--until-complete", "--watch", "0.1", "--json")
+    project.until(lambda: watched(watching), "it has looked")
+    project.run("-b", "serial", "--limit", 3)
+    project.until(lambda: '"stopped"' in watched(watching), "it has seen that nothing runs")
+    project.run("-b", "serial")
+    states = [json.loads(line)["state"] for line in watching.end().stdout.splitlines()]
+    assert states[0] == "not started"
+    assert states[-1] == "complete"
+
+
+def test_shards_are_watched_while_others_of_them_wait(project: Project) -> None:
+    project.write("def f(x):\n    return x\n").run("-b", "serial", "--shard", "1/2")
+    watching = project.start("status", "study.toml", "--watch", "0.1", "--json")
+    project.until(lambda: watched(watching), "it has looked")
+    project.run("-b", "serial", "--shard", "2/2")
+    states = [json.loads(line)["state"] for line in watching.end().stdout.splitlines()]
+    assert (states[0], states[-1]) == ("stopped", "complete")
+
+
 def test_exit_code_of_a_watched_study_is_that_of_its_end(project: Project) -> None:
     running = project.write(STUCK_FROM_6, tail=IN_ORDER).start_run("-b", "processes", "-n", 2)
     project.until(lambda: len(set(project.visits()) - set(range(6))) == 2, "two items are stuck")

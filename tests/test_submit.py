@@ -78,7 +78,7 @@ def test_number_and_the_command_that_watches_are_told(project: Project, site: Si
         "scheduler": system,
         "job": "4711",
         "name": "study",
-        "watch": "fullrank status study.toml -o 'b c.h5' --watch",
+        "watch": "fullrank status study.toml -o 'b c.h5' --until-complete",
         "log": "study-4711.log",
     }
 
@@ -224,7 +224,7 @@ def test_keys_that_are_set_are_those_of_the_job(project: Project, site: Site) ->
     assert " status study.toml -o a.h5 --exit-code " in script
     assert "got 2 items" in submit(project, site, "--array", 3, *words, expect=2)
     assert "sweep.grid.y" in submit(project, site, "--set", "sweep.grid.y=[]", expect=2)
-    assert "status study.toml -o a.h5 --watch" in submit(project, site, *words)
+    assert "status study.toml -o a.h5 --until-complete" in submit(project, site, *words)
 
 
 def test_complete_study_is_not_queued(project: Project, site: Site) -> None:

@@ -14,6 +14,7 @@ from fullrank.commands import plan_options, submission
 from fullrank.commands.without_config import add_options
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.errors import UsageError
+from fullrank.option_values import DEFAULT_WATCH_SECONDS
 from fullrank.option_values import duration as _duration
 from fullrank.option_values import natural as _natural
 from fullrank.option_values import positive as _positive
@@ -24,7 +25,6 @@ compared gave different results; 2 wrong usage or config;
 70 an error inside fullrank; 74 input/output error; 75 stopped early, run the same command to go on"""
 
 _STUDY = "the study's config, its output, or the FILE.py:FUNCTION of a run without a config"
-DEFAULT_WATCH_SECONDS = 2.0
 _LIKE_DURATION = re.compile(r"[\d.:]+[a-z]?")
 
 
@@ -159,6 +159,11 @@ def parser() -> argparse.ArgumentParser:
         const=DEFAULT_WATCH_SECONDS,
         metavar="SECONDS",
         help="look again and again until the run ends (every %(const)g s)",
+    )
+    status.add_argument(
+        "--until-complete",
+        action="store_true",
+        help="watch until every item has an end, also while nothing runs: a job that waits in a queue, say",
     )
     status.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 2, 3 or 75")
     report = _command(

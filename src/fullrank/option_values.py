@@ -2,6 +2,9 @@
 
 from argparse import ArgumentTypeError
 
+DEFAULT_WATCH_SECONDS = 2.0
+"""From one look of ``status --watch`` to the next."""
+
 
 def duration(text: str) -> float:
     """Return a duration in s, finite and > 0."""

@@ -22,7 +22,7 @@ def status(arguments: Namespace, _crew: Any) -> int:
     from fullrank.standing import standing
 
     arguments.study = named_study(arguments.study, arguments.output)
-    if arguments.watch is not None:
+    if arguments.watch is not None or arguments.until_complete:
         from fullrank.commands.watch import watch
 
         found = watch(arguments)

@@ -216,7 +216,7 @@ def _tell_queued(arguments: Namespace, system: Any, request: Any, answer: Any) -
 
     name = request.name
     study = [request.config, *(["-o", request.output] if request.output else [])]
-    watch = shlex.join(["fullrank", "status", *study, "--watch"])
+    watch = shlex.join(["fullrank", "status", *study, "--until-complete"])
     number = (answer.number or "*").removesuffix("[]")
     log = (LOG if arguments.array is None else ELEMENT_LOG).format(name=name, id=number)
     told = {"scheduler": system.name, "job": answer.number, "name": name, "watch": watch, "log": log}

@@ -1,4 +1,4 @@
-"""``fullrank status --watch``: a study's standing again and again, until its run ends."""
+"""``fullrank status --watch``: a study's standing again and again, until its run ends, or until it is complete."""
 
 import json
 import os
@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fullrank.dataclass import replace
+from fullrank.option_values import DEFAULT_WATCH_SECONDS
 from fullrank.outside import Recent
 from fullrank.progress import INTERVAL_PER_ELAPSED, LONGEST_INTERVAL_SECONDS
 from fullrank.report.layout import printable, wrapped
-from fullrank.standing import RUNNING, Standing, standing
+from fullrank.standing import COMPLETE, RUNNING, Standing, standing
 
 _LOOK_SHARE = 10
 """A look that reads large journals is followed by so many times as long a rest."""
@@ -83,7 +84,8 @@ def view_for(*, as_json: bool) -> View:
 
 
 def watch(arguments: Namespace) -> Standing:
-    """Show the study's standing until its run ends, or Ctrl-C; return the last one."""
+    """Show the study's standing until its run ends, or as long as it may go on, or Ctrl-C; return the last one."""
+    interval_seconds = DEFAULT_WATCH_SECONDS if arguments.watch is None else arguments.watch
     view = view_for(as_json=arguments.json)
     found: Standing | None = None
     recent = Recent()
@@ -93,12 +95,21 @@ def watch(arguments: Namespace) -> Standing:
             found = standing(arguments.study, arguments.output)
             found = replace(found, recent_per_second=recent.per_second(begun, found.n_finished))
             cost_seconds = time.monotonic() - begun
-            view.show(found, is_last=found.state != RUNNING)
+            is_last = not _may_go_on(found, until_complete=arguments.until_complete)
+            view.show(found, is_last=is_last)
             sys.stdout.flush()
-            if found.state != RUNNING:
+            if is_last:
                 return found
-            time.sleep(max(arguments.watch, _LOOK_SHARE * cost_seconds))
+            time.sleep(max(interval_seconds, _LOOK_SHARE * cost_seconds))
     except KeyboardInterrupt:
         if found is None:
             raise
         return found
+
+
+def _may_go_on(found: Standing, *, until_complete: bool) -> bool:
+    """Return whether there is more to be seen: shards that are stopped, or not started, may wait in a queue."""
+    if found.state == RUNNING:
+        return True
+    waits = until_complete or any(share.n_left for share in found.shards)
+    return waits and found.state != COMPLETE and not found.is_refused
