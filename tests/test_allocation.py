@@ -285,6 +285,16 @@ def test_ranks_stop_well_before_the_job_ends(study: Project, launcher: Launcher)
     assert found(7200, "--stop-after", "3000s") <= 3000
 
 
+def test_job_whose_limit_comes_before_any_item_has_ended_is_not_to_be_started_again(study: Project) -> None:
+    def stopped(left_seconds: int, *, expect: int) -> str:
+        job = ONE_NODE | {"SLURM_JOB_END_TIME": str(int(time.time()) + left_seconds)}
+        return run(study, job, "-b", "serial", "--stop-after", "1s", expect=expect)  # which is over
+
+    told = "no item has ended before the time limit of job slurm:5, which would get no further"
+    assert told in stopped(100, expect=2)
+    assert told not in stopped(7200, expect=75)
+
+
 def test_call_from_python_computes_on_all_of_the_job(
     study: Project, launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

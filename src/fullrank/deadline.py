@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from fullrank.job_end import job_end
-from fullrank.scheduler import job_from
+from fullrank.scheduler import Job, job_from
 
 STOP_AT_VARIABLE = "FULLRANK_STOP_AT"
 """Time (of time.time()) that a command hands on to the ranks it starts: theirs is not the start that counts."""
 LEAVE_SECONDS = 180.0
 """Before a job ends: for running items, and for journals and a result that go to a slow disk."""
+SIGNAL_SECONDS = 60.0
+"""So much earlier Slurm may send a signal than it was told to."""
 LEAVE_SHARE = 0.2
 """Of the time that the job has, or has left when a run begins, at most that much."""
 
@@ -37,6 +39,12 @@ def stop_time(now: float, *, begun: float, stop_after_seconds: float | None, job
     if job_ends_at is None or (wished is not None and wished < job_ends_at):
         return wished
     return job_ends_at - leave_seconds(job_ends_at - now)
+
+
+def is_last_of(job: Job, environ: Mapping[str, str], now: float) -> bool:
+    """Return whether a job has only the time left that it is told to stop in; False where nothing tells its end."""
+    ends_at = job_end(job, environ, now)
+    return ends_at is not None and ends_at - now <= LEAVE_SECONDS + SIGNAL_SECONDS
 
 
 def stop_time_told(

@@ -153,7 +153,7 @@ class Run:
                 return self._written() if self._choices.shard is None else self._share_done()
             n_fruitless = n_fruitless + 1 if n_left == n_todo else 0
             if reason != REASON_DIED or n_fruitless > MAX_FRUITLESS_RESTARTS:
-                return self._unfinished(reason, n_left)
+                return self._unfinished(reason, n_left, is_fruitless=n_left == n_todo)
             self._console.say("the workers are started again")
 
     def _written(self) -> Ending:
@@ -326,12 +326,20 @@ class Run:
         facts = {} if predicted is None else predicted.facts(self._choices.n_workers)
         return {**(self._choices.provenance or {}), **facts}
 
-    def _unfinished(self, reason: str, n_left: int) -> Ending:
+    def _unfinished(self, reason: str, n_left: int, *, is_fruitless: bool) -> Ending:
         n_items = self._study.config.sweep.n_items
         end = {REASON_STOPPED: End.STOPPED, REASON_DIED: End.DIED}.get(reason, End.FAILURES)
         failure = first_failure(self._study, self._folder) if end is End.FAILURES else ""
         n_failed = self._survey.n_failed
-        return Ending(end, self._folder.output, n_items, n_items - n_left, n_failed=n_failed, first_failure=failure)
+        return Ending(
+            end,
+            self._folder.output,
+            n_items,
+            n_items - n_left,
+            n_failed=n_failed,
+            is_fruitless=is_fruitless,
+            first_failure=failure,
+        )
 
 
 def _joined(surveys: Sequence[Survey]) -> Survey:

@@ -44,6 +44,8 @@ class Ending:
     """Where it is kept what the function printed."""
     n_failed: int = 0
     """Of a run without a file."""
+    is_fruitless: bool = False
+    """Whether no item ended before the run was stopped."""
     first_failure: str = ""
     """Of a run that was stopped for failures: what the first of them raised, and the command that repeats it."""
 

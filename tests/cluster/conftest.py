@@ -1,9 +1,11 @@
 """Clusters for the tests of one module, and users of them."""
 
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import h5py
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -11,7 +13,36 @@ sys.path.insert(0, str(Path(__file__).parent))
 from gridengine import GridEngine
 from hosts import GRID_ENGINE, SLURM, Cluster, venv_of
 from slurm import Slurm
-from user import User
+from user import MANDELBROT, SERIAL_SECONDS, User
+
+
+@pytest.fixture(scope="session", autouse=True)
+def serial_mandelbrot(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Path]]:
+    """What waits for a serial run of the whole of configs/mandelbrot.toml, and returns its result.
+
+    It takes two minutes of one core, and other tests wait most of their time: so it is begun before the first of them,
+    if any will ask for it, and gives way to them.
+    """
+    output = tmp_path_factory.mktemp("serial") / "mandelbrot.h5"
+    run = [venv_of("MPICH") / "bin" / "fullrank", "run", MANDELBROT, "-b", "serial", "-o", output, "--quiet", "--here"]
+    is_wanted = any("mandelbrot_digest" in item.fixturenames for item in request.session.items)
+    with subprocess.Popen(["nice", "-n", "19", *run] if is_wanted else ["true"], stdout=subprocess.DEVNULL) as process:
+
+        def result() -> Path:
+            assert process.wait(SERIAL_SECONDS) == 0
+            return output
+
+        yield result
+        process.kill()
+
+
+@pytest.fixture
+def mandelbrot_digest(serial_mandelbrot: Callable[[], Path]) -> str:
+    """The digest of that run."""
+    with h5py.File(serial_mandelbrot()) as file:
+        return str(file.attrs["results_sha256"])
 
 
 @pytest.fixture(scope="module")

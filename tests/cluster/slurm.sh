@@ -50,6 +50,9 @@ JobRequeue=1
 SchedulerParameters=batch_sched_delay=1,sched_min_interval=0,bf_interval=2
 MinJobAge=3600
 
+# From TERM to KILL, for what does not hear the first: helpers of mpiexec on the hosts that a job has left.
+KillWait=3
+
 # The cores that hosts are said to have are more than there are.
 SlurmdParameters=config_overrides
 ReturnToService=2

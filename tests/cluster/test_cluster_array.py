@@ -30,7 +30,7 @@ def test_element_that_comes_near_its_limit_goes_back_to_the_queue_alone(slurm: S
     mpich_user.has_paced(3000)
     job = mpich_user.submit("--array", 3, "--time", "1h", *WHOLE_NODE)
     mpich_user.until_begun(60)
-    slurm.update(f"{job}_2", "EndTime=now+45")  # it was to be told 3 minutes before; Slurm looks every 30 s
+    slurm.update(f"{job}_2", "EndTime=now+45")  # to be told 3 min before; it looks every 30 s, whatever is set
     slurm.until_state(f"{job}_2", "PENDING")
     assert restarts(slurm, job, 3) == ["0", "1", "0"], logs(mpich_user)
     mpich_user.hurry()

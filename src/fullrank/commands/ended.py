@@ -1,13 +1,15 @@
 """What came of ``fullrank run``: told on the terminal or as JSON, and the exit code."""
 
 import json
+import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from fullrank.console import tell
-from fullrank.errors import FailedItems, Stopped
+from fullrank.errors import FailedItems, Stopped, UsageError
 from fullrank.request import Request
 
 
@@ -15,10 +17,28 @@ def ended(ending: Any, request: Request) -> int:
     """Tell what came of the run, and return the exit code."""
     arguments = request.arguments
     code = _exit_code(ending, arguments.allow_failures)
+    job = _job_too_short(ending)
+    if job:
+        code = UsageError.exit_code
     if arguments.json:
         sys.stdout.write(json.dumps(ending.to_dict() | {"exit_code": code}) + "\n")
     _tell_ending(ending, request, as_json=arguments.json)
+    if job:
+        tell(
+            f"fullrank: error: no item has ended before the time limit of job {job}, which would get no further if it "
+            f"started again: expected time for at least one item; ask for more, or divide the items\n"
+        )
     return code
+
+
+def _job_too_short(ending: Any) -> str:
+    """Return the job that its limit ends before any item has ended; "" if it is not so."""
+    from fullrank.deadline import is_last_of
+    from fullrank.ending import End
+    from fullrank.scheduler import job_from
+
+    job = job_from(os.environ) if ending.end is End.STOPPED and ending.is_fruitless else None
+    return job.job_id if job is not None and is_last_of(job, os.environ, time.time()) else ""
 
 
 def _exit_code(ending: Any, n_allowed: int) -> int:
