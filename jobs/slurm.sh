@@ -22,7 +22,7 @@
 set -eu
 
 # mpiexec starts one helper a node with srun, which would bind it, and so all its ranks, to one core.
-export SLURM_CPU_BIND=none
+export SLURM_CPU_BIND=none SLURM_NTASKS_PER_NODE=1
 
 # One thread a rank: the ranks fill the cores.
 export OMP_NUM_THREADS=1

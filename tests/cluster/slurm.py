@@ -1,5 +1,7 @@
 """What Slurm says of its jobs, and what an administrator does to them."""
 
+import time
+
 from hosts import LIMIT_SECONDS, Cluster, until
 
 _OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY")
@@ -38,8 +40,10 @@ class Slurm:
     def start_again(self, job: str) -> None:
         """Start a job that was requeued without the two minutes that Slurm lets it wait.
 
-        They may begin anew while its hosts still clean up, so it is asked for until it is heard.
+        They may begin anew while its hosts still clean up, so it is asked for until it is heard; and not in the second
+        in which it was requeued, for its hosts do not start again what they were told to end in that second.
         """
+        time.sleep(1.5)
 
         def is_started() -> bool:
             self.cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now", expect=None)

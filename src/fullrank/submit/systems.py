@@ -126,7 +126,7 @@ SLURM = BatchSystem(
     time="--time={hours:02}:{minutes:02}:{seconds:02}",
     for_mpiexec="""\
 # mpiexec starts one helper a node with srun, which would bind it, and so all its ranks, to one core.
-export SLURM_CPU_BIND=none
+export SLURM_CPU_BIND=none SLURM_NTASKS_PER_NODE=1
 """,
     for_site="""\
 # Without, srun lets the others wait for a rank that was killed.
