@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +123,18 @@ def test_who_holds_a_lock_is_told_without_taking_it(tmp_path: Path) -> None:
     assert holder_of(tmp_path) is None
     (tmp_path / "lock").write_text("{")
     assert holder_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("quiet_seconds", "is_over", "is_held"), [(300, True, False), (300, None, True), (0, True, True)]
+)
+def test_quiet_holder_whose_job_is_over_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quiet_seconds: float, is_over: bool | None, is_held: bool
+) -> None:
+    monkeypatch.setattr("fullrank.holder.job_is_over", lambda _job: is_over)
+    path = locked_by(replace(STRANGER, job="slurm:5"), tmp_path)
+    os.utime(path, (time.time() - quiet_seconds,) * 2)
+    assert (holder_of(tmp_path) is not None) is is_held
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,16 @@ def test_rejected_job_leaves_nothing_behind(grid_engine: GridEngine, grid_engine
     assert grid_engine.queue() == ""
 
 
-def test_job_that_its_user_deletes_stays_ended(grid_engine: GridEngine, grid_engine_mpich_user: User) -> None:
+def test_job_that_its_user_deletes_stays_ended_and_holds_up_no_other(
+    grid_engine: GridEngine, grid_engine_mpich_user: User
+) -> None:
     grid_engine_mpich_user.has_paced()
     job = grid_engine_mpich_user.submit("--time", "1h", *SLOTS)
     grid_engine_mpich_user.until_begun(24)
     grid_engine.cluster.run("qdel", job)
     grid_engine.until_empty()
     assert 0 < grid_engine_mpich_user.n_finished() < N_PACED
+    grid_engine_mpich_user.hurry()
+    grid_engine_mpich_user.submit("--time", "1h", *SLOTS)
+    grid_engine.until_empty()
+    assert grid_engine_mpich_user.digest() == grid_engine_mpich_user.serial_digest()

@@ -26,7 +26,7 @@ def ended(ending: Any, request: Request) -> int:
     if job:
         tell(
             f"fullrank: error: no item has ended before the time limit of job {job}, which would get no further if it "
-            f"started again: expected time for at least one item; ask for more, or divide the items\n"
+            f"started again: expected time for at least one item; ask for more, or make the items smaller\n"
         )
     return code
 
