@@ -68,7 +68,6 @@ class Claim:
         running, clock = self._running, time.perf_counter
         values: list[Any] = []
         ends: list[float] = []
-        add_value, add_end = values.append, ends.append
         error: BaseException | None = None
         index, arguments = self.current
         start = clock()
@@ -81,8 +80,8 @@ class Claim:
                     value = function(*arguments)
                     if type(value) is not float:
                         value = snapshot(value, naming)
-                    add_value(value)
-                    add_end(clock())
+                    values.append(value)
+                    ends.append(clock())
                 running[0] = IDLE
             except BaseException as caught:
                 running[0] = IDLE
@@ -157,8 +156,9 @@ def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float],
     rows = group.rows
     if len(rows) != len(indices):
         indices, seconds = [indices[row] for row in rows], [seconds[row] for row in rows]
-    body = b"".join((array("q", indices).tobytes(), array("f", seconds).tobytes(), *group.columns))
-    return pack(kind, len(rows), meta=_layout_text(group.layout), body=body)
+    n_rows = len(rows)
+    body = b"".join((struct.pack(f"{n_rows}q", *indices), struct.pack(f"{n_rows}f", *seconds), *group.columns))
+    return pack(kind, n_rows, meta=_layout_text(group.layout), body=body)
 
 
 @lru_cache(maxsize=64)  # most studies have one layout, and every claim writes it down

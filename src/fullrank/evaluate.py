@@ -240,13 +240,13 @@ class Evaluator:
 
     def _finish(self, claim: Claim) -> Evaluation:
         claim.close()
-        overdue = self._interrupts.overdue.intersection(claim.indices)
+        overdue = _of_claim(self._interrupts.overdue, claim)
         if self._job.item_time_limit_seconds is not None:
             overdue |= {index for index, seconds in claim.durations() if self._is_over_limit(seconds)}
         for index in overdue:
             # in C code, swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
-        for index in self._interrupts.abandoned.intersection(claim.indices):
+        for index in _of_claim(self._interrupts.abandoned, claim):
             claim.drop_ended(index)
         groups, unusable = encode(claim.values, self._job.naming) if claim.values else ([], [])
         frames = [values_frame(group, claim.indices, claim.seconds) for group in groups]
@@ -261,6 +261,11 @@ class Evaluator:
 
     def _refusal(self, index: int, reason: NameTaken) -> str:
         return f"{self._job.function.written}: item {index}: {reason}. Items that have ended with a result are kept"
+
+
+def _of_claim(indices: set[int], claim: Claim) -> set[int]:
+    """Return those of ``indices`` that returned in the claim; mostly there are none to look for among its many."""
+    return indices.intersection(claim.indices) if indices else set()
 
 
 def _unusable(
