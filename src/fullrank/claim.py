@@ -32,7 +32,7 @@ class Cell(Protocol):
     def __setitem__(self, key: int, value: int, /) -> None: ...
 
 
-Batch = Iterator[tuple[int, tuple[Any, ...]]]
+Batch = Iterator[tuple[int, Any]]
 """Index and arguments of one item after the other."""
 Ended = tuple[int, Any, float]
 """Index, value and seconds of an item that returned."""
@@ -52,7 +52,7 @@ class Claim:
         self.values: list[Any] = []
         self.seconds: list[float] = []
         self.failures: list[Failed] = []
-        self.current: tuple[int, tuple[Any, ...]] = (IDLE, ())
+        self.current: tuple[int, Any] = (IDLE, ())
         self.current_has_ended = False
         self.abandoned = False
         self.begun = inf
@@ -63,8 +63,13 @@ class Claim:
         self._n_told = self._n_failures_told = 0
         self._is_closed = False
 
-    def go(self, function: Callable[..., Any], batch: Batch, *, naming: Naming) -> BaseException | None:
-        """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item)."""
+    def go(
+        self, function: Callable[..., Any], batch: Batch, *, naming: Naming, takes_one: bool = False
+    ) -> BaseException | None:
+        """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item).
+
+        With ``takes_one`` the batch has each item's only argument in place of a tuple.
+        """
         running, clock = self._running, time.perf_counter
         values: list[Any] = []
         ends: list[float] = []
@@ -77,7 +82,7 @@ class Claim:
             try:
                 for index, arguments in batch:
                     running[0] = index
-                    value = function(*arguments)
+                    value = function(arguments) if takes_one else function(*arguments)
                     if type(value) is not float:
                         value = snapshot(value, naming)
                     values.append(value)

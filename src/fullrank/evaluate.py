@@ -152,7 +152,7 @@ class Evaluator:
         batch = self._batch(indices)
         claim = self._claim = Claim(indices, self._running, settle=self._interrupts.settle)
         while True:
-            error = claim.go(self._function, batch, naming=self._job.naming)
+            error = claim.go(self._function, batch, naming=self._job.naming, takes_one=self._call.takes_one)
             if os.getpid() != self._pid:
                 _leave_fork(error)
             if error is None:
@@ -178,7 +178,9 @@ class Evaluator:
         columns = self._job.sweep.columns(indices)
         if self._job.takes_seed:
             columns.append([item_seed(self._job.seed or 0, index) for index in indices])
-        return zip(indices, self._call.arguments(columns), strict=False)
+        call = self._call
+        arguments = call.only_arguments(columns) if call.takes_one else call.arguments(columns)
+        return zip(indices, arguments, strict=False)
 
     def _abandon(self, claim: Claim, _error: BaseException) -> None:
         """Leave the running item and the rest of the claim alone, for the run is to stop."""
