@@ -22,7 +22,7 @@ from fullrank.store import ResultFile
 
 TITLE = "Cost of an item that does nothing"
 BARE, H5PY = "bare loop", "plain h5py"
-ASKED = Limit(3.0)
+ASKED, ASKED_OF_WORKER, ASKED_OF_ROOT = Limit(3.0), Limit(0.8), Limit(1.0)
 _ACCOUNT = ("elapsed_seconds", "compute_seconds", "claim_seconds", "journal_seconds")
 
 
@@ -76,13 +76,12 @@ def report(raw: Raw) -> str:
     """Return the section as Markdown."""
     n_items, samples = raw["n_items"], raw["samples"]
     rows = [row for name, _, _ in _WAYS for row in _rows(samples, name, n_items)]
-    for key, what in (("write_seconds", "write"), ("check_seconds", "read back, SHA-256")):
-        values = [1e6 * value / n_items for value in column(samples, H5PY, key)]
-        rows.append([f"plain h5py, the same arrays: {what}", *figure(values, digits=3)])
     return "\n\n".join(
         [
-            f"{n_items:,} items on one worker. All of it: whole command, less the same command with one item "
-            "(start-up), less the bare loop, per item. Its parts follow, indented.",
+            f"{n_items:,} items on one worker. Worker: from its start to the end of its last item, less the bare loop. "
+            "Root: whole command, less the same command with one item (start-up), less what the worker took; beside it "
+            "what h5py alone takes for the same arrays, with the same chunks and filters. Parts follow, indented. "
+            "[WHERE.md](WHERE.md) has the instructions that are behind it.",
             table(["µs an item", *FIGURE_HEADS], rows),
         ]
     )
@@ -97,17 +96,26 @@ def _rows(samples: Samples, name: str, n_items: int) -> list[list[str]]:
     elapsed, compute = per_item("elapsed_seconds"), per_item("compute_seconds")
     claim, journal = per_item("claim_seconds"), per_item("journal_seconds")
     run_wall = _minus(wall, startup)
-    parts = (
-        ("worker's loop: call, clock, catch", _minus(compute, bare)),
-        ("worker's claims", claim),
-        ("worker's journal", journal),
-        ("worker's arguments and encoding", _minus(elapsed, compute, claim, journal)),
-        ("gather, HDF5, verification, report", _minus(run_wall, elapsed)),
+    of_worker = (
+        ("loop: call, clock, catch", _minus(compute, bare)),
+        ("claims", claim),
+        ("parameters, results to bytes", _minus(elapsed, compute, claim, journal)),
+        ("journal", journal),
+    )
+    beside = (
+        ("plain h5py, the same arrays: write", per_item("write_seconds", H5PY)),
+        ("plain h5py, the same arrays: read back, SHA-256", per_item("check_seconds", H5PY)),
     )
     start = f"{name}: start-up, ms for the whole command with one item"
     return [
-        [f"**{name}: beyond the bare loop**", *figure(_minus(run_wall, bare), digits=3, limit=ASKED)],
-        *([f"· {what}", *figure(values, digits=3)] for what, values in parts),
+        [f"**{name}: worker**", *figure(_minus(elapsed, bare), digits=3, limit=ASKED_OF_WORKER)],
+        *([f"· {what}", *figure(values, digits=3)] for what, values in of_worker),
+        [
+            f"**{name}: root** (gather, HDF5, verification, report)",
+            *figure(_minus(run_wall, elapsed), digits=3, limit=ASKED_OF_ROOT),
+        ],
+        *([f"· beside it: {what}", *figure(values, digits=3)] for what, values in beside),
+        [f"{name}: both", *figure(_minus(run_wall, bare), digits=3, limit=ASKED)],
         [start, *figure([value * n_items / 1000 for value in startup], digits=0)],
     ]
 

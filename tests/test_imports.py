@@ -14,7 +14,7 @@ PACKAGE = Path(fullrank.__file__).parent
 LAYERS = [
     "dataclass garbage",
     "errors status files system account gil durations beside parent leaving repeat compare.records",
-    "launcher scheduler witness deadline told_code job_end job_over",
+    "launcher scheduler witness deadline told_code job_end job_over residues",
     "axes",
     "sweep tables",
     "config",

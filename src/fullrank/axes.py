@@ -119,6 +119,8 @@ class LinearAxis(_SpacedAxis):
         if step == 0.0:
             # The step underflowed, or start == stop: numpy divides first, and so do we.
             return [stop if i == last else i / last * delta + start for i in positions]
+        if last * step + start == stop != 0.0:  # the sign of a zero would differ
+            return [i * step + start for i in positions]
         return [stop if i == last else i * step + start for i in positions]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fullrank.dataclass import dataclass
 from fullrank.errors import StorageError
-from fullrank.gather import Records, Schema, packed, records_of
+from fullrank.gather import Records, Schema, opaque, packed, records_of
 from fullrank.journal import Damage, Kind, read_stream, understanding
 
 _BUFFER_BYTES = 8 << 20
@@ -59,6 +59,7 @@ class Buckets:
             self._put(0, records, slice(None))
             return
         bucket_of = records.rows["index"] // self._schema.bucket_items
+        bucket_of = bucket_of.astype(np.min_scalar_type(self._schema.n_buckets))  # few bits are sorted in a few passes
         order = np.argsort(bucket_of, kind="stable")
         buckets, firsts = np.unique(bucket_of[order], return_index=True)
         ends = [*firsts[1:].tolist(), len(order)]
@@ -66,7 +67,7 @@ class Buckets:
             self._put(bucket, records, order[first:end])
 
     def _put(self, bucket: int, records: Records, chosen: Any) -> None:
-        parts = [records.rows, *map(records.apart.get, self._schema.apart)]
+        parts = [opaque(records.rows), *map(records.apart.get, self._schema.apart)]
         for stream, part in enumerate(parts, start=bucket * self._n_streams):
             if part is not None:
                 piece = part[chosen].tobytes()

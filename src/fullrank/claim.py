@@ -32,7 +32,7 @@ class Cell(Protocol):
     def __setitem__(self, key: int, value: int, /) -> None: ...
 
 
-Batch = Iterator[tuple[int, tuple[Any, ...]]]
+Batch = Iterator[tuple[int, Any]]
 """Index and arguments of one item after the other."""
 Ended = tuple[int, Any, float]
 """Index, value and seconds of an item that returned."""
@@ -52,7 +52,7 @@ class Claim:
         self.values: list[Any] = []
         self.seconds: list[float] = []
         self.failures: list[Failed] = []
-        self.current: tuple[int, tuple[Any, ...]] = (IDLE, ())
+        self.current: tuple[int, Any] = (IDLE, ())
         self.current_has_ended = False
         self.abandoned = False
         self.begun = inf
@@ -63,12 +63,16 @@ class Claim:
         self._n_told = self._n_failures_told = 0
         self._is_closed = False
 
-    def go(self, function: Callable[..., Any], batch: Batch, *, naming: Naming) -> BaseException | None:
-        """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item)."""
+    def go(
+        self, function: Callable[..., Any], batch: Batch, *, naming: Naming, takes_one: bool = False
+    ) -> BaseException | None:
+        """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item).
+
+        With ``takes_one`` the batch has each item's only argument in place of a tuple.
+        """
         running, clock = self._running, time.perf_counter
         values: list[Any] = []
         ends: list[float] = []
-        add_value, add_end = values.append, ends.append
         error: BaseException | None = None
         index, arguments = self.current
         start = clock()
@@ -78,11 +82,11 @@ class Claim:
             try:
                 for index, arguments in batch:
                     running[0] = index
-                    value = function(*arguments)
+                    value = function(arguments) if takes_one else function(*arguments)
                     if type(value) is not float:
                         value = snapshot(value, naming)
-                    add_value(value)
-                    add_end(clock())
+                    values.append(value)
+                    ends.append(clock())
                 running[0] = IDLE
             except BaseException as caught:
                 running[0] = IDLE
@@ -157,8 +161,9 @@ def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float],
     rows = group.rows
     if len(rows) != len(indices):
         indices, seconds = [indices[row] for row in rows], [seconds[row] for row in rows]
-    body = b"".join((array("q", indices).tobytes(), array("f", seconds).tobytes(), *group.columns))
-    return pack(kind, len(rows), meta=_layout_text(group.layout), body=body)
+    n_rows = len(rows)
+    body = b"".join((struct.pack(f"{n_rows}q", *indices), struct.pack(f"{n_rows}f", *seconds), *group.columns))
+    return pack(kind, n_rows, meta=_layout_text(group.layout), body=body)
 
 
 @lru_cache(maxsize=64)  # most studies have one layout, and every claim writes it down

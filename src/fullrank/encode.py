@@ -10,6 +10,8 @@ The standard library alone: arrays of numpy are recognised by what they offer, n
 import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from struct import error as struct_error
+from struct import pack
 from typing import Any
 
 from fullrank.dataclass import dataclass
@@ -129,40 +131,46 @@ def _encode_alike(values: Sequence[Any], naming: Naming) -> Group | None:
         if set(map(len, values)) != {len(names)}:
             return None
         try:
-            columns = [[value[name] for value in values] for name in names]
+            columns = [_column_of_numbers([value[name] for value in values]) for name in names]
         except KeyError:
             return None
     elif kind is tuple:
         names = _tuple_names(len(values[0]), naming)
         if set(map(len, values)) != {len(names)}:
             return None
-        columns = [list(column) for column in zip(*values, strict=True)]
+        columns = [_column_of_numbers(column) for column in zip(*values, strict=True)]
     else:
-        names, columns = (naming.bare,), [list(values)]
-    return _group_of_numbers(names, columns, naming)
+        names, columns = (naming.bare,), [_column_of_kind(values, kind)]
+    return _group_of_columns(names, columns, naming, n_rows=len(values))
 
 
-def _group_of_numbers(names: tuple[str, ...], columns: list[list[Any]], naming: Naming) -> Group | None:
-    encoded = [_column_of_numbers(column) for column in columns]
-    if not encoded or None in encoded:
+def _group_of_columns(
+    names: tuple[str, ...], columns: list[tuple[str, bytes] | None], naming: Naming, *, n_rows: int
+) -> Group | None:
+    pairs = [pair for pair in columns if pair is not None]
+    if not pairs or len(pairs) != len(columns):
         return None
     naming.check(names)
-    pairs = [pair for pair in encoded if pair is not None]
     layout = tuple((name, dtype, ()) for name, (dtype, _) in zip(names, pairs, strict=True))
-    return Group(layout, range(len(columns[0])), [data for _, data in pairs])
+    return Group(layout, range(n_rows), [data for _, data in pairs])
 
 
-def _column_of_numbers(column: list[Any]) -> tuple[str, bytes] | None:
+def _column_of_numbers(column: Sequence[Any]) -> tuple[str, bytes] | None:
     """Return dtype and bytes of plain numbers of one type, or None."""
     kinds = set(map(type, column))
-    if kinds == {float}:
-        return FLOAT, array("d", column).tobytes()
-    if kinds == {int}:
+    return _column_of_kind(column, kinds.pop()) if len(kinds) == 1 else None
+
+
+def _column_of_kind(column: Sequence[Any], kind: type) -> tuple[str, bytes] | None:
+    """Return dtype and bytes of what all is of one type, or None if that is none of plain numbers."""
+    if kind is float:
+        return FLOAT, pack(f"{len(column)}d", *column)  # a third of what an array takes
+    if kind is int:
         try:
-            return INT, array("q", column).tobytes()
-        except OverflowError:
+            return INT, pack(f"{len(column)}q", *column)
+        except struct_error:  # it does not fit into 64 bits
             return None
-    if kinds == {bool}:
+    if kind is bool:
         return BOOL, bytes(column)
     return None
 

@@ -152,7 +152,7 @@ class Evaluator:
         batch = self._batch(indices)
         claim = self._claim = Claim(indices, self._running, settle=self._interrupts.settle)
         while True:
-            error = claim.go(self._function, batch, naming=self._job.naming)
+            error = claim.go(self._function, batch, naming=self._job.naming, takes_one=self._call.takes_one)
             if os.getpid() != self._pid:
                 _leave_fork(error)
             if error is None:
@@ -178,7 +178,9 @@ class Evaluator:
         columns = self._job.sweep.columns(indices)
         if self._job.takes_seed:
             columns.append([item_seed(self._job.seed or 0, index) for index in indices])
-        return zip(indices, self._call.arguments(columns), strict=False)
+        call = self._call
+        arguments = call.only_arguments(columns) if call.takes_one else call.arguments(columns)
+        return zip(indices, arguments, strict=False)
 
     def _abandon(self, claim: Claim, _error: BaseException) -> None:
         """Leave the running item and the rest of the claim alone, for the run is to stop."""
@@ -240,13 +242,13 @@ class Evaluator:
 
     def _finish(self, claim: Claim) -> Evaluation:
         claim.close()
-        overdue = self._interrupts.overdue.intersection(claim.indices)
+        overdue = _of_claim(self._interrupts.overdue, claim)
         if self._job.item_time_limit_seconds is not None:
             overdue |= {index for index, seconds in claim.durations() if self._is_over_limit(seconds)}
         for index in overdue:
             # in C code, swallowed the interruption, or ended while that was under way: over the limit all the same
             claim.fail_ended(index, self._overdue_text(ItemInterrupted(), index))
-        for index in self._interrupts.abandoned.intersection(claim.indices):
+        for index in _of_claim(self._interrupts.abandoned, claim):
             claim.drop_ended(index)
         groups, unusable = encode(claim.values, self._job.naming) if claim.values else ([], [])
         frames = [values_frame(group, claim.indices, claim.seconds) for group in groups]
@@ -261,6 +263,11 @@ class Evaluator:
 
     def _refusal(self, index: int, reason: NameTaken) -> str:
         return f"{self._job.function.written}: item {index}: {reason}. Items that have ended with a result are kept"
+
+
+def _of_claim(indices: set[int], claim: Claim) -> set[int]:
+    """Return those of ``indices`` that returned in the claim; mostly there are none to look for among its many."""
+    return indices.intersection(claim.indices) if indices else set()
 
 
 def _unusable(

@@ -222,9 +222,27 @@ class Call:
 
     def arguments(self, columns: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
         """Return the arguments of each item, given the axes' values of all of them; endless without any axis."""
-        names = (*self._plan.positional, *self._plan.keywords)
-        sources = [columns[self._axes[name]] if name in self._axes else repeat(self._constants[name]) for name in names]
+        sources = self._sources(columns)
         return zip(*sources) if sources else repeat(())  # noqa: B905  # the constants repeat without end
+
+    @property
+    def takes_one(self) -> bool:
+        """Whether each item has one argument alone: no tuple needs to be made of it."""
+        return len(self._names) == 1
+
+    def only_arguments(self, columns: Sequence[Sequence[Any]]) -> Iterable[Any]:
+        """Return :meth:`arguments` where there is one for each item, without the tuples."""
+        (source,) = self._sources(columns)
+        return source
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self._plan.positional, *self._plan.keywords)
+
+    def _sources(self, columns: Sequence[Sequence[Any]]) -> list[Iterable[Any]]:
+        return [
+            columns[self._axes[name]] if name in self._axes else repeat(self._constants[name]) for name in self._names
+        ]
 
 
 def memory_mapped(path: str) -> Any:

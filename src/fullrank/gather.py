@@ -187,6 +187,11 @@ def _parts(values: NDArray[Any], result: Result) -> Iterator[tuple[Field, NDArra
     return zip(result.fields, parts, strict=True)
 
 
+def opaque(rows: Rows) -> NDArray[np.void]:
+    """Return a view of rows as mere bytes: numpy picks these whole, and others column by column."""
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize)))
+
+
 def packed(rows: Sequence[bytes], apart: Iterable[bytes], schema: Schema) -> bytes:
     """Return records as one message: the bytes of the rows, behind them field by field those of what stands apart."""
     n_rows = sum(map(len, rows)) // schema.row_dtype.itemsize

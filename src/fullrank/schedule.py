@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from math import gcd
 from typing import Protocol
 
+from fullrank.residues import Multiples
+
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 TARGET_CLAIM_SECONDS = 0.020
 """Wanted duration of a claim: long against the claim itself, short against what a kill may cost."""
@@ -60,6 +62,7 @@ class Order:
         self.n_items = n_items
         self.stride = stride
         self._inverse = pow(stride, -1, n_items) if n_items > 1 else 0
+        self._multiples = Multiples(stride, n_items) if stride > 1 else None
 
     @classmethod
     def named(cls, name: str, n_items: int) -> "Order":
@@ -68,10 +71,7 @@ class Order:
 
     def indices(self, positions: range) -> list[int]:
         """Return the item index at each of ``positions``."""
-        stride, n_items = self.stride, self.n_items
-        if stride == 1:
-            return list(positions)
-        return [position * stride % n_items for position in positions]
+        return list(positions) if self._multiples is None else self._multiples.residues(positions)
 
     def position(self, index: int) -> int:
         """Return the position at which item ``index`` is visited."""

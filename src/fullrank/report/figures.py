@@ -1,7 +1,7 @@
 """Sum, mean, least and greatest of results that come in blocks."""
 
-from collections.abc import Sequence
-from math import fsum, prod
+import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,12 @@ from fullrank.store import ResultFile
 N_ELEMENTS_APART = 16
 """Arrays of up to this many elements are summed element by element."""
 N_SUMMED_AT_ONCE = 1 << 16
-"""As objects of Python they take 2 MB."""
+"""As objects of Python they take 2 MB; halves of so many floats have exact sums."""
+_LEAST_EXPONENT = sys.float_info.min_exp - sys.float_info.mant_dig + 1
+"""Of any float, as frexp tells it: the least is 0.5 times 2 to this power."""
+_UNITS_OF_ONE = 1 << sys.float_info.mant_dig - _LEAST_EXPONENT
+"""A float is an integer of 53 bits times a power of 2: of these units, 2**-1126, every float is a whole number."""
+_LOWER_BITS = 27
 
 
 class Tally:
@@ -23,7 +28,7 @@ class Tally:
 
     def __init__(self, field: Field) -> None:
         self._field = field
-        self._n_elements = n_elements = prod(field.shape)
+        self._n_elements = n_elements = math.prod(field.shape)
         self._apart = not field.varying and 0 < n_elements <= N_ELEMENTS_APART
         self._parts = [_Accumulator() for _ in range(n_elements if self._apart else 1)]
         self._n_nan_items = 0
@@ -77,8 +82,7 @@ class _Accumulator:
     def __init__(self) -> None:
         self._n = 0
         self._sum = 0
-        self._parts: list[float] = []
-        """Their exact sum is that of all floats so far."""
+        """Exact; of floats in units of 1 / _UNITS_OF_ONE."""
         self._least: Any = None
         self._greatest: Any = None
 
@@ -95,7 +99,7 @@ class _Accumulator:
 
     def _add_to_sum(self, values: NDArray[Any]) -> None:
         if values.dtype.kind == "f":
-            self._parts = _exact_sum([*self._parts, *values.tolist()])
+            self._sum += _exact_sum(values.astype(np.float64))
         else:
             self._sum += sum(values.tolist())  # Python's integers do not overflow
 
@@ -103,17 +107,29 @@ class _Accumulator:
         """Return the figures."""
         if not self._n:
             return Statistics(label, 0, None, None, None, None)
-        total = fsum(self._parts) if isinstance(self._least, float) else self._sum
+        total = _float_of(self._sum) if isinstance(self._least, float) else self._sum
         return Statistics(label, self._n, total, total / self._n, self._least, self._greatest)
 
 
-def _exact_sum(values: Sequence[float]) -> list[float]:
-    """Return few floats whose exact sum is that of ``values``, so that more can be added to it."""
-    parts: list[float] = []
+def _exact_sum(values: NDArray[np.float64]) -> int:
+    """Return the sum of at most N_SUMMED_AT_ONCE finite floats, exactly, in units of 1 / _UNITS_OF_ONE.
+
+    Integers of 53 bits are summed by exponent, in halves whose sums are exact as floats.
+    """
+    fractions, exponents = np.frexp(values)
+    mantissas = np.ldexp(fractions, sys.float_info.mant_dig).astype(np.int64)
+    places = exponents - _LEAST_EXPONENT
+    upper = np.bincount(places, weights=mantissas >> _LOWER_BITS)
+    lower = np.bincount(places, weights=mantissas & (1 << _LOWER_BITS) - 1)
+    return sum(
+        ((int(upper[place]) << _LOWER_BITS) + int(lower[place])) << place
+        for place in np.flatnonzero((upper != 0) | (lower != 0)).tolist()
+    )
+
+
+def _float_of(units: int) -> float:
+    """Return the float that is nearest to an exact sum; infinite beyond the largest."""
     try:
-        while rest := fsum((*values, *(-part for part in parts))):
-            parts.append(rest)
-    except (OverflowError, ValueError):  # beyond the largest float
-        with np.errstate(all="ignore"):
-            return [float(np.sum(values))]
-    return parts
+        return units / _UNITS_OF_ONE
+    except OverflowError:
+        return math.inf if units > 0 else -math.inf
