@@ -2,6 +2,8 @@
 
 from argparse import ArgumentTypeError
 
+DEFAULT_WATCH_SECONDS = 2.0
+
 
 def duration(text: str) -> float:
     """Return a duration in s, finite and > 0."""
