@@ -6,7 +6,6 @@ Records come in visiting order and the file is written in index order. Each hold
 lengths of their arrays, which are padded in the block alone.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -20,7 +19,7 @@ from fullrank.dataclass import dataclass
 from fullrank.journal import Frame, Kind
 from fullrank.schema import Block, Field
 from fullrank.status import Status
-from fullrank.survey import VARYING, Key, LayoutCount, Survey, key_of
+from fullrank.survey import VARYING, Key, LayoutCount, Survey, layout_of
 
 BUCKET_BYTES = 16 << 20
 APART_BYTES = 4 << 10
@@ -159,8 +158,8 @@ def records_of(frame: Frame, journal: str, schema: Schema) -> Records:
     if frame.kind == Kind.FAILURES:
         rows["status"] = np.frombuffer(frame.body, "|i1", n, 12 * n)
         return Records(rows, {})
-    layout = json.loads(frame.meta)
-    if key_of(layout) != schema.key:
+    layout, key = layout_of(frame.meta)
+    if key != schema.key:
         rows["status"] = Status.FAILED
         return Records(rows, {})
     rows["status"] = Status.OK

@@ -71,8 +71,10 @@ def _result_column(block: Block, entry: Field, *, is_ok: NDArray[np.bool_]) -> C
     has_gaps = not has_value.all()
     n_nan = 0
     if values.dtype.kind == "f":
-        nan = np.isnan(values) & has_value
-        n_nan = int(np.count_nonzero(nan.any(axis=tuple(range(1, nan.ndim)))))
+        nan = np.isnan(values)
+        if nan.any():
+            nan &= has_value
+            n_nan = int(np.count_nonzero(nan.any(axis=tuple(range(1, nan.ndim)))))
     if has_gaps:
         values = np.where(has_value, values, fill_value(entry.dtype))
     return Column(entry.name, values, n_nan=n_nan, has_gaps=has_gaps)
