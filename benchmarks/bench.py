@@ -14,6 +14,7 @@ from types import ModuleType
 import break_even
 import efficiency
 import files_opened
+import gather
 import isolation
 import memory
 import overhead
@@ -28,6 +29,7 @@ SECTIONS: dict[str, ModuleType] = {
     "efficiency": efficiency,
     "break-even": break_even,
     "overhead": overhead,
+    "gather": gather,
     "isolation": isolation,
     "startup": startup,
     "files": files_opened,

@@ -98,6 +98,19 @@ isolate = {json.dumps(isolate)}
     return path
 
 
+def write_returning_eight(path: Path, n_items: int) -> Path:
+    """Write the config of a study whose items return eight numbers."""
+    path.write_text(
+        f"""title = "Eight numbers"
+[workload]
+function = {json.dumps(f"{ITEMS}:eight")}
+[sweep.grid]
+x = {{ start = 0.0, stop = 1.0, num = {n_items} }}
+"""
+    )
+    return path
+
+
 def write_looking_up(path: Path, array: Path, n_items: int, *, mapped: bool) -> Path:
     """Write the config of a study whose items read an array: memory-mapped, or loaded by a set-up in each worker."""
     constant = f"table = {{ npy = {json.dumps(str(array))} }}" if mapped else f"path = {json.dumps(str(array))}"

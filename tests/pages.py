@@ -93,4 +93,6 @@ def option_names() -> set[str]:
 
 def _parsers() -> dict[str, ArgumentParser]:
     (subparsers,) = (action for action in parser()._actions if isinstance(action.choices, dict))
+    for command in subparsers.choices.values():
+        command.complete()
     return subparsers.choices

@@ -187,6 +187,7 @@ def studies(draw: st.DrawFn) -> tuple[int, list[Made]]:
     study=studies(),
     n_holders=st.integers(1, 3),
     buffer_bytes=st.sampled_from([0, 700, 16 << 20]),
+    sorted_bytes=st.sampled_from([0, 300, 16 << 20]),
     apart_bytes=st.sampled_from([0, 8, gather.APART_BYTES]),
 )
 def test_blocks_hold_what_a_dict_of_the_records_holds(
@@ -194,6 +195,7 @@ def test_blocks_hold_what_a_dict_of_the_records_holds(
     study: tuple[int, list[Made]],
     n_holders: int,
     buffer_bytes: int,
+    sorted_bytes: int,
     apart_bytes: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -209,6 +211,7 @@ def test_blocks_hold_what_a_dict_of_the_records_holds(
         patch.setattr(gather, "BUCKET_BYTES", bucket_bytes)
         patch.setattr(gather, "APART_BYTES", apart_bytes)
         patch.setattr("fullrank.buckets._BUFFER_BYTES", buffer_bytes)
+        patch.setattr("fullrank.buckets._SORTED_AT_ONCE_BYTES", sorted_bytes)
         survey = surveyed(journal.write(folder) for journal in journals)
         schema = decide_schema(survey, n_items)
         found = joined(gathered(schema, [journals[k::n_holders] for k in range(n_holders)], folder))

@@ -38,6 +38,11 @@ def nothing(x: float) -> float:
     return x
 
 
+def eight(x: float) -> tuple[float, ...]:
+    """Return eight numbers of many digits, at once."""
+    return x, x / 3, x * 7, x - 0.3, 1.0 - x, x * x, x + 2.0, x * x * x
+
+
 def hold(x: int, seconds: float) -> int:
     """Keep the core busy until so many seconds have passed, whatever disturbs it; return ``x``."""
     end = time.perf_counter() + seconds

@@ -4,19 +4,21 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.dataclass import dataclass
 from fullrank.errors import StorageError
-from fullrank.gather import Records, Schema, opaque, packed, records_of
+from fullrank.gather import Records, Schema, as_bytes, packed, records_of
 from fullrank.journal import Damage, Kind, read_stream, understanding
 
 _BUFFER_BYTES = 8 << 20
 _PIECE_BYTES = 64
 """What Python needs for some bytes beside them; where buckets are narrow each piece is one small record."""
+_SORTED_AT_ONCE_BYTES = 4 << 20
+"""Rows of frames that are sorted together: a frame alone has some dozen rows for each of many buckets."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Buckets:
         self._waiting: defaultdict[int, list[bytes]] = defaultdict(list)
         """By number of the stream: of all buckets' streams one behind the other."""
         self._n_waiting_bytes = 0
+        self._unsorted: list[Records] = []
+        self._n_unsorted_bytes = 0
         self._spills: list[_Spill] = []
         self._folder = folder
         self._file: BinaryIO | None = None
@@ -58,16 +62,33 @@ class Buckets:
         if self._schema.n_buckets == 1:
             self._put(0, records, slice(None))
             return
-        bucket_of = records.rows["index"] // self._schema.bucket_items
-        bucket_of = bucket_of.astype(np.min_scalar_type(self._schema.n_buckets))  # few bits are sorted in a few passes
-        order = np.argsort(bucket_of, kind="stable")
-        buckets, firsts = np.unique(bucket_of[order], return_index=True)
-        ends = [*firsts[1:].tolist(), len(order)]
-        for bucket, first, end in zip(buckets.tolist(), firsts.tolist(), ends, strict=True):
-            self._put(bucket, records, order[first:end])
+        if records.apart:  # they are sorted with their rows, and have other lengths than the next frame's
+            self._sort()
+        self._unsorted.append(records)
+        self._n_unsorted_bytes += records.rows.nbytes
+        if records.apart or self._n_unsorted_bytes > _SORTED_AT_ONCE_BYTES:
+            self._sort()
 
-    def _put(self, bucket: int, records: Records, chosen: Any) -> None:
-        parts = [opaque(records.rows), *map(records.apart.get, self._schema.apart)]
+    def _sort(self) -> None:
+        """Sort the rows that wait into their buckets; with values apart they are of one frame."""
+        waiting, self._unsorted, self._n_unsorted_bytes = self._unsorted, [], 0
+        if not waiting:
+            return
+        rows = np.concatenate([as_bytes(records.rows) for records in waiting]).view(self._schema.row_dtype)
+        bucket_of = rows["index"] // self._schema.bucket_items
+        # of so short numbers numpy sorts by their digits, ten times as fast
+        order = np.argsort(bucket_of.astype(np.min_scalar_type(self._schema.n_buckets)), kind="stable")
+        records = Records(
+            as_bytes(rows)[order].view(rows.dtype), {name: v[order] for name, v in waiting[-1].apart.items()}
+        )
+        bucket_of = bucket_of[order]
+        firsts = np.flatnonzero(np.diff(bucket_of, prepend=-1))
+        ends = [*firsts[1:].tolist(), len(order)]
+        for bucket, first, end in zip(bucket_of[firsts].tolist(), firsts.tolist(), ends, strict=True):
+            self._put(bucket, records, slice(first, end))
+
+    def _put(self, bucket: int, records: Records, chosen: slice) -> None:
+        parts = [records.rows, *map(records.apart.get, self._schema.apart)]
         for stream, part in enumerate(parts, start=bucket * self._n_streams):
             if part is not None:
                 piece = part[chosen].tobytes()
@@ -97,6 +118,7 @@ class Buckets:
 
     def take(self, bucket: int) -> bytes:
         """Return the records of one bucket, as :func:`fullrank.gather.blocks` takes them; each can be taken once."""
+        self._sort()
         if self._file is not None:
             self._file.flush()
         first = bucket * self._n_streams

@@ -4,7 +4,6 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from errno import EBADF, EDQUOT, EFBIG, EIO, EMFILE, ENOSPC
 
@@ -14,12 +13,17 @@ from fullrank.errors import BackendError, FullrankError, Stopped, StorageError, 
 from fullrank.gil import watch_gil
 from fullrank.launcher import Launched, launcher_from
 from fullrank.told_code import exit_code_teller
-from fullrank.witness import Witness
+
+TYPE_CHECKING = False  # typing's own opens a dozen files
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fullrank.witness import Witness
 
 _INTERRUPTED = "\nfullrank: interrupted; nothing that was finished is lost, the same command goes on\n"
 
 
-def main(argv: Sequence[str], witness: Witness | None = None) -> int:
+def main(argv: "Sequence[str]", witness: "Witness | None" = None) -> int:
     """Run one command and return the exit code. With a ``witness`` this is rank 0; see :func:`_as_root`."""
     _mend_streams()
     watch_gil()  # before any extension module is imported
@@ -49,7 +53,7 @@ def _mend_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _alone(argv: Sequence[str]) -> int:
+def _alone(argv: "Sequence[str]") -> int:
     """Run a command where no other rank waits for this process; no error leaves without its exit code."""
     try:
         return _guarded(argv, None)
@@ -71,7 +75,7 @@ def _unwritten(error: OSError) -> str:
     return f"standard output cannot be written: {error.strerror}" if is_output else str(error)
 
 
-def _names_backend(argv: Sequence[str]) -> bool:
+def _names_backend(argv: "Sequence[str]") -> bool:
     """Return whether a backend other than mpi is asked for, or nothing that runs: then a lone rank needs no MPI."""
     try:
         with redirect_stdout(io.StringIO()):  # help is written by whoever runs the command
@@ -81,7 +85,7 @@ def _names_backend(argv: Sequence[str]) -> bool:
     return getattr(arguments, "backend", None) not in (None, "mpi")
 
 
-def _guarded(argv: Sequence[str], crew: object) -> int:
+def _guarded(argv: "Sequence[str]", crew: object) -> int:
     """Run a command; show what it raises without a traceback if it is a user's to mend."""
     try:
         arguments = parser().parse_args(argv)
@@ -105,7 +109,7 @@ def _guarded(argv: Sequence[str], crew: object) -> int:
         return 0
 
 
-def _as_root(argv: Sequence[str], launched: Launched, witness: Witness) -> int:
+def _as_root(argv: "Sequence[str]", launched: Launched, witness: "Witness") -> int:
     """Run a command as rank 0: whatever happens here, the other ranks are told or ended."""
     from fullrank.interrupt import EARLY
 

@@ -3,9 +3,12 @@
 import os
 import sys
 from contextlib import suppress
-from typing import Any, TextIO
 
 from fullrank.beside import out_of_reach
+
+TYPE_CHECKING = False  # typing's own opens a dozen files
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 FILE_COLUMNS = 100
 """Of a report that goes to a file or another program."""
@@ -42,7 +45,7 @@ class TerminalConsole:
         with suppress(OSError):
             self._stream.close()
 
-    def display(self) -> Any:
+    def display(self) -> "Any":
         """Return a progress display that fits the stream."""
         from fullrank.launch import TERMINAL_VARIABLE
         from fullrank.progress import choose_display

@@ -6,7 +6,6 @@ Records come in visiting order and the file is written in index order. Each hold
 lengths of their arrays, which are padded in the block alone.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -20,12 +19,13 @@ from fullrank.dataclass import dataclass
 from fullrank.journal import Frame, Kind
 from fullrank.schema import Block, Field
 from fullrank.status import Status
-from fullrank.survey import VARYING, Key, LayoutCount, Survey, key_of
+from fullrank.survey import VARYING, Key, LayoutCount, Survey, layout_of
 
 BUCKET_BYTES = 16 << 20
 APART_BYTES = 4 << 10
 """Values of more bytes stand beside the rows: items that failed have none."""
 _N_ROWS_BYTES = 8
+_ROWS_AT_ONCE = 1 << 12
 _CHUNK_ITEMS = 1 << 17
 """Buckets are whole multiples of a chunk of 8-byte numbers, so that few chunks are written in two parts."""
 
@@ -158,8 +158,8 @@ def records_of(frame: Frame, journal: str, schema: Schema) -> Records:
     if frame.kind == Kind.FAILURES:
         rows["status"] = np.frombuffer(frame.body, "|i1", n, 12 * n)
         return Records(rows, {})
-    layout = json.loads(frame.meta)
-    if key_of(layout) != schema.key:
+    layout, key = layout_of(frame.meta)
+    if key != schema.key:
         rows["status"] = Status.FAILED
         return Records(rows, {})
     rows["status"] = Status.OK
@@ -167,7 +167,7 @@ def records_of(frame: Frame, journal: str, schema: Schema) -> Records:
     apart: dict[str, NDArray[Any]] = {}
     offset = 12 * n
     for name, dtype, shape in layout:
-        n_values = n * int(np.prod(shape, dtype=np.int64))
+        n_values = n * math.prod(shape)
         values = np.frombuffer(frame.body, dtype, n_values, offset).reshape(n, *shape)
         offset += values.nbytes
         for field, part in _parts(values, results[name]):
@@ -185,11 +185,6 @@ def _parts(values: NDArray[Any], result: Result) -> Iterator[tuple[Field, NDArra
     converted = values.astype(result.dtype, copy=False)
     parts = (converted.real, converted.imag) if converted.dtype.kind == "c" else (converted,)
     return zip(result.fields, parts, strict=True)
-
-
-def opaque(rows: Rows) -> NDArray[np.void]:
-    """Return a view of rows as mere bytes: numpy picks these whole, and others column by column."""
-    return rows.view(np.dtype((np.void, rows.dtype.itemsize)))
 
 
 def packed(rows: Sequence[bytes], apart: Iterable[bytes], schema: Schema) -> bytes:
@@ -229,49 +224,68 @@ def blocks(schema: Schema, buckets: Iterable[Sequence[bytes]]) -> Iterator[Block
 
 def _block(schema: Schema, start: int, stop: int, parts: Sequence[bytes]) -> Block:
     n = stop - start
-    block = Block(
-        start=start,
-        status=np.zeros(n, np.int8),
-        seconds=np.full(n, np.nan, np.float32),
-        worker=np.full(n, -1, np.int32),
-        code_version=np.full(n, -1, np.int16),
-        values={field.name: np.zeros((n, *field.shape), field.dtype) for field in schema.fields},
-        lengths={field.name: np.zeros(n, np.int64) for field in schema.fields if field.varying},
-    )
+    rows = np.zeros(n, schema.row_dtype)
+    rows["seconds"] = np.nan
+    rows["worker"] = rows["code_version"] = -1
+    apart = {name: np.zeros((n, *field.shape), field.dtype) for name, field in schema.apart.items()}
     for part in parts:
-        _scatter(block, _unpacked(part, schema), schema)
-    return block
+        _scatter(rows, apart, _unpacked(part, schema), schema=schema, start=start)
+    columns = _columns(rows)
+    return Block(
+        start=start,
+        status=columns["status"],
+        seconds=columns["seconds"],
+        worker=columns["worker"],
+        code_version=columns["code_version"],
+        values={
+            field.name: apart[field.name] if field.name in apart else columns["value " + field.name]
+            for field in schema.fields
+        },
+        lengths={field.name: columns["length " + field.name] for field in schema.fields if field.varying},
+    )
 
 
-def _scatter(block: Block, records: Records, schema: Schema) -> None:
-    """Put records in their places; of two for the same item the later attempt's counts."""
-    chosen = _in_order(records.rows, block)
-    rows = records.rows[chosen]
-    places = rows["index"] - block.start
-    block.status[places] = rows["status"]
-    block.seconds[places] = rows["seconds"]
-    block.worker[places] = rows["worker"]
-    block.code_version[places] = rows["code_version"]
-    for field in schema.fields:
-        if field.name not in schema.apart:
-            np.asarray(block.values[field.name])[places] = rows["value " + field.name]
-    for name, lengths in block.lengths.items():
-        lengths[places] = rows["length " + name]
+def as_bytes(rows: Rows) -> NDArray[np.void]:
+    """Return the same rows as numpy moves them fast, which takes the fields of records one by one."""
+    return rows.view(f"V{rows.dtype.itemsize}")
+
+
+def _columns(rows: Rows) -> dict[str, NDArray[Any]]:
+    """Return the fields of rows as arrays, by name."""
+    names = rows.dtype.names or ()
+    columns = {name: np.empty((len(rows), *rows.dtype[name].shape), rows.dtype[name].base) for name in names}
+    for first in range(0, len(rows), _ROWS_AT_ONCE):  # all fields of rows that are in the processor's cache
+        here = slice(first, first + _ROWS_AT_ONCE)
+        for name, column in columns.items():
+            column[here] = rows[name][here]
+    return columns
+
+
+def _scatter(placed: Rows, apart: Mapping[str, NDArray[Any]], records: Records, *, schema: Schema, start: int) -> None:
+    """Put records in the places of their items, from ``start`` on; of two for one item the later attempt's counts."""
+    chosen = _in_order(records.rows, placed["worker"], start=start)
+    rows = records.rows if isinstance(chosen, slice) else as_bytes(records.rows)[chosen].view(placed.dtype)
+    places = rows["index"] - start
+    as_bytes(placed)[places] = as_bytes(rows)
     for name, field in schema.apart.items():
         n_values = _n_values(records.rows, field)
         starts = np.cumsum(n_values) - n_values
-        _scatter_arrays(block.values[name], places, records.apart[name], starts[chosen], n_values[chosen])
+        _scatter_arrays(apart[name], places, records.apart[name], starts[chosen], n_values[chosen])
 
 
-def _in_order(rows: Rows, block: Block) -> slice | NDArray[np.intp]:
-    """Return which rows are put in their places, in this order: all, where none is to be left out or moved."""
+def _in_order(rows: Rows, known: NDArray[np.int32], *, start: int) -> slice | NDArray[np.intp]:
+    """Return which rows are put in their places, in this order: all, where none is to be left out or moved.
+
+    ``known`` are the workers, in the file's order, of what stands in the places already.
+    """
     chosen: slice | NDArray[np.intp] = slice(None)
-    workers = rows["worker"]
-    later = workers > block.worker[rows["index"] - block.start]
-    if not later.all():
-        chosen = np.flatnonzero(later)
-        workers = workers[chosen]
-    if np.any(np.diff(workers) < 0):
+    workers = np.ascontiguousarray(rows["worker"])
+    if known.max(initial=-1) >= 0:
+        later = workers > known[rows["index"] - start]
+        if not later.all():
+            chosen = np.flatnonzero(later)
+            workers = workers[chosen]
+    if np.any(workers[1:] < workers[:-1]):
         order = np.argsort(workers, kind="stable")
         chosen = order if isinstance(chosen, slice) else chosen[order]
     return chosen

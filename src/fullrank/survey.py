@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from array import array
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,17 @@ def _check_layout(layout: list[list[Any]]) -> None:
             raise ValueError(f"a result {name!r:.40} of type {dtype:.40}")
 
 
+@lru_cache(maxsize=8)
+def layout_of(meta: bytes) -> tuple[list[list[Any]], Key]:
+    """Return the layout that a VALUES frame tells, which is nobody's to change, and its key: most frames have the same.
+
+    Raises ValueError or TypeError for one that no encoder makes.
+    """
+    layout = json.loads(meta)
+    _check_layout(layout)
+    return layout, key_of(layout)
+
+
 def _checked(indices: "array[int]", n_items: int) -> "array[int]":
     if indices and not 0 <= min(indices) <= max(indices) < n_items:
         raise IndexError(f"items {min(indices)} to {max(indices)}, of {n_items}")
@@ -181,13 +193,13 @@ class Survey:
         elif frame.kind == Kind.VALUES:
             info.n_items += frame.n_rows
             self.n_ok += frame.n_rows
-            self._add_layout(json.loads(frame.meta), frame)
+            self._add_layout(frame)
         elif frame.kind == Kind.FAILURES:
             info.n_items += frame.n_rows
             self.n_failed += frame.n_rows
 
-    def _add_layout(self, layout: list[list[Any]], frame: Frame) -> None:
-        _check_layout(layout)
+    def _add_layout(self, frame: Frame) -> None:
+        layout, key = layout_of(frame.meta)
         count = LayoutCount(
             frame.n_rows,
             min(frame.indices()),
@@ -196,7 +208,7 @@ class Survey:
             {name: {dtype} if 0 not in shape else set() for name, dtype, shape in layout},
             {name: (shape[0], shape[0]) for name, _, shape in layout if len(shape) == 1},
         )
-        self._merge(key_of(layout), count)
+        self._merge(key, count)
 
     def _merge(self, key: Key, count: LayoutCount) -> None:
         if key in self.layouts:

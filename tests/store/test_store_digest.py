@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 
-def test_the_digest_is_what_its_recipe_says(tmp_path, study):
+def no_more_threads(self):
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("large_bytes", [0, 1 << 30], ids=["meanwhile", "at-once"])
+@pytest.mark.parametrize("starts", [True, False], ids=["", "no-more-threads"])
+def test_the_digest_is_what_its_recipe_says(tmp_path, study, monkeypatch, large_bytes, starts):
+    monkeypatch.setattr("fullrank.store.tally._LARGE_BYTES", large_bytes)
+    if not starts:
+        monkeypatch.setattr("threading.Thread.start", no_more_threads)
     summary = study.with_ends({1: 0, 5: 2, 7: 3, 9: 4}).write(tmp_path / "a.h5")
     lines = ""
     with h5py.File(tmp_path / "a.h5") as file:

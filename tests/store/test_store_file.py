@@ -5,12 +5,26 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from store_samples import Study, sweep_of
 
 from fullrank.axes import LinearAxis, ListAxis, RangeAxis
 from fullrank.schema import Field
 from fullrank.store import verify
+from fullrank.store.create import axis_values
 from fullrank.sweep import Sweep
+
+
+@given(
+    start=st.floats(-1e300, 1e300), stop=st.floats(-1e300, 1e300), num=st.integers(1, 400), first=st.integers(0, 399)
+)
+@example(start=-0.0, stop=0.0, num=3, first=0)
+@example(start=0.0, stop=5e-324, num=9, first=0)
+def test_evenly_spaced_values_in_the_file_are_those_of_the_items_to_the_last_bit(start, stop, num, first):
+    axis = LinearAxis("x", start=start, stop=stop, num=num)
+    positions = range(min(first, num - 1), num)
+    assert np.array(axis_values(axis, positions)).tobytes() == np.array(axis.column(positions)).tobytes()
 
 
 def test_items_without_a_value_hold_the_fill_value(tmp_path, study):

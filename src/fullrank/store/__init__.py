@@ -7,6 +7,7 @@ a hundred times goes to the lower layer of h5py: ``attributes.py``, ``objects.py
 
 from typing import TYPE_CHECKING, Any
 
+import fullrank.store.without_process  # noqa: F401  # before any other module of this package
 from fullrank.store.axis import FileAxis, VariableText
 from fullrank.store.newer import is_newer
 from fullrank.store.reader import ResultFile, is_ours

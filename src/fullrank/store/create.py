@@ -1,11 +1,13 @@
 """The file before any item is written: dimensions, parameters, and the datasets of the items."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
+from fullrank.axes import LinearAxis
 from fullrank.store.attributes import TEXT
 from fullrank.store.h5 import attach_scale, create, create_scale, fill_by_ranges
 from fullrank.store.layout import BOOL_FLAGS, Variable, chunk_bytes, flag_attributes
@@ -81,8 +83,22 @@ def _axis_scale(file: h5py.File, axis: "Axis") -> h5py.Dataset:
         size=len(axis),
         dtype=_AXIS_DTYPES[axis.value_type],
         attributes=_axis_attributes(axis),
-        values=axis.column,
+        values=partial(axis_values, axis),
     )
+
+
+def axis_values(axis: "Axis", positions: range) -> Any:
+    """Return what ``axis.column`` does, to the last bit; evenly spaced values by numpy, which rounds as Python does."""
+    last = len(axis) - 1
+    if not isinstance(axis, LinearAxis) or last == 0:
+        return axis.column(positions)
+    step = (axis.stop - axis.start) / last
+    if step == 0.0:
+        return axis.column(positions)
+    values = np.arange(positions.start, positions.stop) * step + axis.start
+    if positions.stop > last:
+        values[-1] = axis.stop
+    return values
 
 
 def _counting_scale(file: h5py.File, name: str, size: int) -> h5py.Dataset:
@@ -99,7 +115,7 @@ def _counting_scale(file: h5py.File, name: str, size: int) -> h5py.Dataset:
 def _create_parameter(file: h5py.File, axis: "Axis") -> h5py.Dataset:
     dtype, attributes = _AXIS_DTYPES[axis.value_type], _axis_attributes(axis)
     dataset = create(file, axis.name, shape=(len(axis),), dtype=dtype, attributes=attributes)
-    fill_by_ranges(dataset, axis.column)
+    fill_by_ranges(dataset, partial(axis_values, axis))
     return dataset
 
 

@@ -1,6 +1,7 @@
 """What an item leaves in the file, and what is counted and digested while the items stream by."""
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from fullrank.dataclass import dataclass, field
 from fullrank.schema import Block, Field
 from fullrank.status import Status
 from fullrank.store.layout import Variable, fill_value, length_name
+
+_LARGE_BYTES = 1 << 16
+"""What is digested meanwhile; less takes no longer than to start a thread."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ def _result_column(block: Block, entry: Field, *, is_ok: NDArray[np.bool_]) -> C
     has_gaps = not has_value.all()
     n_nan = 0
     if values.dtype.kind == "f":
-        nan = np.isnan(values) & has_value
-        n_nan = int(np.count_nonzero(nan.any(axis=tuple(range(1, nan.ndim)))))
+        nan = np.isnan(values)
+        if nan.any():
+            nan &= has_value
+            n_nan = int(np.count_nonzero(nan.any(axis=tuple(range(1, nan.ndim)))))
     if has_gaps:
         values = np.where(has_value, values, fill_value(entry.dtype))
     return Column(entry.name, values, n_nan=n_nan, has_gaps=has_gaps)
@@ -79,7 +85,10 @@ def _stored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
 
 
 class Tally:
-    """Counts and digests the columns of a file; each column's blocks come in index order.
+    """Counts and digests the columns of a file; each column's blocks come in index order. For one thread.
+
+    A large column is digested by a thread of its own, while its owner has HDF5 compress it or reads the next one: both
+    release the GIL, and a core is free at the end of a run. One is digested at a time, and must not change meanwhile.
 
     The recipe of ``results_sha256``, byte for byte: for each result's dataset (``<name>_length`` of
     padded results among them) and for ``status``, sorted by name (by code point), one line ::
@@ -98,19 +107,39 @@ class Tally:
         self._hashes = {name: hashlib.sha256() for name in self._dtypes}
         self._counts: NDArray[np.int64] = np.zeros(len(Status), np.int64)
         self._n_nan: dict[str, int] = {}
+        self._digesting: threading.Thread | None = None
         self.gaps: set[str] = set()
         """Names of the datasets that have cells without a value."""
 
     def add(self, column: Column) -> None:
         """Take the next block of a dataset."""
         if column.name in self._hashes:
-            self._hashes[column.name].update(column.array.reshape(-1).view(np.uint8).data)
+            self._digest_meanwhile(column)
         if column.name == "status":
             self._counts += np.bincount(column.array, minlength=len(Status))
         if column.n_nan:
             self._n_nan[column.name] = self._n_nan.get(column.name, 0) + column.n_nan
         if column.has_gaps:
             self.gaps.add(column.name)
+
+    def _digest_meanwhile(self, column: Column) -> None:
+        self._wait()
+        update, data = self._hashes[column.name].update, column.array.reshape(-1).view(np.uint8).data
+        if data.nbytes > _LARGE_BYTES:
+            thread = threading.Thread(target=update, args=(data,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads can be started
+                update(data)
+            else:
+                self._digesting = thread
+        else:
+            update(data)
+
+    def _wait(self) -> None:
+        if self._digesting is not None:
+            self._digesting.join()
+            self._digesting = None
 
     def summary(self, item_shape: tuple[int, ...]) -> FileSummary:
         """Return the numbers of the file whose items have this shape."""
@@ -127,6 +156,7 @@ class Tally:
         )
 
     def _digest(self, item_shape: tuple[int, ...]) -> str:
+        self._wait()
         lines = hashlib.sha256()
         for name in sorted(self._dtypes):
             dtype, inner_shape = self._dtypes[name]
