@@ -20,6 +20,7 @@ import overhead
 import scale
 import shared_array
 import startup
+import waiting
 from harness import Raw
 from programs import HERE, OWN, PEERS, Bench, ProgramError, run, warm_up
 from studies import write_doing_nothing
@@ -33,6 +34,7 @@ SECTIONS: dict[str, ModuleType] = {
     "memory": memory,
     "shared": shared_array,
     "scale": scale,
+    "waiting": waiting,
 }
 RAW, RESULTS = "raw.json", "RESULTS.md"
 FORMAT = 1
