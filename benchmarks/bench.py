@@ -19,6 +19,7 @@ import memory
 import overhead
 import scale
 import shared_array
+import simulated
 import startup
 import waiting
 from harness import Raw
@@ -34,6 +35,7 @@ SECTIONS: dict[str, ModuleType] = {
     "memory": memory,
     "shared": shared_array,
     "scale": scale,
+    "simulated": simulated,
     "waiting": waiting,
 }
 RAW, RESULTS = "raw.json", "RESULTS.md"
