@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from harness import FIGURE_HEADS, Limit, Raw, Sample, Samples, column, figure, table, take_rounds
-from programs import HERE, OPEN_MPI, OWN, Bench, ProgramError, run
+from programs import HERE, MPI_LIBRARIES, Bench, Environment, ProgramError, run, with_libraries
 
 from fullrank.schedule import Order
 from fullrank.store import ResultFile
@@ -22,7 +22,6 @@ MEAN_SECONDS, SIGMA, SEED = 0.06, 1.0, 20261123
 ASKED = Limit(0.95, at_least=True)
 N_ROUNDS = 7
 """At most: a round takes some minutes."""
-LIBRARIES = {"MPICH": OWN, "Open MPI": OPEN_MPI}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ STUDIES = {
     "40 items a rank, costs unknown": Study("spread", (2, 4, 8, 16, 32, 64), n_each=40),
     "1,280 items, costs known": Study("longest-first", (8, 16, 32, 64), n_items=1280),
 }
-QUICK_RANKS = (2, 8)
+QUICK_RANKS = (4,)
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     """Yield all there are, in the order of the report."""
-    for library in LIBRARIES:
+    for library in MPI_LIBRARIES:
         for title, study in STUDIES.items():
             yield from (Cell(library, title, n_ranks) for n_ranks in study.ranks)
 
@@ -120,12 +119,14 @@ def in_order(seconds: Sequence[float], order: str) -> list[float]:
 
 def measure(bench: Bench) -> Raw:
     """Measure studies that grow with the ranks, and one that does not."""
+    libraries = with_libraries()
     programs = {
-        cell.name: partial(_run, cell, bench.scratch)
+        cell.name: partial(_run, cell, libraries[cell.library], bench.scratch)
         for cell in cells()
-        if LIBRARIES[cell.library].python.exists() and (not bench.quick or cell.n_ranks in QUICK_RANKS)
+        if cell.library in libraries and (not bench.quick or cell.n_ranks in QUICK_RANKS)
     }
-    return take_rounds(programs, min(N_ROUNDS, bench.n_rounds), tell=bench.tell)
+    n_rounds = 1 if bench.quick else min(N_ROUNDS, bench.n_rounds)
+    return take_rounds(programs, n_rounds, tell=bench.tell)
 
 
 def _write(path: Path, cell: Cell) -> None:
@@ -145,10 +146,9 @@ order = "{cell.study.order}"
     )
 
 
-def _run(cell: Cell, folder: Path) -> Sample:
+def _run(cell: Cell, environment: Environment, folder: Path) -> Sample:
     study, output = folder / "sleeping.toml", folder / "sleeping.h5"
     _write(study, cell)
-    environment = LIBRARIES[cell.library]
     command = [*environment.mpiexec(cell.n_ranks), *environment.fullrank, "run", str(study), "-o", str(output)]
     finished = run([*command, "--quiet", "--here"], folder=folder)
     with ResultFile(output) as file:
@@ -177,7 +177,7 @@ def report(raw: Raw) -> str:
         "nothing. Late: how much longer than asked an item slept, because the cores were busy with others; processor: "
         "what the workers used of both cores between items.",
     ]
-    for library in LIBRARIES:
+    for library in MPI_LIBRARIES:
         rows = [_row(cell, samples) for cell in cells() if cell.library == library and cell.name in samples]
         if rows:
             heads = ["ranks: study", "bound, s", "makespan, s", "late, ms", "processor, %", "greedy", *FIGURE_HEADS]

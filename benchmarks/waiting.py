@@ -3,26 +3,25 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from harness import Limit, Raw, Sample, Samples, column, figure, table, take_rounds
-from programs import HERE, OPEN_MPI, OWN, Bench, Environment, ProgramError, run, watch
+from programs import HERE, MPI_LIBRARIES, OWN, Bench, Environment, ProgramError, run, watch, with_libraries
 
 from fullrank.store import ResultFile
 
 TITLE = "Waiting"
 ITEMS = HERE / "peers" / "sleeping.py"
 LONG_SECONDS, SHORT_SECONDS = 30.0, 1.0
-QUICK_SECONDS = 5.0
+QUICK_SECONDS = 4.0
 MARGIN_SECONDS = 2.0
 """Left out at the begin of the wait: a rank has its share of the end of its own work."""
 N_ROUNDS = 3
 ASKED_WAITING, ASKED_TICK = Limit(3), Limit(0.2)
 """In percent of a core, and of root's time."""
-LIBRARIES = {"MPICH": OWN, "Open MPI": OPEN_MPI}
 OVER_NETWORK = {"MPICH": ["MPIR_CVAR_NOLOCAL=1"], "Open MPI": ["UCX_TLS=tcp,self"]}
 """Root's timer is for ranks on other hosts: so are the ranks of one to be reached."""
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -64,19 +63,16 @@ def measure(bench: Bench) -> Raw:
     """Watch runs in which all but one worker wait, and time root's ticks."""
     seconds = QUICK_SECONDS if bench.quick else LONG_SECONDS
     programs = {}
-    for name, environment in _libraries():
+    for name, environment in with_libraries().items():
         for title, rank in WAITING.items():
             command = [*environment.mpiexec(2), *environment.fullrank, "run"]
             programs[f"{name}: {title}"] = partial(_wait, command, bench.scratch, seconds=seconds, rank=rank)
         programs[_tick_name(name)] = partial(_tick, environment, bench.scratch, OVER_NETWORK[name])
     command = [*OWN.fullrank, "run", "-b", "processes", "-n", "2"]
     programs[PROCESSES] = partial(_wait, command, bench.scratch, seconds=seconds, rank=0)
-    raw = take_rounds(programs, min(N_ROUNDS, bench.n_rounds), tell=bench.tell)
+    n_rounds = 1 if bench.quick else min(N_ROUNDS, bench.n_rounds)
+    raw = take_rounds(programs, n_rounds, tell=bench.tell)
     return raw | {"seconds": seconds}
-
-
-def _libraries() -> Iterator[tuple[str, Environment]]:
-    yield from ((name, environment) for name, environment in LIBRARIES.items() if environment.python.exists())
 
 
 def _tick_name(library: str) -> str:
@@ -130,7 +126,7 @@ def report(raw: Raw) -> str:
         rows.append([name, *_worst(column(samples, name, "waiting_percent"), ASKED_WAITING)])
         rows.append(["· all processes of the run together", *_worst(column(samples, name, "all_percent"), None)])
     ticks = []
-    for name in LIBRARIES:
+    for name in MPI_LIBRARIES:
         if _tick_name(name) in samples:
             tick, period = (
                 column(samples, _tick_name(name), key) for key in ("tick_microseconds", "period_milliseconds")
