@@ -140,7 +140,9 @@ class _Events:
 class _Worker:
     """One worker: a counter to its own schedule, which sees nothing else of the others."""
 
-    def __init__(self, number: int, n_items: int, n_workers: int, root: _Root, events: "_Events") -> None:
+    def __init__(
+        self, number: int, n_items: int, n_workers: int, root: _Root, events: _Events, *, n_single: int
+    ) -> None:
         self.is_interrupted = number == 0 and root.is_asked
         """Whether it computes where root answers."""
         self.noted_seconds = 0.0
@@ -152,7 +154,9 @@ class _Worker:
         self._now = self._before = self._busy_seconds = self._next_seconds = 0.0
         self._n_taken = self._position = 0
         self._pace = Pace()
-        self._claims = guided_claims(self, n_items, n_workers=n_workers, pace=self._pace, clock=lambda: self._now)
+        self._claims = guided_claims(
+            self, n_items, n_workers=n_workers, pace=self._pace, clock=lambda: self._now, n_single=n_single
+        )
 
     def begin(self, size: int) -> None:
         """Ask: at once, or, if the worker has waited already, when the others have come so far."""
@@ -192,23 +196,25 @@ class _Worker:
         self._events.add(self.ended, self)
 
 
-def play(draw: Draw, n_items: int, n_workers: int, costs: Costs) -> Played:
+def play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, n_single: int = 0) -> Played:
     """Return what comes of a study; while root has to answer others its own item waits.
+
+    The first ``n_single`` items go out one by one, as those do that are known to be long.
 
     >>> play(lambda n: np.ones(n), 6, 2, Costs()).makespan_seconds
     3.0
     """
     gc.disable()  # hundreds of thousands of workers, none of which goes before the end
     try:
-        return _play(draw, n_items, n_workers, costs)
+        return _play(draw, n_items, n_workers, costs, n_single=n_single)
     finally:
         gc.enable()
 
 
-def _play(draw: Draw, n_items: int, n_workers: int, costs: Costs) -> Played:
+def _play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, n_single: int) -> Played:
     items, events = _Items(draw, n_items), _Events()
     root = _Root(items, n_items, costs)
-    workers = [_Worker(number, n_items, n_workers, root, events) for number in range(n_workers)]
+    workers = [_Worker(number, n_items, n_workers, root, events, n_single=n_single) for number in range(n_workers)]
     for worker in workers:
         events.add(0.0, worker)
     for worker in events:

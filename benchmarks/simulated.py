@@ -10,8 +10,9 @@ import studies
 from harness import FIGURE_HEADS, Raw, Sample, Samples, column, figure, table, take_rounds
 from numpy.typing import NDArray
 from programs import HERE, OWN, Bench, run
-from simulate import Costs, play
+from simulate import Costs, Draw, play
 
+from fullrank.costs.first import MOST_FIRST
 from fullrank.interrupt import SERVING_SECONDS
 from fullrank.store import ResultFile
 
@@ -20,8 +21,8 @@ WINDOW, MESSAGES, BESIDE = "window: root's memory answers", "messages: root answ
 WAYS = (WINDOW, MESSAGES)
 RANKS = (100, 300, 1000, 3000, 10_000, 100_000)
 QUICK_RANKS = (10, 100)
-STUDIES = {"1,000 items of 10 ms a rank": (0.01, 1000), "20 items of 1 s a rank": (1.0, 20)}
-"""Mean seconds of an item, and items a rank."""
+STUDIES = {"1,000 items of 10 ms a rank": (0.01, 1000, False), "20 items of 1 s a rank": (1.0, 20, True)}
+"""Mean seconds of an item, items a rank, and whether their costs are known and the longest go first."""
 SIGMA, SEED = 0.5, 20261123
 N_ROUNDS = 9
 """At most, of the costs."""
@@ -82,13 +83,18 @@ def _costs(samples: Samples, way: str) -> Costs:
 
 
 def _played(way: str, study: str, n_ranks: int, costs: Costs) -> Raw:
-    mean_seconds, n_each = STUDIES[study]
-    random = np.random.default_rng([SEED, n_ranks])
+    mean_seconds, n_each, falls = STUDIES[study]
+    random, n_items = np.random.default_rng([SEED, n_ranks]), n_each * n_ranks
 
     def draw(n: int) -> NDArray[np.float64]:
         return random.lognormal(np.log(mean_seconds) - SIGMA**2 / 2, SIGMA, n)
 
-    found = play(draw, n_each * n_ranks, n_ranks, costs)
+    if falls:
+        seconds = np.sort(draw(n_items))[::-1]
+        random.shuffle(seconds[MOST_FIRST:])
+        found = play(_blocks(seconds), n_items, n_ranks, costs, n_single=min(n_items, MOST_FIRST))
+    else:
+        found = play(draw, n_items, n_ranks, costs)
     return {
         "way": way,
         "study": study,
@@ -100,6 +106,17 @@ def _played(way: str, study: str, n_ranks: int, costs: Costs) -> Raw:
         "root_load": round(found.root_load, 6),
         "beside_items": round(found.beside_items, 6),
     }
+
+
+def _blocks(seconds: NDArray[np.float64]) -> Draw:
+    given = 0
+
+    def draw(n: int) -> NDArray[np.float64]:
+        nonlocal given
+        given += n
+        return seconds[given - n : given]
+
+    return draw
 
 
 def report(raw: Raw) -> str:
@@ -124,8 +141,8 @@ def report(raw: Raw) -> str:
             "µs longer. *Messages*: what is used between hosts where that is not so; root looks for them every "
             f"{1000 * SERVING_SECONDS:g} ms, and its own item waits while it answers. They are measured over the TCP "
             "of one host. Items are lognormal "
-            f"(sigma {SIGMA:g}), their costs unknown and drawn one by one; an event is a claim, whose items are "
-            "summed. Not in it: start, gathering, the tally's own messages, a network's congestion, and noise.",
+            f"(sigma {SIGMA:g}) and drawn one by one; an event is a claim, whose items are summed. Those of 1 s have "
+            "costs that are known, and the longest go first; those of 10 ms have not. Not in it: start, gathering, the tally's own messages, a network's congestion, and noise.",
             table(["cost", "least, used", *FIGURE_HEADS[:2]], rows),
             f"![Makespan, claims and load on root, by the number of ranks]({PICTURE.name})",
             table(
