@@ -142,7 +142,8 @@ def report(raw: Raw) -> str:
             f"{1000 * SERVING_SECONDS:g} ms, and its own item waits while it answers. They are measured over the TCP "
             "of one host. Items are lognormal "
             f"(sigma {SIGMA:g}) and drawn one by one; an event is a claim, whose items are summed. Those of 1 s have "
-            "costs that are known, and the longest go first; those of 10 ms have not. Not in it: start, gathering, the tally's own messages, a network's congestion, and noise.",
+            "costs that are known, and the longest go first; those of 10 ms have not. Not in it: start, "
+            "gathering, the tally's own messages, a network's congestion, and noise.",
             table(["cost", "least, used", *FIGURE_HEADS[:2]], rows),
             f"![Makespan, claims and load on root, by the number of ranks]({PICTURE.name})",
             table(
