@@ -60,6 +60,13 @@ def test_items_that_are_no_first_ones_of_the_order_are_no_pilot(project: Project
     assert "pilot: 2 items" in script(project, "-n", 4, expect=0)[1]
 
 
+def test_sample_of_the_study_without_what_is_set_is_no_pilot(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "PILOT_SECONDS", 0.0)  # for two items, which are too few
+    project.write(CODE, grid=GRID)
+    assert Project.fullrank(project, "run", "study.toml", "-b", "serial", "--limit", 100).returncode == 0
+    assert "pilot: 2 items" in script(project, "-n", 4, "--set", "sweep.grid.x={ range = 800 }", expect=2)[1]
+
+
 def test_pilot_that_finishes_the_study_leaves_nothing_to_queue(project: Project) -> None:
     project.write(CODE, grid="x = { range = 12 }")
     text, told = script(project, "-n", 2)
