@@ -77,6 +77,10 @@ def _be_rank(launched: Launched) -> int:
         from fullrank.cli import main as command_line
 
         return command_line(sys.argv[1:], witness)
+    except Exception:  # a module that cannot be imported here, say; the others wait in MPI_Init
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        witness.fail_launch()
     finally:
         witness.dismiss()
 

@@ -157,6 +157,21 @@ def test_mpi_library_that_one_host_lacks_is_named_with_its_rank(mpi_project: Pro
     assert not project.output.exists()
 
 
+@pytest.mark.in_process(False)
+@pytest.mark.parametrize(("rank", "module"), [(0, "fullrank.cli"), (1, "fullrank.interrupt")])
+def test_rank_that_cannot_import_a_module_ends_the_others_with_its_traceback(
+    mpi_project: Project, rank: int, module: str
+) -> None:
+    (mpi_project.folder / "sitecustomize.py").write_text(
+        f"import os, sys\nif {str(rank)!r} in (os.environ.get('PMI_RANK'), os.environ.get('OMPI_COMM_WORLD_RANK')):\n"
+        f"    sys.modules[{module!r}] = None\n"
+    )
+    project = mpi_project.write("def f(x):\n    return x / 3")
+    said = to_its_end(project, project.start_run(n_ranks=3, env={"PYTHONPATH": str(project.folder)}))
+    assert re.search(rf"(ModuleNotFound|Import)Error: import of {re.escape(module)} halted", said)
+    assert not project.output.exists()
+
+
 def test_poison_item_on_four_ranks_costs_that_item_alone(mpi_project: Project) -> None:
     project = mpi_project.write(
         f"import ctypes\ndef f(x):\n    if x == {POISON}:\n        ctypes.string_at(0)\n    return x / 3\n", grid=GRID
