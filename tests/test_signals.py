@@ -121,8 +121,9 @@ NOTED = f"{VISITED}\ndef f(x):\n    visited(x)\n    return x * x / 7\n"
 def test_no_item_is_begun_in_a_batch_job_whose_time_is_over(project: Project, backend: str, tail: str) -> None:
     command = ("-b", backend, "-n", 1 if backend == "serial" else 2)
     job = {"SLURM_JOB_ID": "5", "SLURM_JOB_END_TIME": "1000"}
-    done = project.write(NOTED, tail=tail).run(*command, env=job, expect=75)
+    done = project.write(NOTED, tail=tail).run(*command, env=job, expect=2)
     assert "no item is begun after 1970-" in done.stderr
+    assert "no item has ended before the time limit of job slurm:5" in done.stderr
     assert project.visits() == []
     project.run(*command)
     assert project.read("f").tolist() == [x * x / 7 for x in range(12)]
