@@ -14,6 +14,7 @@ from simulate import Costs, Draw, play
 
 from fullrank.costs.first import MOST_FIRST
 from fullrank.interrupt import SERVING_SECONDS
+from fullrank.schedule import LONGEST_TARGET_SECONDS
 from fullrank.store import ResultFile
 
 TITLE = "Scale, simulated: up to 100,000 ranks"
@@ -150,7 +151,7 @@ def report(raw: Raw) -> str:
                 ["ranks, study, counter", "items", "claims", "makespan / bound", "beside items, %", "root's load, %"],
                 [_row(entry) for entry in raw["runs"]],
             ),
-            _limits(raw["runs"]),
+            _limits(raw),
         ]
     )
 
@@ -170,6 +171,24 @@ def _row(entry: Raw) -> list[str]:
     ]
 
 
-def _limits(runs: Sequence[Raw]) -> str:
+def _limits(raw: Raw) -> str:
     """Say what limits it, and what comes next."""
-    return ""
+    most = max(entry["n_ranks"] for entry in raw["runs"])
+    loads = {
+        (entry["way"], entry["study"]): 100 * entry["root_load"] for entry in raw["runs"] if entry["n_ranks"] == most
+    }
+    short, long = STUDIES
+    answers = {way: _costs(raw["costs"]["samples"], way).service_seconds for way in WAYS}
+    full = {way: LONGEST_TARGET_SECONDS / seconds for way, seconds in answers.items()}
+    return (
+        "What limits it: the counter answers one claim after the other. As long as items are short, claims get longer "
+        "where the counter is slow, up to "
+        f"{LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for {loads[WINDOW, short]:.0f} % of the time "
+        f"(window) and {loads[MESSAGES, short]:.0f} % (messages) with items of {1000 * STUDIES[short][0]:g} ms, though "
+        "all ask at once at the start, with claims of one item. Items of 1 s and more go out one by one, and nothing "
+        f"makes that rarer: {loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at "
+        f"{full[WINDOW]:,.0f} ranks (window) and {full[MESSAGES]:,.0f} (messages) whose claims take 1 s each; of root, "
+        "which computes too, messages take that share of its own items' time. What comes next, where that matters: a "
+        "counter per node, which takes from root's what its ranks use up in a second or so. Root then hears one claim "
+        "of a node in place of one of each rank, and ranks ask memory of their own node, at the costs of the window."
+    )
