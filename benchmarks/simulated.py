@@ -189,12 +189,12 @@ def _limits(raw: Raw) -> str:
     full = {way: round(LONGEST_TARGET_SECONDS / seconds, -4) for way, seconds in answers.items()}
     return (
         "What limits it: the counter answers one claim after the other. As long as items are short, claims get longer "
-        "where the counter is slow, up to "
-        f"{LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for {loads[WINDOW, short]:.0f} % of the time "
-        f"(window) and {loads[MESSAGES, short]:.0f} % (messages) with items of {1000 * STUDIES[short][0]:g} ms, though "
-        "all ask at once at the start, with claims of one item that double from then on. Items of 1 s and more go out one by one, and nothing "
-        f"makes that rarer: {loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at "
-        f"some {full[WINDOW]:,.0f} ranks (window) and {full[MESSAGES]:,.0f} (messages) whose claims take 1 s each; of root, "
+        f"where the counter is slow, up to {LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for "
+        f"{loads[WINDOW, short]:.0f} % of the time (window) and {loads[MESSAGES, short]:.0f} % (messages) with items "
+        f"of {1000 * STUDIES[short][0]:g} ms, though all ask at once at the start, with claims of one item that double "
+        "from then on. Items of 1 s and more go out one by one, and nothing makes that rarer: "
+        f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at some "
+        f"{full[WINDOW]:,.0f} ranks (window) and {full[MESSAGES]:,.0f} (messages) whose claims take 1 s each; of root, "
         "which computes too, messages take that share of its own items' time. What comes next, where that matters: a "
         "counter per node, which takes from root's what its ranks use up in a second or so. Root then hears one claim "
         "of a node in place of one of each rank, and ranks ask memory of their own node, at the costs of the window."
