@@ -1,11 +1,13 @@
 """Scale, simulated: the claims of up to 10^5 ranks, with the costs of a claim that are measured here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
+from operator import itemgetter
 
 import numpy as np
+import simulated_picture
 import studies
 from harness import FIGURE_HEADS, Raw, Sample, Samples, column, figure, table, take_rounds
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from simulate import Costs, Draw, play
 
 from fullrank.costs.first import MOST_FIRST
 from fullrank.interrupt import SERVING_SECONDS
+from fullrank.schedule import LONGEST_TARGET_SECONDS
 from fullrank.store import ResultFile
 
 TITLE = "Scale, simulated: up to 100,000 ranks"
@@ -43,13 +46,17 @@ def measure(bench: Bench) -> Raw:
     costs = {way: _costs(measured["samples"], way) for way in WAYS}
     bench.tell(f"{len(asked)} studies are played; the largest takes minutes")
     with ProcessPoolExecutor() as pool:
-        jobs = [pool.submit(_played, way, study, n_ranks, costs[way]) for way, study, n_ranks in asked]
-        runs = [job.result() for job in jobs]
+        jobs = [pool.submit(_played, study, n_ranks, costs[way]) for way, study, n_ranks in asked]
+        runs: simulated_picture.Runs = {}
+        for (way, study, _), job in zip(asked, jobs, strict=True):
+            runs.setdefault(_series(way, study), []).append(job.result())
     if not bench.quick:
-        from simulated_picture import draw
-
-        draw(runs, PICTURE)
+        simulated_picture.draw(runs, PICTURE)
     return {"costs": measured, "runs": runs}
+
+
+def _series(way: str, study: str) -> str:
+    return f"{study}; {way}"
 
 
 def _claims(bench: Bench, way: str) -> Sample:
@@ -82,7 +89,7 @@ def _costs(samples: Samples, way: str) -> Costs:
     )
 
 
-def _played(way: str, study: str, n_ranks: int, costs: Costs) -> Raw:
+def _played(study: str, n_ranks: int, costs: Costs) -> dict[str, float]:
     mean_seconds, n_each, falls = STUDIES[study]
     random, n_items = np.random.default_rng([SEED, n_ranks]), n_each * n_ranks
 
@@ -96,8 +103,6 @@ def _played(way: str, study: str, n_ranks: int, costs: Costs) -> Raw:
     else:
         found = play(draw, n_items, n_ranks, costs)
     return {
-        "way": way,
-        "study": study,
         "n_ranks": n_ranks,
         "n_items": n_each * n_ranks,
         "n_claims": found.n_claims,
@@ -148,9 +153,13 @@ def report(raw: Raw) -> str:
             f"![Makespan, claims and load on root, by the number of ranks]({PICTURE.name})",
             table(
                 ["ranks, study, counter", "items", "claims", "makespan / bound", "beside items, %", "root's load, %"],
-                [_row(entry) for entry in raw["runs"]],
+                [
+                    _row(way, study, entry)
+                    for way, study in product(WAYS, STUDIES)
+                    for entry in raw["runs"][_series(way, study)]
+                ],
             ),
-            _limits(raw["runs"]),
+            _limits(raw),
         ]
     )
 
@@ -159,9 +168,9 @@ def _cost(values: Sequence[float]) -> list[str]:
     return [f"{min(values):.1f}", *figure(values, digits=1)[:2]]
 
 
-def _row(entry: Raw) -> list[str]:
+def _row(way: str, study: str, entry: Mapping[str, float]) -> list[str]:
     return [
-        f"{entry['n_ranks']:,}, {entry['study']}, {entry['way'].partition(':')[0]}",
+        f"{entry['n_ranks']:,}, {study}, {way.partition(':')[0]}",
         f"{entry['n_items']:,}",
         f"{entry['n_claims']:,}",
         f"{entry['makespan_seconds'] / entry['bound_seconds']:.3f}",
@@ -170,6 +179,23 @@ def _row(entry: Raw) -> list[str]:
     ]
 
 
-def _limits(runs: Sequence[Raw]) -> str:
+def _limits(raw: Raw) -> str:
     """Say what limits it, and what comes next."""
-    return ""
+    largest = {key: max(raw["runs"][_series(*key)], key=itemgetter("n_ranks")) for key in product(WAYS, STUDIES)}
+    loads = {key: 100 * entry["root_load"] for key, entry in largest.items()}
+    most = max(entry["n_ranks"] for entry in largest.values())
+    short, long = STUDIES
+    answers = {way: _costs(raw["costs"]["samples"], way).service_seconds for way in WAYS}
+    full = {way: round(LONGEST_TARGET_SECONDS / seconds, -4) for way, seconds in answers.items()}
+    return (
+        "What limits it: the counter answers one claim after the other. As long as items are short, claims get longer "
+        f"where the counter is slow, up to {LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for "
+        f"{loads[WINDOW, short]:.0f} % of the time (window) and {loads[MESSAGES, short]:.0f} % (messages) with items "
+        f"of {1000 * STUDIES[short][0]:g} ms, though all ask at once at the start, with claims of one item that double "
+        "from then on. Items of 1 s and more go out one by one, and nothing makes that rarer: "
+        f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at some "
+        f"{full[WINDOW]:,.0f} ranks (window) and {full[MESSAGES]:,.0f} (messages) whose claims take 1 s each; of root, "
+        "which computes too, messages take that share of its own items' time. What comes next, where that matters: a "
+        "counter per node, which takes from root's what its ranks use up in a second or so. Root then hears one claim "
+        "of a node in place of one of each rank, and ranks ask memory of their own node, at the costs of the window."
+    )
