@@ -101,8 +101,8 @@ class Run:
         self._lock = lock
         self._system = system
         self._survey = Survey()
-        self._n_beyond_limit = 0
-        """Unfinished items that this run is not to evaluate."""
+        self._n_beyond = 0
+        """Unfinished items that this run is not to evaluate: beyond its limit, or of other shards."""
         self._account_start_seconds = process_start_seconds() if choices.begun is None else choices.begun
         self._leading: Leading | None = None
         self._attempt_number: int | None = None
@@ -156,8 +156,12 @@ class Run:
                 return self._unfinished(reason, n_left, is_fruitless=n_left == n_todo)
             self._console.say("the workers are started again")
 
+    @property
+    def _is_part(self) -> bool:
+        return self._choices.limit is not None and self._n_beyond > 0
+
     def _written(self) -> Ending:
-        return self._commit_part() if self._n_beyond_limit else self._commit()
+        return self._commit_part() if self._is_part else self._commit()
 
     def _share_done(self) -> Ending:
         n_items = self._study.config.sweep.n_items
@@ -187,7 +191,7 @@ class Run:
         for damage in self._survey.damages:
             self._console.say(damage)
         n_todo, n_unfinished = crew.member.n_todo(), crew.member.n_unfinished()
-        self._n_beyond_limit = n_unfinished - n_todo if choices.limit is not None else 0
+        self._n_beyond = n_unfinished - n_todo
         job = replace(job, suspects=frozenset(index for _, index in folder.interrupted()))
         n_items = job.sweep.n_items
         if n_todo:
@@ -236,7 +240,7 @@ class Run:
             n_left = n_todo - self._n_finished(job)
             closing = _closing(outcomes)
             reason = REASON_ALL_FAILED if self._failed_altogether else _reason(outcomes, monitors, n_left)
-            if reason == REASON_COMPLETE and self._n_beyond_limit:
+            if reason == REASON_COMPLETE and self._is_part:
                 reason = REASON_LIMIT
         finally:
             begun = self._choices.begun
@@ -335,7 +339,7 @@ class Run:
             end,
             self._folder.output,
             n_items,
-            n_items - n_left,
+            n_items - n_left - self._n_beyond,
             n_failed=n_failed,
             is_fruitless=is_fruitless,
             first_failure=failure,
