@@ -120,6 +120,12 @@ def test_job_is_told_with_what_is_left_of_it(
     assert said in judged.text
 
 
+def test_several_batch_systems_of_which_none_is_chosen_are_a_warning() -> None:
+    judged = judge_scheduler(None, submit="", now=5000.0, n_ranks=None, refusal="several are on the PATH")
+    assert (judged.level, judged.text) == (WARNING, "several are on the PATH")
+    assert "site.toml" in judged.cure
+
+
 NOTE = "importing sim.py takes longer than 2 s. It is at sim.py, line 2:\n    x = table()\nput it into a function"
 
 

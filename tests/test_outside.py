@@ -208,6 +208,36 @@ def test_study_that_waits_in_a_queue_is_watched_until_it_is_complete(project: Pr
     assert states[-1] == "complete"
 
 
+def queue_that_says(says: str, folder: Path) -> dict[str, str]:
+    squeue = folder / "squeue"
+    squeue.write_text(f"#!/bin/sh\necho {says}\n")
+    squeue.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_watching_ends_with_a_job_that_left_the_study_incomplete(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    env = queue_that_says("", tmp_path_factory.mktemp("bin"))
+    project.write("def f(x):\n    return x\n")
+    done = project.fullrank("status", "study.toml", "--until-complete", "--job", "slurm:5", env=env)
+    assert "job slurm:5 is over, and the study is not complete: look at its log" in done.stderr
+    assert done.stdout.startswith("not started: 0 of")
+
+
+def test_watching_goes_on_while_the_job_waits(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    env = queue_that_says("PENDING", tmp_path_factory.mktemp("bin"))
+    project.write("def f(x):\n    return x\n")
+    watching = project.start(
+        "status", "study.toml", "--until-complete", "--watch", "0.1", "--json", "--job", "slurm:5", env=env
+    )
+    project.until(lambda: watched(watching), "it has looked")
+    project.run("-b", "serial")
+    ended = watching.end()
+    assert json.loads(ended.stdout.splitlines()[-1])["state"] == "complete"
+    assert "is over" not in ended.stderr
+
+
 def test_shards_are_watched_while_others_of_them_wait(project: Project) -> None:
     project.write("def f(x):\n    return x\n").run("-b", "serial", "--shard", "1/2")
     watching = project.start("status", "study.toml", "--watch", "0.1", "--json")

@@ -78,9 +78,34 @@ def test_number_and_the_command_that_watches_are_told(project: Project, site: Si
         "scheduler": system,
         "job": "4711",
         "name": "study",
-        "watch": "fullrank status study.toml -o 'b c.h5' --until-complete",
+        "watch": "fullrank status study.toml -o 'b c.h5' --until-complete"
+        + (" --job slurm:4711" if system == "slurm" else ""),
         "log": "study-4711.log",
     }
+
+
+@pytest.mark.parametrize(
+    ("system", "says"), [("slurm", "4711"), ("slurm", "4711;cluster"), ("sge", "4711"), ("sge", "4711.1-3:1")]
+)
+def test_number_alone_is_one_too_where_an_option_asks_for_that(
+    project: Project, site: Site, system: str, says: str
+) -> None:
+    site.has(system, says=says)
+    assert json.loads(submit(project.write(QUICK), site, "--json", "--scheduler", system))["job"] == "4711"
+
+
+def test_answer_without_a_job_is_not_called_queued(project: Project, site: Site) -> None:
+    told = submit(project.write(QUICK), site.has("slurm", says="sbatch: Job 1 to start at 12:00"), "--", "--test-only")
+    assert "sbatch named no job: sbatch: Job 1 to start" in told
+    assert "is queued" not in told
+
+
+def test_job_that_was_queued_and_waited_for_is_not_called_refused(project: Project, site: Site) -> None:
+    program = site.has("slurm").bin / "sbatch"
+    program.write_text(f"#!/bin/sh\ncat >'{site.queued}'\necho Submitted batch job 4711\nexit 3\n")
+    done = project.write(QUICK).fullrank("submit", "study.toml", "--", "--wait", env=site.env)
+    assert (done.returncode, "job 4711 (study) is queued" in done.stdout) == (0, True)
+    assert "left with exit code 3" in done.stderr
 
 
 ARRAY_ANSWERS = {

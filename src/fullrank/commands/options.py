@@ -112,6 +112,11 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="watch until every item has an end, also while nothing runs: a job that waits in a queue, say",
     )
+    parser.add_argument(
+        "--job",
+        metavar="SYSTEM:NUMBER",
+        help="with --until-complete: until that job is over, whatever is left then (slurm:4711)",
+    )
     parser.add_argument("--exit-code", action="store_true", help="tell it by the exit code: 0, 2, 3 or 75")
 
 

@@ -40,9 +40,11 @@ def submit(arguments: Namespace, _crew: Any) -> int:
         sys.stdout.write(json.dumps(told) + "\n" if arguments.json else script)
         return 0
     answer = queue(script, system, os.environ)
-    if answer.exit_code != 0:
+    if answer.number is None and answer.exit_code != 0:
         tell(f"fullrank: error: {system.submit} refused the job (exit code {answer.exit_code}): {answer.words}\n")
         return answer.exit_code if answer.exit_code > 0 else UsageError.exit_code
+    if answer.exit_code != 0:  # it was asked to wait for the job, say
+        tell(f"fullrank: {system.submit} named a job, and left with exit code {answer.exit_code}: {answer.words}\n")
     _tell_queued(arguments, system, request, answer)
     return 0
 
@@ -90,11 +92,12 @@ def _checked_study(arguments: Namespace) -> Any:
 def _first_here(arguments: Namespace, found: Any) -> str:
     """Return how the options of `run` are given that say what is to become of results of another study."""
     from fullrank.repeat import set_options
+    from fullrank.submit.words import path_word
 
     if not found.there.changes:
         return ""
     output = ["-o", str(arguments.output)] if arguments.output else []
-    run = shlex.join(["fullrank", "run", str(arguments.config), *output, *set_options(arguments.settings)])
+    run = shlex.join(["fullrank", "run", path_word(str(arguments.config)), *output, *set_options(arguments.settings)])
     return (
         f" A job would do so again each time that it starts: do it here with one item, as {run} --limit 1 --fresh "
         f"does, and submit then"
@@ -213,16 +216,21 @@ def _is_first_item_well(study: Any) -> bool:
 
 def _tell_queued(arguments: Namespace, system: Any, request: Any, answer: Any) -> None:
     from fullrank.submit.systems import ELEMENT_LOG, LOG
+    from fullrank.submit.words import path_word
 
     name = request.name
-    study = [request.config, *(["-o", request.output] if request.output else [])]
-    watch = shlex.join(["fullrank", "status", *study, "--until-complete"])
+    study = [path_word(request.config), *(["-o", request.output] if request.output else [])]
+    # elsewhere it is not known, or not by its number, whether a job is over that was started again
+    job = ["--job", f"{system.name}:{answer.number}"] if answer.number and system.keeps_number else []
+    watch = shlex.join(["fullrank", "status", *study, "--until-complete", *job])
     number = (answer.number or "*").removesuffix("[]")
     log = (LOG if arguments.array is None else ELEMENT_LOG).format(name=name, id=number)
     told = {"scheduler": system.name, "job": answer.number, "name": name, "watch": watch, "log": log}
     if arguments.json:
         sys.stdout.write(json.dumps(told) + "\n")
         return
-    is_queued = f"job {answer.number} ({name}) is queued" if answer.number else f"queued: {answer.words}"
+    is_queued = (
+        f"job {answer.number} ({name}) is queued" if answer.number else f"{system.submit} named no job: {answer.words}"
+    )
     cancel = f"to take it back: {system.cancel} {answer.number}\n" if answer.number else ""
     sys.stdout.write(f"{is_queued}\nhow far it is:   {watch}\nwhat it prints:  {log}\n{cancel}")

@@ -8,13 +8,17 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Protocol
 
+from fullrank.console import tell
 from fullrank.dataclass import replace
+from fullrank.job_over import job_is_over
 from fullrank.option_values import DEFAULT_WATCH_SECONDS
 from fullrank.outside import Recent
 from fullrank.progress import INTERVAL_PER_ELAPSED, LONGEST_INTERVAL_SECONDS
 from fullrank.report.layout import printable, wrapped
 from fullrank.standing import COMPLETE, RUNNING, Standing, standing
 
+_ASK_SECONDS = 10.0
+"""A batch system has many users."""
 _LOOK_SHARE = 10
 """A look that reads large journals is followed by so many times as long a rest."""
 
@@ -89,6 +93,7 @@ def watch(arguments: Namespace) -> Standing:
     view = view_for(as_json=arguments.json)
     found: Standing | None = None
     recent = Recent()
+    ask_at, is_over = 0.0, False
     try:
         while True:
             begun = time.monotonic()
@@ -96,9 +101,16 @@ def watch(arguments: Namespace) -> Standing:
             found = replace(found, recent_per_second=recent.per_second(begun, found.n_finished))
             cost_seconds = time.monotonic() - begun
             is_last = not _may_go_on(found, until_complete=arguments.until_complete)
+            if arguments.job and not is_last and found.state != RUNNING and begun >= ask_at:
+                ask_at = begun + _ASK_SECONDS
+                is_over = is_last = job_is_over(arguments.job) is True
+                if is_over:  # it may have finished the study since
+                    found = standing(arguments.study, arguments.output)
             view.show(found, is_last=is_last)
             sys.stdout.flush()
             if is_last:
+                if is_over and found.state != COMPLETE:
+                    tell(f"fullrank: job {arguments.job} is over, and the study is not complete: look at its log\n")
                 return found
             time.sleep(max(interval_seconds, _LOOK_SHARE * cost_seconds))
     except KeyboardInterrupt:

@@ -20,9 +20,12 @@ from fullrank.doctor.judge_machine import (
 from fullrank.doctor.judge_ranks import judge_binding, judge_rank_threads, judge_sight
 from fullrank.doctor.library import of_launch, of_libraries
 from fullrank.doctor.questions import IMPORT_SECONDS, StudyFacts, folder_facts, meeting_of, study_facts
+from fullrank.errors import UsageError
 from fullrank.launcher import Launched
 from fullrank.room import needed_bytes
 from fullrank.scheduler import job_from, submit_command_of_login_node
+from fullrank.submit.queue import system_here
+from fullrank.submit.site import read_site
 
 _DEFAULT_OUTPUT = Path("results", "study.h5")
 
@@ -76,15 +79,27 @@ def follow(launched: Launched) -> None:
     meeting_of(launched, "")
 
 
+def _system_here(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the command that `fullrank submit` would queue with here, "" if none; and why it would take none."""
+    if not submit_command_of_login_node(environ):
+        return "", ""
+    try:
+        return system_here(read_site(environ).scheduler, environ).submit, ""
+    except UsageError as error:
+        return "", str(error)
+
+
 def _of_machine(environ: Mapping[str, str], study: StudyFacts | None, launched: Launched | None) -> Iterator[Finding]:
     cores = core_facts(environ)
     yield judge_python(python_facts(study.imported.gil if study is not None else ""))
     yield judge_cores(cores, is_rank=launched is not None)
     if launched is None:  # ranks tell of their own threads
         yield judge_threads(thread_settings(environ), n_workers=cores.n_usable, n_cores=cores.n_usable)
+    submit, refusal = _system_here(environ)
     yield judge_scheduler(
         job_from(environ),
-        submit=submit_command_of_login_node(environ),
+        submit=submit,
+        refusal=refusal,
         now=time.time(),
         n_ranks=launched.size if launched is not None else None,
     )

@@ -72,11 +72,15 @@ def judge_threads(settings: Mapping[str, int], *, n_workers: int, n_cores: int) 
     return warning("BLAS threads", f"{name}={most}: {started}", f"unset {name}, or start fewer workers: -n {n_fitting}")
 
 
-def judge_scheduler(job: Job | None, *, submit: str, now: float, n_ranks: int | None) -> Finding:
+def judge_scheduler(job: Job | None, *, submit: str, now: float, n_ranks: int | None, refusal: str = "") -> Finding:
     """Judge the job this process runs in; without one, ``submit`` is the command that would queue one, "" if none.
+
+    ``refusal`` is why `fullrank submit` would take no batch system, though there is one.
 
     ``n_ranks`` have been started together, None: none. ``now`` is in s since 1970.
     """
+    if job is None and refusal:
+        return warning("scheduler", refusal, "or name it in site.toml: scheduler")
     if job is None:
         here = f"{submit} is on the PATH and this is no job: fullrank submit queues one" if submit else "none, no job"
         return ok("scheduler", here)

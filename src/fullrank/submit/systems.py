@@ -87,6 +87,8 @@ class BatchSystem:
     """The option for it, with a field ``{}``; "" where it is part of another one."""
     n_name_most: int = 64
     """Longest name of a job."""
+    keeps_number: bool = False
+    """Whether whatever goes back to the queue keeps the number of its job."""
     tells_end: bool = False
     """Whether a job is told beforehand that its limit comes."""
     is_tried: bool = True
@@ -104,7 +106,8 @@ SLURM = BatchSystem(
     prefix="#SBATCH",
     submit_file="sbatch FILE",
     cancel="scancel",
-    answer=r"Submitted batch job (\d+)",
+    answer=r"^(?:Submitted batch job )?(\d+)(?:$|[ ;])",
+    keeps_number=True,
     options=(
         Options("", ("--job-name={name}",)),
         Options("A job that starts again goes on with its log.", ("--output={name}-{log}.log", "--open-mode=append")),
@@ -185,7 +188,7 @@ SGE = BatchSystem(
     prefix="#$",
     submit_file="qsub FILE",
     cancel="qdel",
-    answer=r"Your job(?:-array)? (\d+)",
+    answer=r"^(?:.*Your job(?:-array)? )?(\d+)(?:$|[ .(])",
     options=(
         Options("", ("-N {name}", "-S /bin/bash", "-cwd")),
         Options("A job that starts again goes on with its log.", ("-j y", "-o {name}-{log}.log")),
