@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/bash -l
 # The study configs/mandelbrot.toml on all that a job of LSF is given.
 # These lines are checked against documentation only.
 # It goes on where an earlier job stopped. From the folder that the study's path starts in:
@@ -48,6 +48,7 @@ esac
 
 # Stopped before all items were done: 75 brings it back to the queue, unless a user has ended it.
 if [ "$status" -eq 75 ] && { [ -n "$ended" ] || [ "$(grep -c '^fullrank: start on ' "$log")" -gt 20 ]; }; then
-    exit 1
+    status=1
 fi
+set +eu # a ~/.bash_logout, which a login shell reads when it leaves, may fail
 exit "$status"

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/bash -l
 # The study configs/mandelbrot.toml on all that a job of PBS is given.
 # These lines are checked against documentation only.
 # It goes on where an earlier job stopped. From the folder that the study's path starts in:
@@ -49,4 +49,5 @@ esac
 if [ "$status" -eq 75 ] && [ -z "$ended" ]; then
     echo "stopped before all items were done; submit it again, and it goes on"
 fi
+set +eu # a ~/.bash_logout, which a login shell reads when it leaves, may fail
 exit "$status"

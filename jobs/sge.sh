@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/bash -l
 # The study configs/mandelbrot.toml on all that a job of Grid Engine is given.
 # It goes on where an earlier job stopped. From the folder that the study's path starts in:
 #
@@ -48,4 +48,5 @@ if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$restarts" -lt 20 ]; then
     PATH=$PATH:${SGE_O_PATH:-} qsub -v FULLRANK_RESTARTS=$((restarts + 1)) "$JOB_SCRIPT" ||
         echo "submit it again, and it goes on"
 fi
+set +eu # a ~/.bash_logout, which a login shell reads when it leaves, may fail
 exit "$status"

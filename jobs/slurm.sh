@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/bash -l
 # The study configs/mandelbrot.toml on all that a job of Slurm is given.
 # It stops before its limit and goes on when it starts again. From the folder that the study's path starts in:
 #
@@ -52,4 +52,5 @@ esac
 if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 20 ]; then
     scontrol requeue "$SLURM_JOB_ID"
 fi
+set +eu # a ~/.bash_logout, which a login shell reads when it leaves, may fail
 exit "$status"

@@ -178,7 +178,7 @@ def test_without_a_batch_system_the_cure_is_told(project: Project, site: Site) -
     project.write(QUICK)
     assert "found none of sbatch, qsub and bsub; submit from a login node" in submit(project, site, expect=2)
     assert "its command bsub is not on the PATH" in submit(project, site, "--scheduler", "lsf", expect=2)
-    assert submit(project, site, "--scheduler", "lsf", "--dry-run").startswith("#!/bin/bash\n")
+    assert submit(project, site, "--scheduler", "lsf", "--dry-run").startswith("#!/bin/bash -l\n")
 
 
 def test_among_several_batch_systems_one_has_to_be_chosen(project: Project, site: Site) -> None:
@@ -268,7 +268,7 @@ def test_item_that_fails_here_is_not_queued(project: Project, site: Site) -> Non
 
 def test_nothing_but_the_script_is_printed(project: Project, site: Site) -> None:
     project.write("print('imported')\n" + QUICK)
-    assert submit(project, site.has("slurm"), "--dry-run", "--try").startswith("#!/bin/bash\n")
+    assert submit(project, site.has("slurm"), "--dry-run", "--try").startswith("#!/bin/bash -l\n")
 
 
 def test_function_without_a_config_is_told_what_is_expected(project: Project, site: Site) -> None:
@@ -320,7 +320,7 @@ def test_later_profile_wins_key_by_key(project: Project, site: Site, tmp_path: P
         ('modules = "gcc"', "site.toml: modules: expected a list of texts, got text"),
         ('setup = ["#SBATCH -A x"]', "site.toml: setup: expected lines for the shell, got '#SBATCH -A x'"),
         ('launcher = "srun\\nid"', "site.toml: launcher: expected one line"),
-        ("options = ['a\"b']", "site.toml: options: expected no double quote"),
+        ("options = ['a\"b']", 'site.toml: options: expected it without any of " \\ (batch systems'),
         ('time = "soon"', "site.toml: time: expected a duration > 0"),
         ("time = ", "site.toml: line 1"),
         ('template = "nowhere.sh"', "nowhere.sh cannot be read: No such file or directory"),

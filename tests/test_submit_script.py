@@ -44,6 +44,8 @@ PATHS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_
 OPTIONS = st.lists(
     st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=12), max_size=4
 )
+UNREADABLE = {"slurm": '"\\', "sge": "\"\\'#", "pbs": "\"\\'#", "lsf": "\"\\'#"}
+"""What cannot be in an option: what is lost by the rules of the two readers below, and a backslash."""
 system_of_any_kind = pytest.mark.parametrize("system", SYSTEMS.values(), ids=list(SYSTEMS))
 
 
@@ -59,7 +61,8 @@ def options_read(script: str, system: BatchSystem) -> list[str]:
         if not line.startswith("#"):
             break
         if line.startswith(f"{system.prefix} "):
-            words += words_read(line.removeprefix(system.prefix))
+            read = words_of_grid_engine if system is SGE else words_read
+            words += read(line.removeprefix(system.prefix))
     return words
 
 
@@ -80,6 +83,22 @@ def words_read(line: str) -> list[str]:
             word = (word or "") + character
     assert not quote, "a quote is not closed"
     return words + ([word] if word is not None else [])
+
+
+def words_of_grid_engine(line: str) -> list[str]:
+    """Return words as qsub has them: the line ends at any #, spaces outside quotes separate, no quote is kept."""
+    words = [""]
+    quote = ""
+    for character in line.split("#")[0].strip():
+        if character == quote:
+            quote = ""
+        elif not quote and character in "\"'":
+            quote = character
+        if character == " " and not quote:
+            words.append("")
+        elif character not in "\"'":
+            words[-1] += character
+    return words
 
 
 def run(script: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[bytes]":
@@ -150,7 +169,7 @@ def test_batch_system_reads_each_option_as_it_was_given(system: BatchSystem, pat
     try:
         script = job_script(request(path, native=tuple(options)), system, Site())
     except UsageError:
-        assert set('"\\') & set("".join(options))
+        assert set(UNREADABLE[system.name]) & set("".join(options))
         return
     assert options_read(script, system) == own + options
 
@@ -159,7 +178,7 @@ def test_batch_system_reads_each_option_as_it_was_given(system: BatchSystem, pat
 @settings(max_examples=20, deadline=None)
 @given(path=PATHS, options=OPTIONS)
 def test_bash_finds_no_error_in_a_script(system: BatchSystem, path: str, options: list[str]) -> None:
-    safe = tuple(option for option in options if not set('"\\') & set(option))
+    safe = tuple(option for option in options if not set(UNREADABLE[system.name]) & set(option))
     script = job_script(request(path, native=safe, time_seconds=5000.0), system, Site())
     done = subprocess.run(["bash", "-n"], input=os.fsencode(script), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -177,6 +196,17 @@ def test_path_of_several_lines_is_refused(system: BatchSystem, path: str) -> Non
 def test_option_that_could_be_read_as_another_is_refused(system: BatchSystem, option: str) -> None:
     with pytest.raises(UsageError, match="an option behind --: expected"):
         job_script(request(native=(option,)), system, Site())
+
+
+@pytest.mark.parametrize("option", ["note=it's", "note=x#y", "it's #1"])
+def test_option_that_grid_engine_would_change_is_refused_and_slurm_is_given_it(option: str) -> None:
+    assert words_of_grid_engine(f'-ac "{option}"') != ["-ac", option]  # so no quotes around it would do
+    with pytest.raises(UsageError, match=r"an option behind --: expected it without any of \" \\ ' # \("):
+        job_script(request(native=("-ac", option)), SGE, Site())
+    with pytest.raises(UsageError, match=r"site\.toml: options: expected it without"):
+        job_script(request(), SGE, Site(options=("-ac", option)))
+    script = job_script(request(native=("--comment", option)), SLURM, Site())
+    assert options_read(script, SLURM)[-2:] == ["--comment", option]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\n#SBATCH --uid=0", "#SBATCH", "--uid=0", "1st", "a%j", "ä", "a" * 65])
@@ -402,6 +432,42 @@ def test_modules_and_lines_of_the_site_come_before_the_ranks(tmp_path: Path, sys
     site = Site(modules=("gcc/12", "mpi; touch oops"), setup=("test -e modules", "export CODE=3"))
     assert run(job_script(request(), system, site), tmp_path).returncode == 3
     assert (tmp_path / "modules").read_text().splitlines() == ["load", "gcc/12", "mpi; touch oops"]
+
+
+@system_of_any_kind
+def test_lines_of_the_site_may_use_variables_that_are_not_set(tmp_path: Path, system: BatchSystem) -> None:
+    site = Site(
+        setup=("export LIBRARIES=/opt/mpi/lib:$NOWHERE_SET", 'test "$LIBRARIES" = /opt/mpi/lib:', "export CODE=3")
+    )
+    done = run(job_script(request(), system, site), tmp_path)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+@system_of_any_kind
+def test_line_of_the_site_that_fails_ends_the_job_before_the_ranks_start(tmp_path: Path, system: BatchSystem) -> None:
+    assert run(job_script(request(), system, Site(setup=("false",))), tmp_path).returncode == 1
+    assert not (tmp_path / "called").exists()
+
+
+@system_of_any_kind
+@pytest.mark.parametrize("code", [0, 1, 75])
+def test_job_has_the_functions_of_the_users_profile_and_ends_with_its_code_whatever_follows(
+    tmp_path: Path, system: BatchSystem, code: int
+) -> None:
+    run("exit 0", tmp_path)  # leaves the programs there
+    (tmp_path / "qsub").symlink_to("scontrol")
+    profile = f'PATH={tmp_path}:$PATH\nmodule() {{ echo "$NOWHERE_SET$*" >modules; }}\n'
+    (tmp_path / ".bash_profile").write_text(profile)
+    (tmp_path / ".bash_logout").write_text('touch left\necho "$NOWHERE_SET"\nfalse\n')
+    script = tmp_path / "job.sh"
+    script.write_text(job_script(request(), system, Site(modules=("gcc/12",))))
+    script.chmod(0o755)
+    # started by its first line, from a shell that knows nothing
+    env = JOB | {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PBS_O_WORKDIR": str(tmp_path), "CODE": str(code)}
+    done = subprocess.run([script], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+    assert (tmp_path / "modules").read_text() == "load gcc/12\n"
+    assert (tmp_path / "left").exists()
 
 
 def test_option_lines_are_read_by_a_shell_too() -> None:

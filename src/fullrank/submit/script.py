@@ -13,13 +13,18 @@ from fullrank.submit.systems import MOST_RESTARTS, BatchSystem
 from fullrank.submit.words import job_name, one_line, option_lines, path_word, shell_line
 
 _HEAD = """\
-#!/bin/bash
+#!/bin/bash -l
 # The study {config} {on}.{untried}
 # {ending} From the folder that the study's path starts in:
 #
 #     {submit}
 #
 """
+_LOOSE = """\
+# Modules and lines of a site may use variables that are not set.
+set +u
+{setup}
+set -u"""
 _UNTRIED = "\n# These lines are checked against documentation only."
 _ON_ALL = "on all that a job of {title} is given"
 _IN_SHARDS = "in {n} shards, each a job of {title} on one node; the last one writes the result"
@@ -50,6 +55,10 @@ done
     ;;
 esac
 
+"""
+_END = """\
+set +eu # a ~/.bash_logout, which a login shell reads when it leaves, may fail
+exit "$status"
 """
 _AFTER_LAUNCHER = """\
 # After a death launchers leave with a signal's number, with 255, or (Open MPI's, where a node is lost) with 0: the
@@ -92,20 +101,25 @@ def job_script(request: JobRequest, system: BatchSystem, site: Site) -> str:
     """Return the text of the script; UsageError for what cannot stand in one."""
     name = job_name(request.name, n_most=system.n_name_most)
     options = "".join(f"{line}\n" for line in _options(request, system, site))
-    before = "" if request.launcher is None else request.launcher.before
-    setup = "\n\n".join(filter(None, ["\n".join(_setup(site)), before.rstrip()]))
+    before = "" if request.launcher is None else request.launcher.before.rstrip()
+    setup = "\n".join(_setup(site))
     command = _command(request, system)
     if site.template:
-        fields = {"OPTIONS": options.rstrip("\n"), "SETUP": setup, "COMMAND": command, "NAME": name}
+        fields = {"OPTIONS": options.rstrip("\n"), "SETUP": _blocks(setup, before), "COMMAND": command, "NAME": name}
         return _FIELD.sub(lambda found: fields[found[1]], site.template)
     is_array = request.n_shards is not None
     job_id, again = (system.elements.job_id, system.elements.again) if is_array else (system.job_id, system.again)
     begin = system.begin.format(name=name, id=job_id).rstrip()
     kind, after = ("worker", _AFTER_SHARD) if is_array else ("rank", _AFTER_LAUNCHER)
     asked = _status_command(request)
-    blocks = ["set -eu", begin, setup, _RUN.format(command=command, after=after, asked=asked, kind=kind)]
-    end = system.end.format(most=MOST_RESTARTS, element=again)
-    return _head(request, system) + options + "\n\n".join(filter(None, blocks)) + end
+    loose = _LOOSE.format(setup=setup) if setup else ""
+    ranks = _RUN.format(command=command, after=after, asked=asked, kind=kind)
+    again_lines = system.end.format(most=MOST_RESTARTS, element=again)
+    return _head(request, system) + options + _blocks("set -eu", begin, loose, before, ranks) + again_lines + _END
+
+
+def _blocks(*blocks: str) -> str:
+    return "\n\n".join(block for block in blocks if block)
 
 
 def _head(request: JobRequest, system: BatchSystem) -> str:
@@ -141,7 +155,8 @@ def _options(request: JobRequest, system: BatchSystem, site: Site) -> Iterator[s
                 f"the nodes, in options or behind --"
             )
         asked.append(ranks_per_node.format(site.ranks_per_node))
-    asked += option_lines([*site.options, *request.native])
+    option_lines(site.options, "site.toml: options", unreadable=system.unreadable)  # says where one is that is wrong
+    asked += option_lines([*site.options, *request.native], unreadable=system.unreadable)
     if asked:
         yield "# What the job asks for: edit this for your site."
     yield from (f"{system.prefix} {line}" for line in asked)

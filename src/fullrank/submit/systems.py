@@ -2,6 +2,7 @@
 
 from fullrank.dataclass import dataclass
 from fullrank.scheduler import SCHEDULERS
+from fullrank.submit.words import UNREADABLE
 
 MOST_RESTARTS = 20
 """How often one job goes back to the queue, so that one that never gets on does not for ever."""
@@ -75,8 +76,8 @@ class BatchSystem:
     begin: str = ""
     """Shell lines before anything else, with fields ``{name}`` and ``{id}``."""
     end: str = ""
-    """Shell lines once ``$status`` is known; ``$ended`` is set if somebody ended the job. With ``{most}`` and
-    ``{element}``."""
+    """Shell lines once ``$status`` is known, with which the job leaves behind them; ``$ended`` is set if somebody ended
+    the job. With ``{most}`` and ``{element}``."""
     again: str = ""
     """What ``{element}`` is there."""
     of_ranks: tuple[Options, ...] = ()
@@ -85,6 +86,8 @@ class BatchSystem:
     """Shell word for the job's number."""
     ranks_per_node: str = ""
     """The option for it, with a field ``{}``; "" where it is part of another one."""
+    unreadable: str = f"{UNREADABLE}'#"
+    """Characters that it may change in an option's value in a script, also within double quotes."""
     n_name_most: int = 64
     """Longest name of a job."""
     keeps_number: bool = False
@@ -140,9 +143,9 @@ export SLURM_KILL_BAD_EXIT=1
 if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {most} ]; then
     scontrol requeue "{element}"
 fi
-exit "$status"
 """,
     ranks_per_node="--ntasks-per-node={}",
+    unreadable=UNREADABLE,  # sbatch keeps the others within double quotes
     tells_end=True,
 )
 
@@ -175,7 +178,6 @@ cd "$PBS_O_WORKDIR"
 if [ "$status" -eq 75 ] && [ -z "$ended" ]; then
     echo "stopped before all items were done; submit it again, and it goes on"
 fi
-exit "$status"
 """,
     job_id="${PBS_JOBID%%.*}",
     n_name_most=15,
@@ -212,7 +214,6 @@ if [ "$status" -eq 75 ] && [ -z "$ended" ] && [ "$restarts" -lt {most} ]; then
     PATH=$PATH:${{SGE_O_PATH:-}} qsub {element}-v FULLRANK_RESTARTS=$((restarts + 1)) "$JOB_SCRIPT" ||
         echo "submit it again, and it goes on"
 fi
-exit "$status"
 """,
 )
 
@@ -244,9 +245,8 @@ LSF = BatchSystem(
     end="""\
 # Stopped before all items were done: 75 brings it back to the queue, unless a user has ended it.
 if [ "$status" -eq 75 ] && {{ [ -n "$ended" ] || [ "$(grep -c '^fullrank: start on ' "$log")" -gt {most} ]; }}; then
-    exit 1
+    status=1
 fi
-exit "$status"
 """,
     job_id="$LSB_JOBID",
     ranks_per_node='-R "span[ptile={}]"',

@@ -10,8 +10,8 @@ from fullrank.errors import UsageError
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*", re.ASCII)
 _BARE = re.compile(r"[A-Za-z0-9_@%+=:,./$\[\]-]+", re.ASCII)
 _OPTION = re.compile(r"-{1,2}[A-Za-z]")
-_UNREADABLE = '"\\'
-"""Batch systems disagree about what these mean inside quotes."""
+UNREADABLE = '"\\'
+"""What no batch system reads back as it stands in an option's value in a script, whatever quotes are around it."""
 _LINE_ENDS = ("Cc", "Cs", "Zl", "Zp")
 
 
@@ -52,15 +52,17 @@ def path_word(path: str) -> str:
     return f"./{path}" if path.startswith("-") else path
 
 
-def option_lines(words: Iterable[str], what: str = "an option behind --") -> list[str]:
+def option_lines(words: Iterable[str], what: str = "an option behind --", *, unreadable: str = UNREADABLE) -> list[str]:
     """Return options that a batch system reads in a script, each on a line with its values; else UsageError.
+
+    ``unreadable`` are the characters that it does not read back as they stand within double quotes.
 
     >>> option_lines(["--nodes=2", "-A", "abc", "-R", "span[ptile=4] rusage[mem=1]"])
     ['--nodes=2', '-A abc', '-R "span[ptile=4] rusage[mem=1]"']
     """
     lines: list[str] = []
     for word in words:
-        quoted = _quoted(one_line(word, what), what)
+        quoted = _quoted(one_line(word, what), what, unreadable)
         if lines and not _OPTION.match(word):
             lines[-1] += f" {quoted}"
         else:
@@ -68,12 +70,12 @@ def option_lines(words: Iterable[str], what: str = "an option behind --") -> lis
     return lines
 
 
-def _quoted(word: str, what: str) -> str:
+def _quoted(word: str, what: str, unreadable: str) -> str:
     if _BARE.fullmatch(word):
         return word
-    if any(character in _UNREADABLE for character in word):
+    if any(character in unreadable for character in word):
         raise UsageError(
-            f"{what}: expected no double quote and no backslash, which batch systems read differently in a script, "
+            f"{what}: expected it without any of {' '.join(unreadable)} (batch systems change these in a script), "
             f"got {word!r}; write the script with --dry-run, and this option into it by hand"
         )
     return f'"{word}"'
