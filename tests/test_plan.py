@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from studies import Project
 
+from fullrank.store import ResultFile
+
 pytestmark = pytest.mark.in_process
 
 QUICK = "import time\ndef f(x):\n    time.sleep(0.002)\n    return x * x / 7\n"
@@ -40,6 +42,40 @@ def test_pilot_is_kept_by_the_run_that_follows(project: Project) -> None:
     done = project.run("--json")
     assert json.loads(done.stdout)["n_finished"] == 300
     np.testing.assert_array_equal(project.read("item_seconds")[np.isfinite(in_file)], known)
+
+
+def start_end_seconds(project: Project) -> float:
+    """Of the latest attempt that evaluated items, by what the partial result tells of its workers."""
+    with ResultFile(project.folder / "results/study.partial.h5") as file:
+        workers = [row for row in file.workers() if row.n_items]
+    latest = [row for row in workers if row.attempt == max(row.attempt for row in workers)]
+    return max(row.account_seconds for row in latest) - max(row.elapsed_seconds for row in latest)
+
+
+@pytest.mark.parametrize(("budget", "n_sampled"), [("60", 200), ("0.001", 2)])
+def test_plan_again_predicts_from_the_run_that_evaluated_the_items(
+    project: Project, budget: str, n_sampled: int
+) -> None:
+    """Its own runs find their items there, so how long they take tells nothing."""
+    project.write(QUICK, grid="x = { range = 300 }")
+    first = plan_as_json(project, "-n", "4", "--pilot", "60")
+    again = plan_as_json(project, "-n", "4", "--pilot", budget)
+    assert again["pilot"]["n_sampled"] == n_sampled
+    assert again["pilot"]["start_end_seconds"] == pytest.approx(start_end_seconds(project))
+    assert again["pilot"]["overhead_seconds"] == first["pilot"]["overhead_seconds"]
+    if n_sampled == 200:  # of two items nothing is predicted
+        median, median_again = (
+            plan["forecasts"][0]["wall"]["median"] - plan["pilot"]["start_end_seconds"] for plan in (first, again)
+        )
+        assert median_again == pytest.approx(median)
+
+
+def test_plan_after_another_run_takes_start_and_end_of_that_run(project: Project) -> None:
+    project.write(QUICK, grid="x = { range = 300 }")
+    assert Project.fullrank(project, "run", "study.toml", "-b", "serial", "--limit", 200).returncode == 0
+    pilot = plan_as_json(project, "-n", "4", "--pilot", "60")["pilot"]
+    assert pilot["n_sampled"] == 200
+    assert pilot["start_end_seconds"] == pytest.approx(start_end_seconds(project))
 
 
 def test_plan_for_a_person_names_workers_interval_cpu_memory_and_what_was_not_seen(project: Project) -> None:

@@ -30,6 +30,9 @@ def add_options(parser: ArgumentParser, *, duration: Callable[[str], float], pos
         help="for --time auto: how many workers the job will have, or each job of an array",
     )
     parser.add_argument(
+        "--here", action="store_true", help="for --time auto: the pilot also on what looks like a cluster's login node"
+    )
+    parser.add_argument(
         "--array",
         type=positive,
         metavar="N",
@@ -38,4 +41,4 @@ def add_options(parser: ArgumentParser, *, duration: Callable[[str], float], pos
     parser.add_argument("--name", help="the job's name (the study's)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="where the result goes")
     parser.add_argument("--try", dest="tries", action="store_true", help="evaluate item 0 here first")
-    parser.add_argument("--dry-run", action="store_true", help="print the script, and queue nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the script, and queue nothing, nor run a pilot")

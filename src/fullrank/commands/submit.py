@@ -5,9 +5,11 @@ import os
 import shlex
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fullrank.commands.here import ask_for_here
 from fullrank.commands.opening import opened, users_prints
 from fullrank.commands.submission import AUTO
 from fullrank.console import tell
@@ -80,7 +82,7 @@ def _checked_study(arguments: Namespace) -> Any:
     found = preview(study, choices, begins_later=True)
     if found.refusal:
         raise UsageError(f"nothing was queued: {found.refusal}{_first_here(arguments, found)}")
-    if found.there.is_complete and not arguments.dry_run:
+    if found.there.is_complete and (arguments.time == AUTO or not arguments.dry_run):
         tell(f"fullrank: nothing was queued: {found.output} is complete\n")
         return None
     _meet_holder(found)
@@ -164,12 +166,27 @@ def _limit(arguments: Namespace, site: Any, study: Any) -> float | None:
         tell(f"fullrank: {sentence}\n")
 
     output = output_path(study.config, arguments.output)
-    found = limit_of(study.config, output, n_workers=n_workers, n_shards=arguments.array, say=say)
+    ask = partial(_ask_for_pilot, arguments, n_workers)
+    found = limit_of(study.config, output, n_workers=n_workers, n_shards=arguments.array, ask=ask, say=say)
     if found is None:
         say(f"nothing was queued: the pilot has finished the study: {output}")
         return None
     say(found.told)
     return found.seconds
+
+
+def _ask_for_pilot(arguments: Namespace, n_workers: int) -> None:
+    """Refuse to run a pilot here: in a dry run, and where others work too unless the user says ``--here``."""
+    from fullrank.repeat import set_options
+
+    output = ["-o", str(arguments.output)] if arguments.output else []
+    words = ["fullrank", "plan", str(arguments.config), "-n", str(n_workers), *output, *set_options(arguments.settings)]
+    if arguments.dry_run:
+        raise UsageError(
+            f"--time auto: expected a pilot to take the time from, found none, and --dry-run evaluates nothing; "
+            f"`{shlex.join(words)}` leaves one, and without --dry-run the time is found here, or say it: --time 2h"
+        )
+    ask_for_here(arguments, instead=f"Run the pilot in a job, as `{shlex.join(words)}`, say the time: --time 2h")
 
 
 def _program() -> tuple[str, ...]:

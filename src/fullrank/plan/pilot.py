@@ -6,8 +6,7 @@ the pilot would leave out the items that take long; so its budget decides how ma
 
 import resource
 import time
-from collections.abc import Callable, Sequence
-from math import isnan
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,12 @@ from fullrank.cores import usable_cores
 from fullrank.dataclass import dataclass, replace
 from fullrank.errors import Stopped, UsageError
 from fullrank.launcher import python_module
-from fullrank.metrics import work
+from fullrank.plan.around import around
 from fullrank.plan.predict import FEWEST_SCATTERED
 from fullrank.repeat import set_options
 from fullrank.report.layout import counted
 from fullrank.room import needed_bytes, record_bytes
 from fullrank.schedule import Order
-from fullrank.schema import WorkerRow
 from fullrank.store import ResultFile, block_size
 from fullrank.survey import Survey
 from fullrank.workfolder import WorkFolder
@@ -125,16 +123,18 @@ def _run(config: Config, output: Path, n_sampled: int, *, n_workers: int, stop: 
     if code != 0:
         raise error_of_run(RunFailed(code, said), "the pilot")
     return read_pilot(
-        config, output, n_sampled, n_workers=n_workers, wall_seconds=wall_seconds, others=others(wall_seconds)
+        config, output, n_sampled, n_workers=n_workers, command_seconds=wall_seconds, others=others(wall_seconds)
     )
 
 
 def read_pilot(
-    config: Config, output: Path, n_sampled: int, *, n_workers: int, wall_seconds: float, others: float
+    config: Config, output: Path, n_sampled: int, *, n_workers: int, command_seconds: float, others: float
 ) -> Pilot:
     """Read the partial result, or the whole one where nothing is left, of which so many first items have an end.
 
-    ``wall_seconds`` is the wall time in s of the latest attempt, ``others`` how many cores other programs kept busy.
+    ``command_seconds`` is the wall time of the command that has just ended, in s: it evaluated nothing where no attempt
+    tells how long it took, so that it is what surrounds items. ``others`` is how many cores other programs kept busy.
+    Raises UsageError if none of the items has an end, or the file tells a wall time that cannot be.
     """
     folder = WorkFolder(output)
     n_items = config.sweep.n_items
@@ -145,13 +145,11 @@ def read_pilot(
         for block in file.blocks(block_size(file)):
             first, last = np.searchsorted(wanted, [block.start, block.start + len(block.status)])
             seconds[first:last] = block.seconds[wanted[first:last] - block.start]
-        workers, summary = file.workers(), file.summary
-    latest = max(row.attempt for row in workers)
-    own = [row for row in workers if row.attempt == latest]
-    account = work(own)
+        attempts, workers, summary = file.attempts(), file.workers(), file.summary
     is_timed = np.isfinite(seconds)
     if not is_timed.any():
         raise UsageError(f"{output}: expected items of the pilot that have an end, got none; run the study instead")
+    told = around(attempts, workers, output=output)
     return Pilot(
         n_items=n_items,
         n_left=summary.n_missing,
@@ -159,22 +157,15 @@ def read_pilot(
         indices=wanted[is_timed],
         item_seconds=seconds[is_timed],
         n_failed=summary.n_failed,
-        overhead_seconds=_overhead_seconds(own),
-        start_end_seconds=wall_seconds - (0.0 if isnan(account.makespan_seconds) else account.makespan_seconds),
+        overhead_seconds=told.overhead_seconds if told else 0.0,
+        start_end_seconds=told.start_end_seconds if told else command_seconds,
         spent_seconds=0.0,
         n_workers=n_workers,
-        platforms=tuple(sorted({row.platform for row in own if row.platform})),
+        platforms=tuple(sorted({row.platform for row in workers if row.platform})),
         worker_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
         disk_bytes=_disk_bytes(folder, n_items),
         others_cores=others,
     )
-
-
-def _overhead_seconds(workers: Sequence[WorkerRow]) -> float:
-    """Return what a worker spends beside each of its items, until its last one ends, in s."""
-    known = [row for row in workers if row.n_items and not isnan(row.elapsed_seconds)]
-    outside = sum(row.elapsed_seconds - row.compute_seconds for row in known)
-    return max(0.0, outside) / max(1, sum(row.n_items for row in known))
 
 
 def _disk_bytes(folder: WorkFolder, n_items: int) -> int:

@@ -1,12 +1,14 @@
 """A pilot that is there: the partial result of an earlier plan, or of any run whose first items have an end."""
 
 from itertools import takewhile
+from math import nan
 from pathlib import Path
 
 import numpy as np
 
 from fullrank.config import Config
 from fullrank.identity import Identity
+from fullrank.plan.around import around
 from fullrank.plan.pilot import MOST_SAMPLED, Pilot, read_pilot
 from fullrank.plan.predict import refusal
 from fullrank.schedule import Order
@@ -27,14 +29,11 @@ def stored_pilot(config: Config, output: Path) -> Pilot | None:
         return None
     n_sampled = _n_ended(config, partial)
     with ResultFile(partial) as file:
-        latest = max((row.attempt for row in file.workers() if row.n_items), default=0)
-        found = [row for row in file.attempts() if row.attempt == latest]
-    if not (n_sampled and found):
+        told = around(file.attempts(), file.workers(), output=output)
+    if not n_sampled or told is None:
         return None
-    wall_seconds, n_workers = found[0].wall_seconds, found[0].n_workers
-    pilot = read_pilot(config, output, n_sampled, n_workers=n_workers, wall_seconds=wall_seconds, others=float("nan"))
-    is_known = np.isfinite(wall_seconds) and pilot.n_left > 0
-    return pilot if is_known and not refusal(pilot.item_seconds) else None
+    pilot = read_pilot(config, output, n_sampled, n_workers=told.n_workers, command_seconds=nan, others=nan)
+    return pilot if pilot.n_left > 0 and not refusal(pilot.item_seconds) else None
 
 
 def _n_ended(config: Config, partial: Path) -> int:

@@ -44,13 +44,23 @@ def limit_seconds(most_seconds: float) -> float:
 
 
 def limit_of(
-    config: Config, output: Path, *, n_workers: int, n_shards: int | None, say: Callable[[str], None]
+    config: Config,
+    output: Path,
+    *,
+    n_workers: int,
+    n_shards: int | None,
+    ask: Callable[[], None],
+    say: Callable[[str], None],
 ) -> Limit | None:
     """Return the time limit of a job with so many workers, each if it is an array; None if the pilot has done it all.
 
-    A pilot that is there is taken, else one is run here. Raises UsageError where it allows no prediction.
+    A pilot that is there is taken, else one is run here, if ``ask`` does not raise. Raises UsageError where it allows
+    no prediction.
     """
-    pilot = stored_pilot(config, output) or run_pilot(config, output, budget_seconds=PILOT_SECONDS, say=say)
+    pilot = stored_pilot(config, output)
+    if pilot is None:
+        ask()
+        pilot = run_pilot(config, output, budget_seconds=PILOT_SECONDS, say=say)
     if not pilot.n_left:
         return None
     if reason := refusal(pilot.item_seconds):
