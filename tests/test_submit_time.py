@@ -84,7 +84,7 @@ def test_pilot_on_a_login_node_asks_for_leave(project: Project, login: Login) ->
     project.write(CODE, grid=GRID)
     told = login.submit(project, "-n", 4, "-o", "a b.h5", expect=2)
     assert "looks like the login node of a cluster (sbatch is on the PATH" in told
-    assert "as `fullrank plan study.toml -n 4 -o 'a b.h5'`" in told
+    assert "Run `fullrank plan study.toml -n 4 -o 'a b.h5'` in a job first" in told
     assert "add --here" in told
     assert not list(project.folder.glob("a b*"))
 

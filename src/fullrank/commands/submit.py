@@ -186,7 +186,7 @@ def _ask_for_pilot(arguments: Namespace, n_workers: int) -> None:
             f"--time auto: expected a pilot to take the time from, found none, and --dry-run evaluates nothing; "
             f"`{shlex.join(words)}` leaves one, and without --dry-run the time is found here, or say it: --time 2h"
         )
-    ask_for_here(arguments, instead=f"Run the pilot in a job, as `{shlex.join(words)}`, say the time: --time 2h")
+    ask_for_here(arguments, instead=f"Run `{shlex.join(words)}` in a job first, say the time with --time 2h")
 
 
 def _program() -> tuple[str, ...]:
