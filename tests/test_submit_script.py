@@ -198,13 +198,23 @@ def test_option_that_could_be_read_as_another_is_refused(system: BatchSystem, op
         job_script(request(native=(option,)), system, Site())
 
 
-@pytest.mark.parametrize("option", ["note=it's", "note=x#y", "it's #1"])
-def test_option_that_grid_engine_would_change_is_refused_and_slurm_is_given_it(option: str) -> None:
-    assert words_of_grid_engine(f'-ac "{option}"') != ["-ac", option]  # so no quotes around it would do
+CHANGED = pytest.mark.parametrize("option", ["note=it's", "note=x#y", "it's #1"])
+
+
+@CHANGED
+@pytest.mark.parametrize("system", [PBS, SGE, LSF], ids=["pbs", "sge", "lsf"])
+def test_option_that_grid_engine_changes_is_refused_there_and_where_nobody_could_try_it(
+    system: BatchSystem, option: str
+) -> None:
+    assert words_of_grid_engine(f'-A "{option}"') != ["-A", option]  # so no quotes around it would do
     with pytest.raises(UsageError, match=r"an option behind --: expected it without any of \" \\ ' # \("):
-        job_script(request(native=("-ac", option)), SGE, Site())
-    with pytest.raises(UsageError, match=r"site\.toml: options: expected it without"):
-        job_script(request(), SGE, Site(options=("-ac", option)))
+        job_script(request(native=("-A", option)), system, Site())
+    with pytest.raises(UsageError, match=r"site\.toml: options: expected it without any of \" \\ ' # \("):
+        job_script(request(), system, Site(options=("-A", option)))
+
+
+@CHANGED
+def test_option_that_grid_engine_changes_is_given_to_slurm(option: str) -> None:
     script = job_script(request(native=("--comment", option)), SLURM, Site())
     assert options_read(script, SLURM)[-2:] == ["--comment", option]
 
