@@ -12,6 +12,7 @@ from fullrank.submit.starting import Launcher
 from fullrank.submit.systems import MOST_RESTARTS, BatchSystem
 from fullrank.submit.words import job_name, one_line, option_lines, path_word, shell_line
 
+# A login shell, for it reads the profile, which may be all that defines `module`; the user's own may be another one.
 _HEAD = """\
 #!/bin/bash -l
 # The study {config} {on}.{untried}
