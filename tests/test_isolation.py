@@ -66,7 +66,7 @@ def test_items_that_kill_their_process_cost_these_items_only(project: Project, b
     # each item was called once, and a deadly one twice: the others of its claim were kept
     assert Counter(project.visits()) == {x: 2 if x in deadly else 1 for x in range(N_ITEMS)}
     assert project.read("attempts/reason").tolist() == ["complete"]
-    assert (project.read("item_seconds")[list(deadly)] > 0.003).all()
+    assert (project.read("item_seconds")[list(deadly)] > 0).all()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
