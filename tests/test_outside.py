@@ -225,6 +225,13 @@ def test_watching_ends_with_a_job_that_left_the_study_incomplete(
     assert done.stdout.startswith("not started: 0 of")
 
 
+@pytest.mark.parametrize("job", ["5", "slurm", "torque:5", "slurm:five"])
+def test_job_that_no_batch_system_could_have_is_refused(project: Project, job: str) -> None:
+    done = project.fullrank("status", "study.toml", "--until-complete", "--job", job)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"expected a batch system and a number, as in slurm:4711, got {job!r}" in done.stderr
+
+
 def test_watching_goes_on_while_the_job_waits(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     env = queue_that_says("PENDING", tmp_path_factory.mktemp("bin"))
     project.write("def f(x):\n    return x\n")

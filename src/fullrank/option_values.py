@@ -35,3 +35,11 @@ def _integer(text: str, *, least: int) -> int:
         shown = text if len(text) <= 40 else text[:39] + "…"
         raise ArgumentTypeError(f"expected an integer >= {least}, got {shown}")
     return number
+
+
+def job(text: str) -> str:
+    """Return a batch system and the number of a job of it, as ``slurm:4711``."""
+    system, _, number = text.partition(":")
+    if system not in ("slurm", "pbs", "sge", "lsf") or not number[:1].isdecimal():
+        raise ArgumentTypeError(f"expected a batch system and a number, as in slurm:4711, got {text!r}")
+    return text

@@ -9,6 +9,7 @@ from fullrank.commands import plan_options, submission, without_config
 from fullrank.compare import DEFAULT_BUDGET
 from fullrank.option_values import DEFAULT_WATCH_SECONDS
 from fullrank.option_values import duration as _duration
+from fullrank.option_values import job as _job
 from fullrank.option_values import natural as _natural
 from fullrank.option_values import positive as _positive
 
@@ -114,6 +115,7 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--job",
+        type=_job,
         metavar="SYSTEM:NUMBER",
         help="with --until-complete: until that job is over, whatever is left then (slurm:4711)",
     )
