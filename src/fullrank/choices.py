@@ -30,6 +30,8 @@ class Choices:
     limit: int | None = None
     """Stop after so many first items of the ``spread`` order, and write the partial file; None: all items."""
     provenance: Mapping[str, str | int | float] | None = None
+    is_reported: bool = False
+    """Whether what the file tells is read from it while it is verified, as ``Ending.report``."""
     shard: Shard | None = None
     """The only share of the items that is evaluated; None: all of them."""
 

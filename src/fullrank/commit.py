@@ -16,7 +16,7 @@ from fullrank.errors import OutputError
 from fullrank.gather import Schema, blocks, decide_schema
 from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
 from fullrank.status import Status
-from fullrank.store import FileSummary, FileWriter, ResultFile, is_ours, verify
+from fullrank.store import FileSummary, FileWriter, Look, ResultFile, is_ours, verify
 from fullrank.survey import JournalInfo, Survey
 from fullrank.system import System, discard, sync_folder
 
@@ -45,10 +45,11 @@ class Commit:
 
 
 def write_file(
-    crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, system: System = os
+    crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, look: Look | None = None, system: System = os
 ) -> tuple[Schema, FileSummary]:
     """Gather all records and write them to ``temporary``, whole and verified; return what the file looks like.
 
+    ``look`` sees the file while it is verified.
     Raises OutputError or StorageError; then nothing is left of the temporary file.
     """
     sweep = commit.config.sweep
@@ -85,7 +86,7 @@ def write_file(
                 versions=commit.versions,
             )
             writer.finish(tables)
-        return schema, verify(temporary)
+        return schema, verify(temporary, look)
     except BaseException:
         discard(system, temporary)
         raise

@@ -34,10 +34,12 @@ from fullrank.lock import RunLock
 from fullrank.misfit import misfits
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
 from fullrank.progress import Display
+from fullrank.report import Reading, Report
 from fullrank.room import needed_bytes, printed_bytes, record_bytes, require_room, still_needed, with_need
 from fullrank.schedule import spread_stride
+from fullrank.schema import Tables
 from fullrank.silence import silent_workers
-from fullrank.store import FileSummary
+from fullrank.store import FileSummary, ResultFile
 from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.system import System
@@ -281,7 +283,7 @@ class Run:
     def _commit(self) -> Ending:
         """Write the file, verify it, give it its name, and remove the work folder."""
         folder = self._folder
-        temporary, summary = self._write()
+        temporary, summary, report = self._write(folder.output)
         if summary.n_missing:
             raise OutputError(
                 f"{folder.path}: {summary.n_missing:,} items are missing although all were counted; "
@@ -292,19 +294,22 @@ class Run:
         keep_displaced(folder, temporary, has_all=has_all, console=self._console, system=self._system)
         put_in_place(temporary, folder.output, self._system)
         printed = clear_away(folder, self._study.identity.to_json(), console=self._console)
-        return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed)
+        return Ending(End.COMPLETE, folder.output, summary.n_items, summary.n_items, summary, printed, report)
 
     def _commit_part(self) -> Ending:
         """Write what is finished to the partial file; the journals stay, for a run that goes on."""
         folder, identity = self._folder, self._study.identity.to_json()
         check_partial(folder.partial, identity)
-        temporary, summary = self._write()
+        temporary, summary, report = self._write(folder.partial)
         put_in_place(temporary, folder.partial, self._system)
         n_finished = summary.n_items - summary.n_missing
-        return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary)
+        return Ending(End.LIMIT, folder.partial, summary.n_items, n_finished, summary, report=report)
 
-    def _write(self) -> tuple[Path, FileSummary]:
-        """Write what the journals hold to a temporary file of the work folder, whole and verified."""
+    def _write(self, final: Path) -> tuple[Path, FileSummary, Report | None]:
+        """Write what the journals hold to a temporary file of the work folder, whole and verified.
+
+        The report, if it is asked for, is of that file at its ``final`` name.
+        """
         self._study.check_arrays()
         folder = self._folder
         commit = Commit(
@@ -318,11 +323,25 @@ class Run:
             goes_on=self._attempt_number,
         )
         temporary = folder.temporary(RESULT_STEM)
-        schema, summary = write_file(self._crew, self._survey, commit=commit, temporary=temporary, system=self._system)
+        readings: list[Reading] = []
+
+        def look(file: ResultFile, tables: Tables) -> Reading:
+            readings.append(Reading(file, tables))
+            return readings[0]
+
+        schema, summary = write_file(
+            self._crew,
+            self._survey,
+            commit=commit,
+            temporary=temporary,
+            look=look if self._choices.is_reported else None,
+            system=self._system,
+        )
         config = self._study.config
         if sentence := misfits(config.results, schema, axis_names=[axis.name for axis in config.sweep.axes]):
             self._console.say(f"{config.wording.function or config.path}: {sentence}")
-        return temporary, summary
+        report = replace(readings[0].report, path=str(final)) if readings else None
+        return temporary, summary, report
 
     def _provenance(self) -> dict[str, str | int | float]:
         """Return what ran where, and what a plan had predicted of it."""

@@ -9,6 +9,7 @@ from fullrank.dataclass import dataclass
 from fullrank.errors import beginning
 from fullrank.journal import Frame, Kind, read
 from fullrank.repeat import item_command
+from fullrank.report import Report
 from fullrank.store import FileSummary
 from fullrank.study import Study
 from fullrank.workfolder import WorkFolder
@@ -42,6 +43,8 @@ class Ending:
     """Of the file that was written, the partial one if a limit was reached; None without one."""
     printed: Path | None = None
     """Where it is kept what the function printed."""
+    report: Report | None = None
+    """Of the file that was written, if it was asked for."""
     n_failed: int = 0
     """Of a run without a file."""
     is_fruitless: bool = False

@@ -112,6 +112,7 @@ class Request:
             begun=self.begun,
             stop_at=self.stop_at,
             limit=arguments.limit,
+            is_reported=not arguments.json,
             provenance=provenance,
             shard=self.shard,
         )

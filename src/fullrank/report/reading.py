@@ -26,7 +26,7 @@ from fullrank.report.facts import (
 )
 from fullrank.report.figures import Tally
 from fullrank.report.prediction import prediction
-from fullrank.schema import AttemptRow, Block, Failure, WorkerRow
+from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
 from fullrank.status import Status
 from fullrank.store import FileAxis, ResultFile, block_size
 from fullrank.versions import VersionScan
@@ -43,24 +43,45 @@ def report(path: Path) -> Report:
         OutputError: not ours or damaged.
     """
     with ResultFile(path) as file:
-        workers = file.workers()
-        attempt = _measured_attempt(workers)
-        own = tuple(row for row in workers if row.attempt == attempt)
-        scan = _Scan(file, [n for n, row in enumerate(workers) if row.attempt == attempt])
+        reading = Reading(file, file.tables())
         for block in file.blocks(block_size(file)):
-            scan.add(block)
-        failures = sorted(file.failures(), key=lambda failure: failure.index)
-        provenance = file.provenance()
+            reading.add(block)
+        reading.end()
+        return reading.report
+
+
+class Reading:
+    """Makes a report of a file that is read once, by blocks, by whoever reads it."""
+
+    report: Report
+    """Of a file that has been read to its end."""
+
+    def __init__(self, file: ResultFile, tables: Tables) -> None:
+        self._file = file
+        self._tables = tables
+        self._attempt = _measured_attempt(tables.workers)
+        self._scan = _Scan(file, [n for n, row in enumerate(tables.workers) if row.attempt == self._attempt])
+
+    def add(self, block: Block) -> None:
+        """Look at the next items."""
+        self._scan.add(block)
+
+    def end(self) -> None:
+        """Put the report together."""
+        file, tables, attempt, scan = self._file, self._tables, self._attempt, self._scan
+        own = tuple(row for row in tables.workers if row.attempt == attempt)
+        failures = sorted(tables.failures, key=lambda failure: failure.index)
+        provenance = tables.provenance
         config_path, settings = _config_path(provenance), _settings(provenance)
-        attempts = file.attempts()
+        attempts = tables.attempts
         each = _accounts(own, attempts)
         together = summed(each)
         known = work(own)
         n_known = known.n_workers - known.n_killed
-        return Report(
-            path=str(path.absolute()),
+        self.report = Report(
+            path=str(file.path.absolute()),
             title=file.title,
-            function=_function(file),
+            function=_function(tables.config),
             config_path=config_path,
             kind=file.kind,
             sweep=tuple(_axis_facts(axis) for axis in file.axes),
@@ -70,10 +91,10 @@ def report(path: Path) -> Report:
             results_sha256=file.summary.results_sha256,
             results=scan.results(file),
             provenance=provenance,
-            attempts=tuple(_attempt(row, workers) for row in attempts),
+            attempts=tuple(_attempt(row, tables.workers) for row in attempts),
             attempt=attempt,
             hosts=Counter(row.host for row in own),
-            platforms=Counter(row.platform for row in workers if row.platform),
+            platforms=Counter(row.platform for row in tables.workers if row.platform),
             work=known,
             shortest_makespan_seconds=shortest_makespan(
                 known.compute_seconds, scan.longest_of_attempt, n_workers=n_known
@@ -85,8 +106,8 @@ def report(path: Path) -> Report:
             slowest=scan.slowest(file),
             failures=tuple(_failed(failure, config_path, settings) for failure in failures[:N_FAILURES]),
             settings=settings,
-            shards=of_shards(attempts, workers),
-            prediction=prediction(provenance, attempts, workers),
+            shards=of_shards(attempts, tables.workers),
+            prediction=prediction(provenance, attempts, tables.workers),
             versions=scan.versions.found(),
             failure_kinds=dict(Counter(map(_kind, failures)).most_common()),
         )
@@ -106,9 +127,9 @@ def _attempt(row: AttemptRow, workers: Sequence[WorkerRow]) -> Attempt:
     return Attempt(row, sum(worker.n_items for worker in workers if worker.attempt == row.attempt))
 
 
-def _function(file: ResultFile) -> str:
+def _function(config: str) -> str:
     with suppress(tomllib.TOMLDecodeError, KeyError, TypeError):
-        return str(tomllib.loads(file.config)["workload"]["function"])
+        return str(tomllib.loads(config)["workload"]["function"])
     return ""
 
 

@@ -2,7 +2,8 @@
 
 docs/format.md describes every dataset. Names and arithmetic are in ``layout.py``, the digest in
 ``tally.py``, what is refused in files from elsewhere in ``safety.py``. What a file of one item does
-a hundred times goes to the lower layer of h5py: ``attributes.py``, ``objects.py`` and ``h5.py``.
+a hundred times goes to the lower layer of h5py: ``attributes.py``, ``objects.py`` and ``h5.py``. The
+chunks of large datasets are filtered by threads: ``chunks.py``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from fullrank.store.axis import FileAxis, VariableText
 from fullrank.store.newer import is_newer
 from fullrank.store.reader import ResultFile, is_ours
 from fullrank.store.tally import FileSummary
-from fullrank.store.verify import block_size, examine, verify
+from fullrank.store.verify import Look, block_size, examine, verify
 from fullrank.store.writer import FileWriter
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "FileAxis",
     "FileSummary",
     "FileWriter",
+    "Look",
     "ResultFile",
     "VariableText",
     "block_size",

@@ -9,6 +9,7 @@ import numpy as np
 
 from fullrank.axes import LinearAxis
 from fullrank.store.attributes import TEXT
+from fullrank.store.chunks import Filters
 from fullrank.store.h5 import attach_scale, create, create_scale, fill_by_ranges
 from fullrank.store.layout import BOOL_FLAGS, Variable, chunk_bytes, flag_attributes
 from fullrank.store.tables import clean
@@ -25,12 +26,17 @@ _AXIS_DTYPES: dict[type, Any] = {
 }
 
 
-def create_datasets(file: h5py.File, sweep: "Sweep", *, variables: Sequence[Variable]) -> dict[str, h5py.Dataset]:
-    """Write the axes and create the variables' datasets on them; return these by name."""
-    scales = _create_scales(file, sweep, variables=variables)
+def create_datasets(
+    file: h5py.File, sweep: "Sweep", *, variables: Sequence[Variable], filters: Filters
+) -> dict[str, h5py.Dataset]:
+    """Write the axes and create the variables' datasets on them; return these by name.
+
+    Large axes are whole once ``filters`` have finished.
+    """
+    scales = _create_scales(file, sweep, variables=variables, filters=filters)
     by_item = [axis for axis in sweep.axes if axis.name not in sweep.dims]
     for axis in by_item:
-        attach_scale(_create_parameter(file, axis), 0, scales["item"])
+        attach_scale(_create_parameter(file, axis, filters), 0, scales["item"])
     coordinates = " ".join(axis.name for axis in by_item)
     datasets: dict[str, h5py.Dataset] = {}
     for variable in variables:
@@ -64,19 +70,21 @@ def _attributes(variable: Variable, *, coordinates: str) -> dict[str, Any]:
     return attributes
 
 
-def _create_scales(file: h5py.File, sweep: "Sweep", *, variables: Sequence[Variable]) -> dict[str, h5py.Dataset]:
+def _create_scales(
+    file: h5py.File, sweep: "Sweep", *, variables: Sequence[Variable], filters: Filters
+) -> dict[str, h5py.Dataset]:
     """Create the scale of every dimension: the axis' values, else 0 … size - 1."""
     axes = {axis.name: axis for axis in sweep.axes}
     sizes = dict(zip(sweep.dims, sweep.shape, strict=True))
     for variable in variables:
         sizes.update(zip(variable.inner_dims, variable.inner_shape, strict=True))
     return {
-        name: _axis_scale(file, axes[name]) if name in axes else _counting_scale(file, name, size)
+        name: _axis_scale(file, axes[name], filters) if name in axes else _counting_scale(file, name, size, filters)
         for name, size in sizes.items()
     }
 
 
-def _axis_scale(file: h5py.File, axis: "Axis") -> h5py.Dataset:
+def _axis_scale(file: h5py.File, axis: "Axis", filters: Filters) -> h5py.Dataset:
     return create_scale(
         file,
         axis.name,
@@ -84,6 +92,7 @@ def _axis_scale(file: h5py.File, axis: "Axis") -> h5py.Dataset:
         dtype=_AXIS_DTYPES[axis.value_type],
         attributes=_axis_attributes(axis),
         values=partial(axis_values, axis),
+        filters=filters,
     )
 
 
@@ -101,7 +110,7 @@ def axis_values(axis: "Axis", positions: range) -> Any:
     return values
 
 
-def _counting_scale(file: h5py.File, name: str, size: int) -> h5py.Dataset:
+def _counting_scale(file: h5py.File, name: str, size: int, filters: Filters) -> h5py.Dataset:
     return create_scale(
         file,
         name,
@@ -109,13 +118,14 @@ def _counting_scale(file: h5py.File, name: str, size: int) -> h5py.Dataset:
         dtype=np.dtype("<i8"),
         attributes={"units": "1", "long_name": f"position along {name}"},
         values=lambda positions: positions,
+        filters=filters,
     )
 
 
-def _create_parameter(file: h5py.File, axis: "Axis") -> h5py.Dataset:
+def _create_parameter(file: h5py.File, axis: "Axis", filters: Filters) -> h5py.Dataset:
     dtype, attributes = _AXIS_DTYPES[axis.value_type], _axis_attributes(axis)
     dataset = create(file, axis.name, shape=(len(axis),), dtype=dtype, attributes=attributes)
-    fill_by_ranges(dataset, partial(axis_values, axis))
+    fill_by_ranges(dataset, partial(axis_values, axis), filters)
     return dataset
 
 

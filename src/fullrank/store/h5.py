@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fullrank.errors import OutputError
 from fullrank.store.attributes import TEXT, write_attributes
+from fullrank.store.chunks import DEFLATE_LEVEL, ChunkStream, Filters, is_filtered
 from fullrank.store.heaps import heap_problem
 from fullrank.store.layout import (
     CHUNK_BYTES,
@@ -134,7 +135,7 @@ def _properties(
         properties.set_chunk(chunk_shape(shape, dtype.itemsize, target_bytes=chunk_bytes))
         if n_bytes > LARGE_BYTES:
             properties.set_shuffle()
-            properties.set_deflate(1)
+            properties.set_deflate(DEFLATE_LEVEL)
         properties.set_fletcher32()
     return properties
 
@@ -147,18 +148,27 @@ def create_scale(
     dtype: np.dtype[Any],
     attributes: Mapping[str, Any],
     values: Callable[[range], Any],
+    filters: Filters | None = None,
 ) -> h5py.Dataset:
     """Create a dimension scale, written range by range with what ``values`` returns for it."""
     dataset = create(group, name, shape=(size,), dtype=dtype, attributes=attributes)
     dataset.make_scale(name)
-    fill_by_ranges(dataset, values)
+    fill_by_ranges(dataset, values, filters)
     return dataset
 
 
-def fill_by_ranges(dataset: h5py.Dataset, values: Callable[[range], Any]) -> None:
-    """Write a one-dimensional dataset, range by range with what ``values`` returns for it."""
+def fill_by_ranges(dataset: h5py.Dataset, values: Callable[[range], Any], filters: Filters | None = None) -> None:
+    """Write a one-dimensional dataset, range by range with what ``values`` returns for it.
+
+    With ``filters`` it is whole once they have finished, if it is a large one.
+    """
+    stream = ChunkStream(dataset, filters) if filters is not None and is_filtered(dataset) else None
     for positions in ranges(len(dataset), RANGE_ITEMS):
-        _write(dataset, slice(positions.start, positions.stop), np.asarray(values(positions), dtype=dataset.dtype))
+        array = np.asarray(values(positions), dtype=dataset.dtype)
+        if stream is None:
+            _write(dataset, slice(positions.start, positions.stop), array)
+        else:
+            stream.write(array)
 
 
 def write_items(dataset: h5py.Dataset, start: int, array: NDArray[Any]) -> None:

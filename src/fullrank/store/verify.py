@@ -1,13 +1,14 @@
 """Is a result file whole, and true to its own numbers?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fullrank.dataclass import asdict
-from fullrank.schema import Block
+from fullrank.schema import Block, Tables
 from fullrank.status import Status
 from fullrank.store.contents import Contents, read_contents
 from fullrank.store.h5 import damaged, reading
@@ -18,17 +19,32 @@ from fullrank.store.tally import Column, FileSummary, Tally, columns
 BLOCK_BYTES = 8 << 20
 
 
-def verify(path: Path) -> FileSummary:
+class Onlooker(Protocol):
+    """Who sees a file go by while it is verified, for which it is read whole anyway."""
+
+    def add(self, block: Block) -> None:
+        """Look at the next items."""
+
+    def end(self) -> None:
+        """Look at what is left to see while the file is open."""
+
+
+Look = Callable[[ResultFile, Tables], Onlooker]
+"""Told the file and its tables before the first items."""
+
+
+def verify(path: Path, look: Look | None = None) -> FileSummary:
     """Read all results, tables and texts of a file, by blocks, and compare them with what the file says of itself.
 
     Counts, shapes, dimensions, fill values, tables, checksums of chunks, texts and
     ``results_sha256``. A partial file that says so is right: look at the summary's ``complete``.
+    What ``look`` has seen is true once this has returned.
 
     Raises:
         OutputError: not ours, or damaged; the message names the dataset or the attribute.
     """
     with ResultFile(path) as file, reading(path):
-        return _verified(file)
+        return _verified(file, look)
 
 
 def examine(path: Path) -> tuple[FileSummary, Contents]:
@@ -41,10 +57,10 @@ def examine(path: Path) -> tuple[FileSummary, Contents]:
         return _verified(file), read_contents(file)
 
 
-def _verified(file: ResultFile) -> FileSummary:
+def _verified(file: ResultFile, look: Look | None = None) -> FileSummary:
     variables = item_variables(file.fields, file.variables, axis_names=file.axis_names)
     _check_dims(file, variables)
-    _compare(file.path, found=_read_items(file, variables), stated=file.summary)
+    _compare(file.path, found=_read_items(file, variables, look), stated=file.summary)
     _check_texts(file)
     return file.summary
 
@@ -64,7 +80,7 @@ def _check_dims(file: ResultFile, variables: Sequence[Variable]) -> None:
         names.update(dims)
     for axis in file.axes:
         for positions in ranges(len(axis), RANGE_ITEMS):
-            axis.column(positions)
+            axis.check(positions)
     for name in sorted(names - {*file.axis_names}):
         scale = file.scale(name)
         for positions in ranges(len(scale), RANGE_ITEMS):
@@ -78,9 +94,10 @@ def _check_texts(file: ResultFile) -> None:
         raise damaged(file.path, f"texts_sha256 is stated as {stated} and found to be {found}")
 
 
-def _read_items(file: ResultFile, variables: Sequence[Variable]) -> FileSummary:
+def _read_items(file: ResultFile, variables: Sequence[Variable], look: Look | None) -> FileSummary:
     """Read the tables and all items; return what they add up to."""
     tables = file.tables()
+    onlooker = None if look is None else look(file, tables)
     indices = np.array([failure.index for failure in tables.failures], np.int64)
     codes = np.array([failure.status for failure in tables.failures], np.int64)
     if ((indices < 0) | (indices >= file.n_items)).any():
@@ -95,6 +112,10 @@ def _read_items(file: ResultFile, variables: Sequence[Variable]) -> FileSummary:
         for column in columns(block, file.fields):
             _check_gaps(file.path, block, column)
             tally.add(column)
+        if onlooker is not None:
+            onlooker.add(block)
+    if onlooker is not None:
+        onlooker.end()
     return tally.summary(file.shape)
 
 

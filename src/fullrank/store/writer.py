@@ -13,6 +13,7 @@ import numpy as np
 from fullrank.errors import FullrankError, OutputError
 from fullrank.schema import Block, Field, Tables
 from fullrank.store.attributes import write_attributes
+from fullrank.store.chunks import ChunkStream, Filters, is_filtered
 from fullrank.store.create import create_datasets
 from fullrank.store.h5 import open_new, write_items
 from fullrank.store.layout import (
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 class FileWriter:
     """Writes one result file; a context manager.
 
-    Holds one block, and one unfinished chunk of each dataset, in memory. Until :meth:`finish` has
+    Holds a block or two, and one unfinished chunk of each dataset, in memory. Until :meth:`finish` has
     returned the file is not marked as ours. Leaving the context without it removes the file, so
     ``path`` is a temporary name that the caller renames. For one thread.
 
@@ -75,6 +76,9 @@ class FileWriter:
         self._next_index = 0
         self._file: h5py.File | None = None
         self._datasets: dict[str, h5py.Dataset] = {}
+        self._filters = Filters()
+        self._streams: dict[str, ChunkStream] = {}
+        """Of the large datasets."""
         try:
             self._sink = Sink(path, system)
         except OSError as error:
@@ -82,7 +86,12 @@ class FileWriter:
         try:
             with self._writing():
                 self._file = open_new(self._sink, chunk_bytes=chunk_bytes(len(self._variables)))
-                self._datasets = create_datasets(self._file, sweep, variables=self._variables)
+                self._datasets = create_datasets(self._file, sweep, variables=self._variables, filters=self._filters)
+                self._streams = {
+                    name: ChunkStream(dataset, self._filters)
+                    for name, dataset in self._datasets.items()
+                    if is_filtered(dataset)
+                }
         except BaseException:
             self._discard()
             raise
@@ -99,7 +108,7 @@ class FileWriter:
         self._discard()
 
     def write(self, block: Block) -> None:
-        """Write the next items; blocks follow each other without gaps, from index 0.
+        """Write the next items; blocks follow each other without gaps, from index 0, and do not change any more.
 
         Raises:
             FullrankError: the block is not the next one.
@@ -113,7 +122,10 @@ class FileWriter:
         with self._writing():
             for column in columns(block, self._fields):
                 self._tally.add(column)
-                write_items(self._datasets[column.name], block.start, column.array)
+                if column.name in self._streams:
+                    self._streams[column.name].write(column.array)
+                else:
+                    write_items(self._datasets[column.name], block.start, column.array)
         self._next_index = stop
 
     def finish(self, tables: Tables) -> FileSummary:
@@ -129,6 +141,7 @@ class FileWriter:
             )
         summary = self._tally.summary(self._sweep.shape)
         with self._writing():
+            self._filters.finish()
             self._mark_gaps(summary)
             write_tables(self._file, tables)
             root = self._file["/"]
@@ -153,6 +166,8 @@ class FileWriter:
 
     def _close(self) -> None:
         file, self._file = self._file, None
+        self._filters.close()
+        self._streams.clear()
         self._datasets.clear()
         if file is not None:
             file.close()
