@@ -68,21 +68,27 @@ _LIKE_DURATION = re.compile(r"[\d.:]+[a-z]?")
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and a hint.
 
-    That of a ``command`` gets its options when it reads or shows them: two hundred take longer than all else of a help
-    page, and one command is used at a time.
+    That of a ``command``, whose function is in ``module``, is made when it reads or shows something: all of them take
+    longer than all else of a help page, and one command is used at a time.
     """
 
-    def __init__(self, *, command: str = "", **settings: "Any") -> None:
-        super().__init__(**settings | {"allow_abbrev": False})  # a restart looks for options by their whole name
-        self._without_options = command
+    def __init__(self, *, command: str = "", module: str = "", **settings: "Any") -> None:
+        self._command, self._module, self._is_made = command, module, False
+        self._settings = settings | {"allow_abbrev": False}  # a restart looks for options by their whole name
+        if not command:
+            self.complete()
 
     def complete(self) -> None:
-        """Have the options of the command."""
-        command, self._without_options = self._without_options, ""
-        if command:
+        """Be made, with the options of the command."""
+        if self._is_made:
+            return
+        self._is_made = True
+        super().__init__(**self._settings)
+        if self._command:
             from fullrank.commands.options import add_options
 
-            add_options(self, command)
+            self.set_defaults(module=f"fullrank.commands.{self._module}", command=self._command)
+            add_options(self, self._command)
 
     def error(self, message: str) -> "NoReturn":
         raise UsageError(f"{message}\nTry: {self.prog} --help")
@@ -130,15 +136,16 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fullrank {fullrank.__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    # with its usual prog argparse would format a usage, which takes as long as the rest of this
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", prog="fullrank", parser_class=_Parser)
     for name, what, module, example in _COMMANDS:
-        of_command = subparsers.add_parser(
+        subparsers.add_parser(
             name,
             command=name,
+            module=module,
             help=what,
             description=what[0].upper() + what[1:] + ".",
             epilog=f"example: fullrank {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        of_command.set_defaults(module=f"fullrank.commands.{module}", command=name)
     return parser

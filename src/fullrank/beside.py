@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 LOOK_SECONDS = 1.0
 ORPHAN_SECONDS = 10.0
@@ -224,7 +223,8 @@ def _wait(beside: Beside) -> None:
 def stat_of(pid: int) -> tuple[str, list[str]]:
     """Return what /proc/<pid>/stat tells: the name, and state, parent, ...; nothing of one that is gone."""
     try:
-        head, _, tail = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")
+        with open(f"/proc/{pid}/stat", errors="replace") as file:  # noqa: PTH123  # a help page needs no pathlib
+            head, _, tail = file.read().rpartition(")")
     except OSError:
         return "", []
     return head.partition("(")[2], tail.split()

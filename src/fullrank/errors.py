@@ -21,7 +21,10 @@ A message says where, what was expected, what came and what to do; it is shown w
 
 import errno
 import re
-from typing import Self
+
+TYPE_CHECKING = False  # typing's own opens a dozen files
+if TYPE_CHECKING:
+    from typing import Self
 
 _SHORTENED = re.compile(r"… \(([\d,]+) more characters\)$")
 
@@ -88,7 +91,7 @@ class StorageError(FullrankError):
     """Whether the disk is full, or a quota used up."""
 
     @classmethod
-    def of(cls, cause: OSError, what: str) -> Self:
+    def of(cls, cause: OSError, what: str) -> "Self":
         """Return the error for ``what`` the system refused.
 
         >>> print(StorageError.of(OSError(errno.ENOSPC, "No space left on device"), "run.h5: cannot be written"))

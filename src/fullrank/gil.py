@@ -6,7 +6,10 @@ switches it on for good, and CPython says so in a warning: that is where the mod
 
 import sys
 import warnings
-from typing import TextIO
+
+TYPE_CHECKING = False  # typing's own opens a dozen files
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _SENTENCE = "The global interpreter lock (GIL) has been enabled to load module '"
 _enabled_by: list[str] = []
@@ -24,7 +27,7 @@ def watch_gil() -> None:
         category: type[Warning],
         filename: str,
         lineno: int,
-        file: TextIO | None = None,
+        file: "TextIO | None" = None,
         line: str | None = None,
     ) -> None:
         if str(message).startswith(_SENTENCE):

@@ -200,9 +200,10 @@ class Survey:
 
     def _add_layout(self, frame: Frame) -> None:
         layout, key = layout_of(frame.meta)
+        has_lowest = key in self.layouts and self.layouts[key].lowest_index == 0
         count = LayoutCount(
             frame.n_rows,
-            min(frame.indices()),
+            0 if has_lowest else min(frame.indices()),  # to look through all indices takes longer than all else here
             tuple(name for name, _, _ in layout),
             # an empty list or array has no numbers that could tell a type
             {name: {dtype} if 0 not in shape else set() for name, dtype, shape in layout},

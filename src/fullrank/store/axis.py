@@ -6,7 +6,7 @@ import h5py
 
 from fullrank.dataclass import dataclass
 from fullrank.store.h5 import reading
-from fullrank.store.tables import read_values
+from fullrank.store.tables import check_values, read_values
 
 Value = int | float | str | bool
 
@@ -27,6 +27,11 @@ class FileAxis:
     def value(self, position: int) -> Value:
         """Return one value; IndexError outside 0 … len - 1."""
         return self.column(range(len(self))[position : position + 1] or range(position, position))[0]
+
+    def check(self, positions: range) -> None:
+        """Read the values at positions that follow each other; OutputError if they are damaged."""
+        with reading(self._path, f"be read at /{self.name}"):
+            check_values(self._dataset, positions)
 
     def column(self, positions: range) -> list[Value]:
         """Return the values at positions that follow each other."""

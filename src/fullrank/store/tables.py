@@ -194,6 +194,14 @@ def _column(objects: Objects, name: str) -> h5py.Dataset:
     return dataset
 
 
+def check_values(dataset: h5py.Dataset, positions: range) -> None:
+    """Read what :func:`read_values` returns, without making objects of Python of a million numbers."""
+    if is_text(dataset):
+        read_texts(dataset, positions, errors="replace")
+    else:
+        read_range(dataset, positions)
+
+
 def read_values(dataset: h5py.Dataset, positions: range) -> list[Any]:
     """Return part of a one-dimensional dataset as Python's ints, floats, strings or bools."""
     if is_text(dataset):
