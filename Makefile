@@ -69,8 +69,10 @@ compare: $(VENV)/.ready-test  ## measure which way of using this machine's cores
 torture: $(VENV)/.ready-test  ## kill real runs, KILLS times (1000), and count what is lost
 	$(VENV)/bin/fullrank selftest --kills $(KILLS) $(ARGS)
 
-bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank beside its peers (they are in .venv-bench)
-	$(VENV)/bin/python benchmarks/bench.py $(ARGS)
+bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank, as users install it (.venv-user), beside its peers (.venv-bench)
+	$(call make_venv,.venv-user)
+	@.venv-user/bin/python -m pip install --quiet --disable-pip-version-check '.[$(MPI)]'
+	OWN_PYTHON='$(CURDIR)/.venv-user/bin/python' $(VENV)/bin/python benchmarks/bench.py $(ARGS)
 
 python:  ## say which Python a new environment would get
 	@sh -c "$$FIND_PYTHON" sh $(CANDIDATES)

