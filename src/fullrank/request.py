@@ -38,6 +38,8 @@ class Request:
     """What the job gives that this is in; None outside jobs and on ranks, which have been given their share."""
     starter: Starter | None = None
     """What starts ranks on the job's nodes, where that is how the study is run unless something else is asked for."""
+    is_reported: bool = False
+    """Whether the results are told in words once they are there."""
 
     @property
     def backend(self) -> str:
@@ -112,7 +114,7 @@ class Request:
             begun=self.begun,
             stop_at=self.stop_at,
             limit=arguments.limit,
-            is_reported=not arguments.json,
+            is_reported=self.is_reported,
             provenance=provenance,
             shard=self.shard,
         )

@@ -34,7 +34,8 @@ def run(arguments: Namespace, crew: Any) -> int:
     tell_fatal_signals()
     if arguments.item is not None:
         return run_item(arguments, config)
-    asked = Request(config, arguments, crew, asked_at=time.time() - process_age_seconds())
+    asked_at = time.time() - process_age_seconds()
+    asked = Request(config, arguments, crew, asked_at=asked_at, is_reported=not arguments.json)
     request = request_here(asked, warn=_warn)
     _check_launch(request)
     if arguments.dry_run:

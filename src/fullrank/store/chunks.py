@@ -130,6 +130,7 @@ class ChunkStream:
         self._filters = filters
         self._runs = runs(dataset.shape, dataset.chunks)
         self._run = next(self._runs, None)
+        self._n_of_chunk = math.prod(dataset.chunks)
         self._rest: NDArray[Any] = np.empty(0, dataset.dtype)
 
     def write(self, array: NDArray[Any]) -> None:
@@ -147,7 +148,7 @@ class ChunkStream:
 
     def _padded(self, elements: NDArray[Any]) -> NDArray[Any]:
         """Return the elements of a chunk, of which the last of a row may stand out of the dataset."""
-        n_beyond = math.prod(self._dataset.chunks) - len(elements)
+        n_beyond = self._n_of_chunk - len(elements)
         return np.pad(elements, (0, n_beyond)) if n_beyond else elements
 
     def _storing(self, offset: tuple[int, ...]) -> Callable[[bytes], object]:
