@@ -73,8 +73,9 @@ class _Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *, command: str = "", module: str = "", **settings: "Any") -> None:
-        self._command, self._module, self._is_made = command, module, False
+        self._command, self._module = command, module
         self._settings = settings | {"allow_abbrev": False}  # a restart looks for options by their whole name
+        self._is_made = False
         if not command:
             self.complete()
 
@@ -89,6 +90,16 @@ class _Parser(argparse.ArgumentParser):
 
             self.set_defaults(module=f"fullrank.commands.{self._module}", command=self._command)
             add_options(self, self._command)
+
+    def __getattr__(self, name: str) -> "Any":
+        """Be made as soon as anything is asked for that a parser has."""
+        if self.__dict__.get("_is_made", True):
+            raise AttributeError(name)
+        self.complete()
+        return getattr(self, name)
+
+    def _check_help(self, action: argparse.Action) -> None:
+        """Leave out what Python 3.14 does here: it tries the line of help for a command on the command's own parser."""
 
     def error(self, message: str) -> "NoReturn":
         raise UsageError(f"{message}\nTry: {self.prog} --help")

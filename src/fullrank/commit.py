@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,7 +16,7 @@ from fullrank.errors import OutputError
 from fullrank.gather import Schema, blocks, decide_schema
 from fullrank.schema import AttemptRow, Block, Failure, Tables, WorkerRow
 from fullrank.status import Status
-from fullrank.store import FileSummary, FileWriter, Look, ResultFile, is_ours, verify
+from fullrank.store import FileSummary, FileWriter, Onlooker, ResultFile, is_ours, verify
 from fullrank.survey import JournalInfo, Survey
 from fullrank.system import System, discard, sync_folder
 
@@ -45,11 +45,18 @@ class Commit:
 
 
 def write_file(
-    crew: Crew, survey: Survey, *, commit: Commit, temporary: Path, look: Look | None = None, system: System = os
+    crew: Crew,
+    survey: Survey,
+    *,
+    commit: Commit,
+    temporary: Path,
+    renew_lock: Callable[[], object] = lambda: None,
+    onlooker: Onlooker | None = None,
+    system: System = os,
 ) -> tuple[Schema, FileSummary]:
     """Gather all records and write them to ``temporary``, whole and verified; return what the file looks like.
 
-    ``look`` sees the file while it is verified.
+    ``renew_lock`` is called for each block that is written; ``onlooker`` sees the file while it is verified.
     Raises OutputError or StorageError; then nothing is left of the temporary file.
     """
     sweep = commit.config.sweep
@@ -73,6 +80,7 @@ def write_file(
                 noted.note(block)
                 writer.write(block)
                 phases.close("write", perf_counter())
+                renew_lock()
             failures = _failures(crew, schema, noted.failed, commit.config)
             phases.close("gather", perf_counter())
             closings = _closed_now(commit, phases)
@@ -86,7 +94,7 @@ def write_file(
                 versions=commit.versions,
             )
             writer.finish(tables)
-        return schema, verify(temporary, look)
+        return schema, verify(temporary, onlooker)
     except BaseException:
         discard(system, temporary)
         raise

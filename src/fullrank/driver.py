@@ -33,13 +33,13 @@ from fullrank.leading import Leading
 from fullrank.lock import RunLock
 from fullrank.misfit import misfits
 from fullrank.monitor import ALL_FAILED_ITEMS, FailureRule, Monitor
+from fullrank.onlooking import RunOnlooker
 from fullrank.progress import Display
-from fullrank.report import Reading, Report
+from fullrank.report import Report
 from fullrank.room import needed_bytes, printed_bytes, record_bytes, require_room, still_needed, with_need
 from fullrank.schedule import spread_stride
-from fullrank.schema import Tables
 from fullrank.silence import silent_workers
-from fullrank.store import FileSummary, ResultFile
+from fullrank.store import FileSummary
 from fullrank.study import Study
 from fullrank.survey import Survey
 from fullrank.system import System
@@ -323,24 +323,20 @@ class Run:
             goes_on=self._attempt_number,
         )
         temporary = folder.temporary(RESULT_STEM)
-        readings: list[Reading] = []
-
-        def look(file: ResultFile, tables: Tables) -> Reading:
-            readings.append(Reading(file, tables))
-            return readings[0]
-
+        onlooker = RunOnlooker(self._lock.renew, is_reported=self._choices.is_reported)
         schema, summary = write_file(
             self._crew,
             self._survey,
             commit=commit,
             temporary=temporary,
-            look=look if self._choices.is_reported else None,
+            renew_lock=self._lock.renew,
+            onlooker=onlooker,
             system=self._system,
         )
         config = self._study.config
         if sentence := misfits(config.results, schema, axis_names=[axis.name for axis in config.sweep.axes]):
             self._console.say(f"{config.wording.function or config.path}: {sentence}")
-        report = replace(readings[0].report, path=str(final)) if readings else None
+        report = None if onlooker.report is None else replace(onlooker.report, path=str(final))
         return temporary, summary, report
 
     def _provenance(self) -> dict[str, str | int | float]:

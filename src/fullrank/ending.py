@@ -44,7 +44,7 @@ class Ending:
     printed: Path | None = None
     """Where it is kept what the function printed."""
     report: Report | None = None
-    """Of the file that was written, if it was asked for."""
+    """Of the file that was written, if it was asked for and could be made beside its verification."""
     n_failed: int = 0
     """Of a run without a file."""
     is_fruitless: bool = False

@@ -2,8 +2,9 @@
 
 Records come in visiting order and the file is written in index order. Each holder of journals sorts its records into
 :class:`~fullrank.buckets.Buckets`; root takes one bucket after the other from all holders and fills one
-:class:`~fullrank.schema.Block`. Memory is one bucket, whatever the number of items and the
-lengths of their arrays, which are padded in the block alone.
+:class:`~fullrank.schema.Block`. Memory is one bucket, and the blocks of which the writer
+has chunks left to filter, whatever the number of items and the lengths of their arrays, which are padded in the block
+alone.
 """
 
 import math
@@ -26,8 +27,6 @@ APART_BYTES = 4 << 10
 """Values of more bytes stand beside the rows: items that failed have none."""
 _N_ROWS_BYTES = 8
 _ROWS_AT_ONCE = 1 << 12
-_CHUNK_ITEMS = 1 << 17
-"""Buckets are whole multiples of a chunk of 8-byte numbers, so that few chunks are written in two parts."""
 
 Rows = NDArray[np.void]
 
@@ -85,8 +84,7 @@ class Schema:
     def bucket_items(self) -> int:
         """Number of indices in a bucket; in the block that is made of it all arrays have the longest one's length."""
         item_bytes = self.row_dtype.itemsize + sum(map(_n_bytes, self.apart.values()))
-        fitting = max(1, BUCKET_BYTES // item_bytes)
-        return fitting - fitting % _CHUNK_ITEMS if fitting > _CHUNK_ITEMS else fitting
+        return max(1, BUCKET_BYTES // item_bytes)
 
     @property
     def n_buckets(self) -> int:

@@ -200,6 +200,8 @@ class Survey:
 
     def _add_layout(self, frame: Frame) -> None:
         layout, key = layout_of(frame.meta)
+        if not frame.n_rows:
+            raise ValueError("values of no item")
         has_lowest = key in self.layouts and self.layouts[key].lowest_index == 0
         count = LayoutCount(
             frame.n_rows,

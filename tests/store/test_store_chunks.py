@@ -2,7 +2,7 @@
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import zlib
 
 import h5py
 import numpy as np
@@ -10,8 +10,9 @@ import pytest
 from store_samples import sweep_of
 
 from fullrank.errors import OutputError
+from fullrank.interrupt import Helper
 from fullrank.store import FileWriter, verify
-from fullrank.store.chunks import ChunkStream, Filters, fletcher32
+from fullrank.store.chunks import ChunkStream, Filters, fletcher32, is_filtered
 
 RNG = np.random.default_rng(20)
 FILTERS = {"shuffle": True, "compression": "gzip", "compression_opts": 1, "fletcher32": True}
@@ -29,8 +30,18 @@ def random_array(shape, dtype):
     return (100 * RNG.standard_normal(shape)).astype(dtype)
 
 
-def write_in_pieces(dataset, array):
-    filters = Filters()
+def filtering():
+    """Return the threads that filter, if there are any left."""
+    return [thread for thread in threading.enumerate() if thread.name == "fullrank-filter"]
+
+
+def without_deflate(chunks):
+    """Return the chunks as they were before zlib, whose streams differ from library to library."""
+    return {offset: (mask, zlib.decompress(data[:-4])) for offset, (mask, data) in chunks.items()}
+
+
+def write_in_pieces(dataset, array, n_threads):
+    filters = Filters(n_threads)
     stream, flat, done = ChunkStream(dataset, filters), array.reshape(-1), 0
     while done < flat.size:
         n = int(RNG.integers(1, 40_000))
@@ -41,13 +52,15 @@ def write_in_pieces(dataset, array):
 
 @pytest.mark.parametrize(("shape", "chunks"), SHAPES)
 @pytest.mark.parametrize("dtype", ["<f8", "<f4", "<i4", "<i2", "|i1", "<u8"])
-def test_a_chunk_is_what_hdf5_makes_of_it(tmp_path, dtype, shape, chunks):
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_chunk_is_what_hdf5_makes_of_it(tmp_path, n_threads, dtype, shape, chunks):
     array = random_array(shape, dtype)
     with h5py.File(tmp_path / "a.h5", "w", libver=("v108", "v110")) as file:
-        ours = file.create_dataset("ours", shape, dtype, chunks=chunks, **FILTERS)
-        write_in_pieces(ours, array)
-        theirs = file.create_dataset("theirs", data=array, chunks=chunks, **FILTERS)
-        assert stored_chunks(ours) == stored_chunks(theirs)
+        ours = file.create_dataset("ours", shape, dtype, chunks=chunks, fillvalue=7, **FILTERS)
+        assert is_filtered(ours)
+        write_in_pieces(ours, array, n_threads)
+        theirs = file.create_dataset("theirs", data=array, chunks=chunks, fillvalue=7, **FILTERS)
+        assert without_deflate(stored_chunks(ours)) == without_deflate(stored_chunks(theirs))
     with h5py.File(tmp_path / "a.h5") as file:  # whose filters check what they undo
         assert file["ours"][...].tobytes() == array.tobytes()
 
@@ -66,25 +79,22 @@ def test_the_checksum_is_hdf5s(tmp_path, kind, n_bytes):
     assert stored == (data.tobytes() + fletcher32(data.tobytes()).to_bytes(4, "little"))
 
 
-class Refusing(ThreadPoolExecutor):
-    """What a process has that may start no more threads after a few."""
-
-    n_left = 3
-
-    def submit(self, *arguments):
-        if self.n_left == 0:
-            raise RuntimeError("can't start new thread")
-        self.n_left -= 1
-        return super().submit(*arguments)
-
-
-@pytest.mark.parametrize("n_threads", [0, 3])
-def test_without_threads_the_file_is_the_same(tmp_path, numbers, monkeypatch, n_threads):
+@pytest.mark.parametrize("n_threads", [0, 1])
+def test_with_fewer_threads_than_asked_for_the_file_is_the_same(tmp_path, numbers, monkeypatch, n_threads):
     study = numbers(sweep_of((500_000,)))
     study.write(tmp_path / "with.h5", cuts=[70_000])
-    monkeypatch.setattr(Refusing, "n_left", n_threads)
-    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", Refusing)
+    start, started = Helper.start, []
+
+    def start_some(thread):
+        if len(started) == n_threads:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(Helper, "start", start_some)
+    monkeypatch.setattr("fullrank.store.chunks.usable_cores", lambda: 4)
     study.write(tmp_path / "without.h5", cuts=[70_000])
+    assert len(started) == n_threads
     assert verify(tmp_path / "without.h5") == verify(tmp_path / "with.h5")
     with h5py.File(tmp_path / "with.h5") as one, h5py.File(tmp_path / "without.h5") as other:
         assert stored_chunks(one["energy"]) == stored_chunks(other["energy"])
@@ -106,10 +116,21 @@ class FullDisk:
         return os.pwrite(descriptor, data, position)
 
 
+def test_an_error_in_a_thread_is_raised_where_the_file_is_written(tmp_path, numbers, monkeypatch):
+    def fail(_elements):
+        raise MemoryError("no room for a chunk")
+
+    monkeypatch.setattr("fullrank.store.chunks.filtered", fail)
+    monkeypatch.setattr("fullrank.store.chunks.usable_cores", lambda: 2)
+    with pytest.raises(MemoryError, match="no room for a chunk"):
+        numbers(sweep_of((500_000,))).write(tmp_path / "a.h5")
+    assert not (tmp_path / "a.h5").exists()
+    assert filtering() == []
+
+
 @pytest.mark.parametrize("n_bytes", [1_000, 100_000, 300_000])
 def test_a_full_disk_leaves_neither_file_nor_threads(tmp_path, numbers, n_bytes):
     study = numbers(sweep_of((2_000_000,)))
-    n_threads = threading.active_count()
     with (
         pytest.raises(OutputError, match="No space left"),
         FileWriter(
@@ -124,7 +145,7 @@ def test_a_full_disk_leaves_neither_file_nor_threads(tmp_path, numbers, n_bytes)
         file.write(study.block(0, 2_000_000))
         file.finish(study.tables)
     assert not (tmp_path / "a.h5").exists()
-    assert threading.active_count() == n_threads
+    assert filtering() == []
 
 
 def test_a_large_axis_is_whole(tmp_path, numbers):

@@ -110,9 +110,9 @@ def _beyond(n_finished: int, limit: int) -> str:
 
 
 def _print_summary(ending: Any) -> None:
-    from fullrank.report import brief
+    from fullrank.report import brief, report
 
-    sys.stdout.write(brief(ending.report))
+    sys.stdout.write(brief(ending.report or report(ending.output)))
     if ending.printed is not None:
         sys.stdout.write(f"\nWhat the function printed: {ending.printed}")
     sys.stdout.write(f"\nWhat ran where, and how well: fullrank report {shlex.quote(str(_shown(ending.output)))}")

@@ -43,7 +43,8 @@ def report(path: Path) -> Report:
         OutputError: not ours or damaged.
     """
     with ResultFile(path) as file:
-        reading = Reading(file, file.tables())
+        reading = Reading()
+        reading.begin(file, file.tables())
         for block in file.blocks(block_size(file)):
             reading.add(block)
         reading.end()
@@ -56,7 +57,8 @@ class Reading:
     report: Report
     """Of a file that has been read to its end."""
 
-    def __init__(self, file: ResultFile, tables: Tables) -> None:
+    def begin(self, file: ResultFile, tables: Tables) -> None:
+        """Look at the file before its first items."""
         self._file = file
         self._tables = tables
         self._attempt = _measured_attempt(tables.workers)

@@ -13,7 +13,7 @@ from fullrank.store.axis import FileAxis, VariableText
 from fullrank.store.newer import is_newer
 from fullrank.store.reader import ResultFile, is_ours
 from fullrank.store.tally import FileSummary
-from fullrank.store.verify import Look, block_size, examine, verify
+from fullrank.store.verify import Onlooker, block_size, examine, verify
 from fullrank.store.writer import FileWriter
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = [
     "FileAxis",
     "FileSummary",
     "FileWriter",
-    "Look",
+    "Onlooker",
     "ResultFile",
     "VariableText",
     "block_size",

@@ -6,31 +6,34 @@ verified, and so each of these chunks is.
 """
 
 import math
+import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+from h5py import h5z
 from numpy.typing import NDArray
 
 from fullrank.cores import usable_cores
+from fullrank.interrupt import Helper
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from queue import SimpleQueue
 
 DEFLATE_LEVEL = 1
 N_THREADS_MAX = 4
 """More have nothing to do: putting items in their places takes as long as three threads take to filter them."""
-N_WAITING_MAX = 24
-"""Chunks that are in memory at once, of 1 MiB at most, and filtered they are smaller."""
+_PIPELINE = [h5z.FILTER_SHUFFLE, h5z.FILTER_DEFLATE, h5z.FILTER_FLETCHER32]
 _MODULUS = 65535
+_WEIGHTS = np.arange(1 << 15, 0, -1)
+"""Of so many words, which are summed at once: they and their weights stay in the processor's cache."""
 
 
 def filtered(elements: NDArray[Any]) -> bytes:
-    """Return a chunk's elements as HDF5's shuffle, deflate and fletcher32 filters make them, in this order.
+    """Return a chunk's elements as they leave HDF5's shuffle, deflate and fletcher32 filters, in this order.
 
     ``elements`` has one dimension and is little-endian. Format of each filter: HDF5 File Format Specification, "Filter
     Pipeline Message", and zlib's (RFC 1950).
@@ -49,15 +52,20 @@ def fletcher32(data: bytes) -> int:
     >>> hex(fletcher32(b"abcde"))
     '0x4ff029c7'
     """
-    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.int64)
-    sums = int(words.sum()), int(words @ np.arange(len(words), 0, -1))
-    low, high = (total % _MODULUS or (_MODULUS if total else 0) for total in sums)
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2")
+    low = high = 0
+    for start in range(0, len(words), len(_WEIGHTS)):
+        piece = words[start : start + len(_WEIGHTS)].astype(np.int64)
+        high += len(piece) * low + int(piece @ _WEIGHTS[len(_WEIGHTS) - len(piece) :])
+        low += int(piece.sum())
+    low, high = (total % _MODULUS or (_MODULUS if total else 0) for total in (low, high))
     return high << 16 | low
 
 
 def is_filtered(dataset: h5py.Dataset) -> bool:
-    """Whether the dataset's chunks go through the three filters."""
-    return dataset.compression is not None
+    """Whether the dataset's chunks go through the three filters of :func:`filtered`."""
+    properties = dataset.id.get_create_plist()
+    return [properties.get_filter(number)[0] for number in range(properties.get_nfilters())] == _PIPELINE
 
 
 def runs(shape: Sequence[int], chunk: Sequence[int]) -> Iterator[tuple[tuple[int, ...], int]]:
@@ -68,58 +76,107 @@ def runs(shape: Sequence[int], chunk: Sequence[int]) -> Iterator[tuple[tuple[int
     >>> list(runs((2, 5), (1, 3)))
     [((0, 0), 3), ((0, 3), 2), ((1, 0), 3), ((1, 3), 2)]
     """
-    for offset in product(*(range(0, size, step) for size, step in zip(shape, chunk, strict=True))):
+    n_chunks = [-(-size // step) for size, step in zip(shape, chunk, strict=True)]
+    for number in range(math.prod(n_chunks)):
+        rest, offset = number, [0] * len(shape)
+        for dim in reversed(range(len(shape))):
+            rest, place = divmod(rest, n_chunks[dim])
+            offset[dim] = place * chunk[dim]
         sides = (min(step, size - place) for size, step, place in zip(shape, chunk, offset, strict=True))
-        yield offset, math.prod(sides)
+        yield tuple(offset), math.prod(sides)
+
+
+class _Chunk:
+    """A chunk on its way: filtered by a thread, then stored by the one that calls HDF5."""
+
+    def __init__(self, elements: NDArray[Any], store: Callable[[bytes], object]) -> None:
+        self._elements: NDArray[Any] | None = elements
+        self._store = store
+        self._data = b""
+        self._error: BaseException | None = None
+        self._is_done = threading.Event()
+
+    def filter(self) -> None:
+        try:
+            if self._elements is not None:
+                self._data = filtered(self._elements)
+        except BaseException as error:  # it is raised where somebody waits for the chunk
+            self._error = error
+        finally:
+            self._elements = None  # of which it may be a small part
+            self._is_done.set()
+
+    def finish(self) -> None:
+        self._is_done.wait()
+        if self._error is not None:
+            raise self._error
+        self._store(self._data)
 
 
 class Filters:
-    """The threads that filter, and the chunks that they have not finished. For one thread, which also calls HDF5."""
+    """The threads that filter, and the chunks that are not stored yet. For one thread, which also calls HDF5."""
 
-    def __init__(self) -> None:
-        self._pool: Executor | None = None
-        self._is_alone = False
-        self._waiting: deque[tuple[Callable[[bytes], object], Future[bytes]]] = deque()
+    def __init__(self, n_threads: int | None = None) -> None:
+        self._n_threads = n_threads
+        """None: as many as have something to do here."""
+        self._threads: list[Helper] | None = None
+        """None until the first chunk; none if there is but one core, or no thread can be started."""
+        self._asked: SimpleQueue[_Chunk | None] | None = None
+        self._waiting: deque[_Chunk] = deque()
 
     def add(self, elements: NDArray[Any], store: Callable[[bytes], object]) -> None:
-        """Have a chunk filtered, and stored by and by; ``elements`` must not change meanwhile."""
-        future = self._submitted(elements)
-        if future is None:
-            store(filtered(elements))
+        """Have a chunk filtered, and stored by and by; ``elements`` must not change before it is."""
+        chunk = _Chunk(elements, store)
+        if self._threads is None:
+            self._begin()
+        if not self._threads or self._asked is None:
+            chunk.filter()
+            chunk.finish()
             return
-        self._waiting.append((store, future))
-        while len(self._waiting) > N_WAITING_MAX:
-            self._store_first()
+        self._asked.put(chunk)
+        self._waiting.append(chunk)
+        while len(self._waiting) > 2 * len(self._threads) + 2:  # each keeps the array of which it is a part
+            self._waiting.popleft().finish()
 
-    def _submitted(self, elements: NDArray[Any]) -> "Future[bytes] | None":
-        if self._is_alone:
-            return None
-        if self._pool is None:
-            from concurrent.futures import ThreadPoolExecutor
+    def _begin(self) -> None:
+        self._threads = []
+        n_threads = min(N_THREADS_MAX, usable_cores()) if self._n_threads is None else self._n_threads
+        if n_threads < 2:  # it would take turns with this one
+            return
+        from queue import SimpleQueue
 
-            self._pool = ThreadPoolExecutor(min(N_THREADS_MAX, usable_cores()))
-        try:
-            return self._pool.submit(filtered, elements)
-        except RuntimeError:  # no more threads can be started
-            self._is_alone = True
-            return None
-
-    def _store_first(self) -> None:
-        store, future = self._waiting.popleft()
-        store(future.result())
+        self._asked = SimpleQueue()
+        for _ in range(n_threads):
+            thread = Helper(target=_work, args=(self._asked,), name="fullrank-filter", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads can be started
+                break
+            self._threads.append(thread)
 
     def finish(self) -> None:
         """Store what is left."""
         while self._waiting:
-            self._store_first()
+            self._waiting.popleft().finish()
         self.close()
 
     def close(self) -> None:
-        """Let go of the threads; what they have not finished is lost."""
+        """Let go of the threads; what they have not filtered is lost."""
         self._waiting.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        threads, asked, self._threads, self._asked = self._threads or [], self._asked, None, None
+        if asked is None:
+            return
+        while not asked.empty():
+            asked.get()
+        for _ in threads:
+            asked.put(None)
+        for thread in threads:
+            thread.join()
+
+
+def _work(asked: "SimpleQueue[_Chunk | None]") -> None:
+    while (chunk := asked.get()) is not None:
+        chunk.filter()
 
 
 class ChunkStream:
@@ -134,22 +191,21 @@ class ChunkStream:
         self._rest: NDArray[Any] = np.empty(0, dataset.dtype)
 
     def write(self, array: NDArray[Any]) -> None:
-        """Write the next elements, which must not change until :meth:`Filters.finish`; ``array`` is in C order."""
+        """Write the next elements; ``array``, in C order, must not change until :class:`Filters` have finished."""
         elements = np.ascontiguousarray(array, self._dataset.dtype).reshape(-1)
-        if self._rest.size:
-            elements = np.concatenate([self._rest, elements])
-        done = 0
-        while self._run is not None and done + self._run[1] <= len(elements):
+        while self._run is not None and len(self._rest) + len(elements) >= self._run[1]:
             offset, n = self._run
-            self._filters.add(self._padded(elements[done : done + n]), self._storing(offset))
-            done += n
+            n_new = n - len(self._rest)
+            chunk = np.concatenate([self._rest, elements[:n_new]]) if len(self._rest) else elements[:n_new]
+            self._filters.add(self._padded(chunk), self._storing(offset))
+            elements, self._rest = elements[n_new:], self._rest[:0]
             self._run = next(self._runs, None)
-        self._rest = elements[done:].copy()
+        self._rest = np.concatenate([self._rest, elements])  # a copy, which keeps no block
 
     def _padded(self, elements: NDArray[Any]) -> NDArray[Any]:
-        """Return the elements of a chunk, of which the last of a row may stand out of the dataset."""
+        """Return the elements of a chunk, of which the last of a row may stand out of the dataset, as HDF5 fills it."""
         n_beyond = self._n_of_chunk - len(elements)
-        return np.pad(elements, (0, n_beyond)) if n_beyond else elements
+        return np.pad(elements, (0, n_beyond), constant_values=self._dataset.fillvalue) if n_beyond else elements
 
     def _storing(self, offset: tuple[int, ...]) -> Callable[[bytes], object]:
         return lambda data: self._dataset.id.write_direct_chunk(offset, data)

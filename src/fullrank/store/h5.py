@@ -67,7 +67,7 @@ def _reason(error: Exception) -> str:
 
 
 def open_new(sink: Sink, *, chunk_bytes: int) -> h5py.File:
-    """Begin an HDF5 file; of each dataset a chunk stays in memory until the next block fills it."""
+    """Begin an HDF5 file; of each dataset that is not compressed a chunk stays in memory until it is full."""
     return h5py.File(
         sink,
         "w",

@@ -87,8 +87,8 @@ def _stored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
 class Tally:
     """Counts and digests the columns of a file; each column's blocks come in index order. For one thread.
 
-    A large column is digested by a thread of its own, while its owner has HDF5 compress it or reads the next one: both
-    release the GIL, and a core is free at the end of a run. One is digested at a time, and must not change meanwhile.
+    A large column is digested by a thread of its own, while its owner has it compressed or reads the next one: neither
+    holds the GIL, and cores are free at the end of a run. One is digested at a time, and must not change meanwhile.
 
     The recipe of ``results_sha256``, byte for byte: for each result's dataset (``<name>_length`` of
     padded results among them) and for ``status``, sorted by name (by code point), one line ::

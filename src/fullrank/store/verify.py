@@ -1,6 +1,6 @@
 """Is a result file whole, and true to its own numbers?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +20,13 @@ BLOCK_BYTES = 8 << 20
 
 
 class Onlooker(Protocol):
-    """Who sees a file go by while it is verified, for which it is read whole anyway."""
+    """Who sees a file go by while it is verified, for which it is read whole anyway.
+
+    What it has seen is true once the file is verified. What it raises is taken for the file's fault.
+    """
+
+    def begin(self, file: ResultFile, tables: Tables) -> None:
+        """Look at the file before its first items."""
 
     def add(self, block: Block) -> None:
         """Look at the next items."""
@@ -29,22 +35,17 @@ class Onlooker(Protocol):
         """Look at what is left to see while the file is open."""
 
 
-Look = Callable[[ResultFile, Tables], Onlooker]
-"""Told the file and its tables before the first items."""
-
-
-def verify(path: Path, look: Look | None = None) -> FileSummary:
+def verify(path: Path, onlooker: Onlooker | None = None) -> FileSummary:
     """Read all results, tables and texts of a file, by blocks, and compare them with what the file says of itself.
 
     Counts, shapes, dimensions, fill values, tables, checksums of chunks, texts and
     ``results_sha256``. A partial file that says so is right: look at the summary's ``complete``.
-    What ``look`` has seen is true once this has returned.
 
     Raises:
         OutputError: not ours, or damaged; the message names the dataset or the attribute.
     """
     with ResultFile(path) as file, reading(path):
-        return _verified(file, look)
+        return _verified(file, onlooker)
 
 
 def examine(path: Path) -> tuple[FileSummary, Contents]:
@@ -57,10 +58,10 @@ def examine(path: Path) -> tuple[FileSummary, Contents]:
         return _verified(file), read_contents(file)
 
 
-def _verified(file: ResultFile, look: Look | None = None) -> FileSummary:
+def _verified(file: ResultFile, onlooker: Onlooker | None = None) -> FileSummary:
     variables = item_variables(file.fields, file.variables, axis_names=file.axis_names)
     _check_dims(file, variables)
-    _compare(file.path, found=_read_items(file, variables, look), stated=file.summary)
+    _compare(file.path, found=_read_items(file, variables, onlooker), stated=file.summary)
     _check_texts(file)
     return file.summary
 
@@ -94,10 +95,11 @@ def _check_texts(file: ResultFile) -> None:
         raise damaged(file.path, f"texts_sha256 is stated as {stated} and found to be {found}")
 
 
-def _read_items(file: ResultFile, variables: Sequence[Variable], look: Look | None) -> FileSummary:
+def _read_items(file: ResultFile, variables: Sequence[Variable], onlooker: Onlooker | None) -> FileSummary:
     """Read the tables and all items; return what they add up to."""
     tables = file.tables()
-    onlooker = None if look is None else look(file, tables)
+    if onlooker is not None:
+        onlooker.begin(file, tables)
     indices = np.array([failure.index for failure in tables.failures], np.int64)
     codes = np.array([failure.status for failure in tables.failures], np.int64)
     if ((indices < 0) | (indices >= file.n_items)).any():

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class FileWriter:
     """Writes one result file; a context manager.
 
-    Holds a block or two, and one unfinished chunk of each dataset, in memory. Until :meth:`finish` has
+    Holds some ten chunks that are not filtered yet, with the blocks of which they are parts, and an unfinished chunk
+    of each dataset in memory. Until :meth:`finish` has
     returned the file is not marked as ours. Leaving the context without it removes the file, so
     ``path`` is a temporary name that the caller renames. For one thread.
 
@@ -166,11 +167,13 @@ class FileWriter:
 
     def _close(self) -> None:
         file, self._file = self._file, None
-        self._filters.close()
-        self._streams.clear()
-        self._datasets.clear()
-        if file is not None:
-            file.close()
+        try:
+            self._filters.close()
+        finally:  # a second Ctrl-C comes while threads are waited for
+            self._streams.clear()
+            self._datasets.clear()
+            if file is not None:
+                file.close()
 
     def _discard(self) -> None:
         """Remove the file, unless it is finished."""
