@@ -78,17 +78,28 @@ def test_break_even_outside_of_what_was_measured_is_told_as_such(
 def test_programs_aside_part_no_others_and_are_left_out_once_there_is_an_interval(bench: Any) -> None:
     names = list("abcdef")
     for number in range(6):
-        order = bench.harness.drawn_order(names, {"a", "d"}, number)
+        order = bench.harness.drawn_order(names, {"a", "d"}, number, seed=1)
         assert sorted(order) == names
         assert {*order[:2]} == {"a", "d"} or {*order[-2:]} == {"a", "d"}
-    assert sorted(bench.harness.drawn_order(names, {"a", "d"}, 6)) == ["b", "c", "e", "f"]
+    assert sorted(bench.harness.drawn_order(names, {"a", "d"}, 6, seed=1)) == ["b", "c", "e", "f"]
 
 
 def test_any_two_programs_stand_either_way_round_in_half_of_all_rounds(bench: Any) -> None:
-    orders = [bench.harness.drawn_order(["a", "b", "c"], (), number) for number in range(1000)]
+    orders = [bench.harness.drawn_order(["a", "b", "c"], (), number, seed=1) for number in range(1000)]
     for one, other in (("a", "b"), ("b", "c"), ("a", "c")):
         n_before = sum(order.index(one) < order.index(other) for order in orders)
         assert 437 <= n_before <= 563  # four standard deviations of 1000 throws of a coin
+
+
+def test_a_measurement_that_is_repeated_has_other_orders_and_keeps_the_seed_of_its_own(bench: Any) -> None:
+    def measured() -> tuple[list[str], Any]:
+        ran: list[str] = []
+        programs = {name: lambda name=name: ran.append(name) or {"wall_seconds": 1.0} for name in "abcdef"}
+        return ran, bench.harness.take_rounds(programs, 5, tell=lambda text: None)
+
+    (ran, raw), (again, _) = measured(), measured()
+    assert ran != again  # the same by chance once in 720 ** 5
+    assert ran == [name for number in range(5) for name in bench.harness.drawn_order("abcdef", (), number, raw["seed"])]
 
 
 def test_ratios_are_of_the_same_round_as_far_as_both_took_part(bench: Any) -> None:
