@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import efficiency_report
 import studies
 from harness import Raw, take_rounds
-from lineup import KNOWN, PACKAGES, PRESORTED, RANKS, Lineup
+from lineup import KNOWN, PACKAGES, RANKS, Lineup
 from programs import OWN, PEERS, Bench, run
 from starts import N_CORES, Workload
 
@@ -14,7 +14,7 @@ report = efficiency_report.report
 
 
 def measure(bench: Bench) -> Raw:
-    """Measure all workloads; returns per workload its size, the chunk sizes found, and the samples."""
+    """Measure all workloads; returns per workload its size, what was tried before the first round, and the samples."""
     rate = run(OWN.script("bare_loop.py", "rate", 40), folder=bench.scratch).told()
     per_second = rate["iterations_per_second"]
     share = 10 if bench.quick else 1
@@ -34,9 +34,11 @@ def _measure_one(
     raw: Raw = {
         "n_items": len(workload.work),
         "least_makespan_share": studies.least_makespan(workload.work, N_CORES),
-        "chunksizes": lineup.chunksizes,
+        "trials": lineup.trials,
     }
-    return raw | take_rounds(lineup.programs, bench.n_rounds, tell=bench.tell, aside=lineup.aside)
+    rounds = take_rounds(lineup.programs, bench.n_rounds, tell=bench.tell, aside=lineup.aside)
+    rounds["restarts"] = [*lineup.restarts, *rounds["restarts"]]
+    return raw | rounds
 
 
 def _installed(bench: Bench) -> dict[str, str]:
@@ -47,10 +49,8 @@ def _installed(bench: Bench) -> dict[str, str]:
 def _beside_all(lineup: Lineup, workload: Workload) -> None:
     lineup.add_limits()
     lineup.add_fullrank(workload.config)
-    lineup.add_mpi_peers(workload.list, aside=False)
-    lineup.add_untuned_futures(workload.list)
-    lineup.add_pool(workload.list)
-    lineup.add_other_pools(workload.list)
+    lineup.add_mpi_peers()
+    lineup.add_process_pools()
 
 
 def _with_costs(lineup: Lineup, workload: Workload) -> None:
@@ -58,9 +58,9 @@ def _with_costs(lineup: Lineup, workload: Workload) -> None:
     lineup.add_limits()
     lineup.add_fullrank(workload.config_with_costs, KNOWN)
     lineup.add_fullrank_mpi(workload.config)
-    for items, suffix in ((workload.list, ""), (workload.presorted, PRESORTED)):
-        lineup.add_mpi_peers(items, ranks=RANKS[1:], suffix=suffix, aside=True)
-        lineup.add_pool(items, suffix)
+    for presorted in (False, True):
+        lineup.add_mpi_peers_aside(RANKS[1:], presorted=presorted)
+        lineup.add_pool(presorted=presorted)
 
 
 _WORKLOADS: tuple[tuple[str, Callable[[int, float], list[int]], int, Callable[[Lineup, Workload], None]], ...] = (

@@ -1,11 +1,11 @@
 """What the efficiency section says: a table of all programs for each workload, and one of what is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
 
 import studies
 from harness import FIGURE_HEADS, Limit, Raw, Sample, Samples, column, figure, paired, table
-from lineup import KNOWN, MPI, PROCESSES, RANKS, SERIAL, STATIC, is_mpi_peer
+from lineup import KNOWN, MPI, PROCESSES, RANKS, SERIAL, STATIC, is_mpi_peer, is_process_pool
 from starts import N_CORES
 
 WORKLOADS = {
@@ -32,15 +32,19 @@ def report(raw: Raw) -> str:
     """Return the section as Markdown."""
     text = [
         "Efficiency: makespan of the bare serial loop / (2 cores × makespan), paired in each round. fullrank's "
-        "makespan is the longest `elapsed_seconds` of its workers, from the file; a peer's is the time of its map "
-        "call, after its workers have started. Peers under MPI keep a rank that only manages, so they run on 2 ranks "
-        "and, on the same two cores, on 3. Two bare loops at once are what the machine itself gives to two processes "
-        "that share nothing; the bare scatter and gather deals equal numbers of items out in advance. The whole "
-        "command has start-up in it, and for fullrank, and no other, a verified HDF5 file: all others keep their "
-        "results in memory and end. Beside it: how many times as long as fullrank's under MPI.",
+        "makespan is the longest `elapsed_seconds` of its workers, from the file; gathering the results into that file "
+        "comes later, and only the whole command has it. The makespan of a peer is the time of its map call, after its "
+        "workers have started; in it, and in that of the scatter, results are brought to root's memory. Peers under "
+        "MPI keep a rank that only manages, so they run on 2 ranks and, on the same two cores, on 3. Two bare loops at "
+        "once are what the machine itself gives to two processes that share nothing; the bare scatter and gather deals "
+        "equal numbers of items out in advance. The whole command has start-up in it, and for fullrank, and no other, "
+        "a verified HDF5 file: all others keep their results in memory and end. The column `/ fullrank's` says how "
+        "many times as long as that of fullrank under MPI the whole command took.",
         "Inside items: the time that items spent by their own clocks / (2 cores × makespan), in one run of one "
-        "program. It misses what items lose beside others (cache, memory, a busy host), and so it tells the program's "
-        "own cost on a machine whose speed changes from minute to minute.",
+        "program. Items themselves are slower beside others (cache, memory, a busy host), and this share does not show "
+        "that. It shows what the program itself costs, also on a machine whose speed changes from minute to minute.",
+        "Figures are medians, with their 95 % intervals in parentheses or beside them. Each verdict is one of 95 % by "
+        "itself; that all of them hold together is less certain. They take the rounds to be independent of each other.",
     ]
     if "peers" in raw:
         text.append(f"Peers: {', '.join(f'{name} {version}' for name, version in raw['peers'].items())}.")
@@ -56,8 +60,8 @@ def _part(name: str, part: Raw) -> list[str]:
     text = [f"### {part['n_items']} {WORKLOADS[name]}", _programs(samples, own, LEAST_EFFICIENCY[name])]
     asked = _asked(name, part, own)
     if asked:
-        text.append(table(["asked of fullrank, mpi, 2 ranks", *FIGURE_HEADS], asked))
-    return [*text, _remarks(name, part)]
+        text.append(table([f"{own}, beside others", *FIGURE_HEADS], asked))
+    return [*text, _remarks(name, part), *_trials(part)]
 
 
 def _programs(samples: Samples, own: str, asked: Limit) -> str:
@@ -69,47 +73,79 @@ def _programs(samples: Samples, own: str, asked: Limit) -> str:
         makespans = column(samples, name, "makespan_seconds")
         n_cores = 1 if name == SERIAL else N_CORES
         ratios = [ratio / n_cores for ratio in paired(serial, makespans)]
-        cells = figure(ratios, digits=3, limit=asked if name in with_verdict else None)
+        *efficiency, limit, said = figure(ratios, digits=3, limit=asked if name in with_verdict else None)
         walls = [sample["wall_seconds"] for sample in samples[name] if "wall_seconds" in sample]
-        whole = [f"{median(walls):.3f}", f"{median(paired(walls, own_walls)):.2f}"] if walls else ["", ""]
-        rows.append([name, f"{median(makespans):.3f}", *whole, *_inside(samples[name], n_cores), *cells])
-    heads = ["program", "makespan, s", "whole command, s", "/ fullrank's", "inside items", "its interval"]
-    return table([*heads, *FIGURE_HEADS], rows)
+        whole = [f"{median(walls):.3f}", _folded(paired(walls, own_walls), digits=2)] if walls else ["", ""]
+        inside = _folded(_inside(samples[name], n_cores), digits=3)
+        rows.append([name, f"{median(makespans):.3f}", *whole, inside, _in_one_cell(*efficiency), limit, said])
+    heads = ["program", "makespan, s", "whole command, s", "/ fullrank's", "inside items", "efficiency"]
+    return table([*heads, "asked", "verdict"], rows)
 
 
-def _inside(samples: Sequence[Sample], n_cores: int) -> list[str]:
-    """Return the median share of the cores' time inside items and its interval."""
-    shares = [sample["inside_seconds"] / (n_cores * sample["makespan_seconds"]) for sample in samples]
-    return figure(shares, digits=3)[:2]
+def _inside(samples: Sequence[Sample], n_cores: int) -> list[float]:
+    """Return the share of the cores' time inside items, by round."""
+    return [sample["inside_seconds"] / (n_cores * sample["makespan_seconds"]) for sample in samples]
+
+
+def _folded(values: Sequence[float], *, digits: int) -> str:
+    """Return the median and its interval, for one cell.
+
+    >>> _folded([1.0] * 5 + [2.0], digits=1), _folded([1.0], digits=1)
+    ('1.0 (1.0 to 2.0)', '1.0')
+    """
+    return _in_one_cell(*figure(values, digits=digits)[:2])
+
+
+def _in_one_cell(middle: str, interval: str) -> str:
+    return f"{middle} ({interval})" if interval else middle
 
 
 def _asked(workload: str, part: Raw, own: str) -> list[list[str]]:
-    """Return the rows of what is asked beside efficiency, as far as there are samples for it."""
+    """Return the rows of what is told beside efficiency, as far as there are samples for it."""
     samples: Samples = part["samples"]
     least = [part["least_makespan_share"] * seconds for seconds in column(samples, SERIAL, "makespan_seconds")]
     rows = []
     for n_ranks, limit in AHEAD_OF_MPI_PEERS.get(workload, {}).items():
-        best = best_mpi_peer(samples, n_ranks)
+        best = best_of(samples, [name for name in samples if is_mpi_peer(name, n_ranks)])
         if best:
-            ratios = paired(column(samples, best, "wall_seconds"), column(samples, own, "wall_seconds"))
+            walls = column(samples, best, "wall_seconds")
+            ratios = paired(walls, column(samples, own, "wall_seconds"))
             rows.append([f"whole command of {best} / its own", *figure(ratios, digits=2, limit=limit)])
-            ahead = paired(column(samples, best, "wall_seconds"), least)
-            rows.append(["· the same / the least makespan there is, without any start", *figure(ahead, digits=2)])
+            label = "· the most that ratio could be: least makespan, no start-up"
+            rows.append([label, *figure(paired(walls, least), digits=2)])
+    best = best_of(samples, [name for name in samples if is_process_pool(name)])
+    if best:
+        of_processes = column(samples, own.replace(MPI, PROCESSES), "wall_seconds")
+        ratios = paired(column(samples, best, "wall_seconds"), of_processes)
+        rows.append([f"whole command of {best} / fullrank's with processes", *figure(ratios, digits=2)])
     if workload == "equal" and STATIC in samples:
         ratios = paired(column(samples, own, "makespan_seconds"), column(samples, STATIC, "makespan_seconds"))
         rows.append(["makespan / that of the bare scatter and gather", *figure(ratios, digits=3, limit=BEYOND_STATIC)])
-    if own == MPI + KNOWN:
-        beyond = [over_least(sample) for sample in samples[own]]
-        cells = figure(beyond, digits=3)[:2]
-        said = "holds" if GRAHAM.holds(max(beyond)) else "DOES NOT HOLD"
-        rows.append(["makespan / the least there is; the verdict is on all rounds", *cells, str(GRAHAM), said])
+    if "longest_seconds" in samples[own][0]:  # not in raw values of old
+        rows.append(_over_least(samples[own], own))
     return rows
 
 
-def best_mpi_peer(samples: Samples, n_ranks: int) -> str | None:
-    """Return the pool of MPI on so many ranks whose whole command is shortest in the median, None if there is none."""
-    names = [name for name in samples if is_mpi_peer(name, n_ranks)]
-    return min(names, key=lambda name: median(column(samples, name, "wall_seconds")), default=None)
+def _over_least(samples: Sequence[Sample], own: str) -> list[str]:
+    """Return the row of a makespan over the least there is; Graham's bound is asked for if costs are known."""
+    beyond = [over_least(sample) for sample in samples]
+    middle, interval, asked, said = figure(beyond, digits=3)
+    label = "makespan / the least there is"
+    if own == MPI + KNOWN:
+        label += "; the verdict is on all rounds"
+        asked, said = str(GRAHAM), "holds" if GRAHAM.holds(max(beyond)) else "DOES NOT HOLD"
+    return [label, middle, interval, asked, said]
+
+
+def best_of(samples: Samples, names: Collection[str]) -> str | None:
+    """Return the program whose whole command is shortest in the median, None if there is none.
+
+    Those that took part in fewer rounds than another one of ``names`` are passed over: medians of other rounds are
+    none to compare.
+    """
+    n_rounds = max((len(samples[name]) for name in names), default=0)
+    whole = [name for name in names if len(samples[name]) == n_rounds]
+    return min(whole, key=lambda name: median(column(samples, name, "wall_seconds")), default=None)
 
 
 def over_least(sample: Sample, n_workers: int = N_CORES) -> float:
@@ -132,21 +168,42 @@ def _remarks(name: str, part: Raw) -> str:
     ]
     text = (
         f"No schedule on two cores takes less than {serial * part['least_makespan_share']:.3f} s (half the work, or "
-        "the longest item). By clocks that the items read themselves, from the first one's start to the last one's "
-        f"end, fullrank's makespans are longer by {100 * min(differences):+.1f} to {100 * max(differences):+.1f} %."
+        "the longest item), by the serial loop; in the ratio of makespans the least there is comes from the clocks "
+        "that the items of the same run read themselves. By those clocks, from the first item's start to the last "
+        f"one's end, fullrank's makespan differs by {100 * min(differences):+.2f} to {100 * max(differences):+.2f} % "
+        "from the one in the file."
     )
     if name in AHEAD_OF_MPI_PEERS:
         text += (
-            " The peer that fullrank is held against is the one whose whole command was shortest in the median of all "
-            f"pools on {' or '.join(map(str, RANKS))} ranks, chunks of mpi4py.futures tuned before the first round. "
-            "The line below tells how far ahead of it a program would be that took no time to start and lost none."
+            " Of each pool of MPI the variant that was fastest before the first round took part in all rounds; the "
+            "pool's default, and all pools of processes, stand aside. fullrank is held against the pool on "
+            f"{' or '.join(map(str, RANKS))} ranks whose whole command was shortest in the median. It is chosen by the "
+            "same rounds that judge, which makes the best of several look rather faster than it is: that counts "
+            "against fullrank. The line below a ratio tells what a program would reach that took no time to start and "
+            "lost none: nothing can be farther ahead of that peer."
         )
     if name == "one-long":
         text += (
             ' Costs known: `order = "longest-first"`, for which Graham\'s bound (R. L. Graham, Bounds on '
             "multiprocessing timing anomalies, SIAM J. Appl. Math. 17, 1969) is 4/3 - 1/(3m) times the best makespan "
-            f"on m workers, {GRAHAM.value:.4f} on two. The least there is: half the time inside items, or the longest "
-            "item, by the clocks of the same run. Presorted: the peer's list is sorted by the same costs, which takes "
-            "its user one line; on 2 ranks a pool of MPI has one worker, for which no order matters."
+            f"on m workers, {GRAHAM.value:.4f} on two. It is a theorem and has to hold in every round; it is looser "
+            f"than the efficiency of {LEAST_EFFICIENCY[name].value:g} that is asked for above, which allows "
+            f"{1 / LEAST_EFFICIENCY[name].value:.2f} times half the serial loop's. Presorted: the peer's list is "
+            "sorted by the same costs, which takes its user one line; on 2 ranks a pool of MPI has one worker, for "
+            "which no order matters. schwimmbad hands out the last item of its list first: presorted, its list has the "
+            "longest item last, and unsorted it begins with the long one. All peers of this study stand aside."
         )
     return text
+
+
+def _trials(part: Raw) -> list[str]:
+    """Return what was tried before the first round, a line a pool; raw values of old have none."""
+    if not part.get("trials"):
+        return []
+    lines = []
+    for pool, tried in part["trials"].items():
+        seconds = {variant: column(tried["samples"], variant, "wall_seconds") for variant in tried["samples"]}
+        told = [f"{variant} ({', '.join(f'{each:.2f}' for each in starts)})" for variant, starts in seconds.items()]
+        lines.append(f"- {pool}: {'; '.join(told)}")
+    head = "Tried before the first round, in turns: s of the whole command of each start. The least median takes part."
+    return [head, "\n".join(lines)]

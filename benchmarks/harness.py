@@ -2,6 +2,7 @@
 
 import random
 import resource
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -104,19 +105,21 @@ def take_rounds(
     tell: Callable[[str], None],
     aside: Collection[str] = (),
 ) -> Raw:
-    """Return one sample a round of each program, and what disturbed them.
+    """Return one sample a round of each program, what disturbed them, and the seed of the orders.
 
-    The order of a round is drawn anew, with a seed of its own, as the intervals ask for (docs/method.md). Programs
-    ``aside``, on which hardly a verdict rests, stand before or after all others, so that those are near each other in
-    time; they are left out once there are rounds enough for an interval. A program that fails is started once more,
-    and that is kept.
+    The order of each round is drawn, as the intervals ask for (docs/method.md), and with another seed each time: else
+    a measurement that is repeated would have the same orders again, and what they do to one program would stay.
+    Programs ``aside``, on which no verdict rests, stand before or after all others, so that those are near each other
+    in time; they are left out once there are rounds enough for an interval. A program that fails is started once
+    more, and that is kept.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in programs}
     restarts: list[str] = []
-    raw: Raw = {"samples": samples, "restarts": restarts}
+    seed = time.time_ns()
+    raw: Raw = {"samples": samples, "restarts": restarts, "seed": seed}
     with neighbours(raw):
         for number in range(n_rounds):
-            for name in drawn_order(list(programs), aside, number):
+            for name in drawn_order(list(programs), aside, number, seed):
                 tell(f"round {number + 1} of {n_rounds}: {name}")
                 try:
                     sample = programs[name]()
@@ -128,13 +131,13 @@ def take_rounds(
     return raw
 
 
-def drawn_order(names: Sequence[str], aside: Collection[str], round_number: int) -> list[str]:
+def drawn_order(names: Sequence[str], aside: Collection[str], round_number: int, seed: int) -> list[str]:
     """Return who runs in a round, counted from 0, and in which order; any two stand either way round equally often.
 
-    >>> sorted(drawn_order(["a", "b", "c"], ["c"], 0)), sorted(drawn_order(["a", "b", "c"], ["c"], FEWEST_ROUNDS))
+    >>> sorted(drawn_order(["a", "b", "c"], ["c"], 0, 1)), sorted(drawn_order(["a", "b", "c"], ["c"], FEWEST_ROUNDS, 1))
     (['a', 'b', 'c'], ['a', 'b'])
     """
-    drawn = random.Random(f"round {round_number}")
+    drawn = random.Random(f"seed {seed}, round {round_number}")
     groups = [[name for name in names if name not in aside]]
     if round_number < FEWEST_ROUNDS:
         groups.append([name for name in names if name in aside])

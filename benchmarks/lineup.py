@@ -1,14 +1,17 @@
 """Who takes part: the limits, fullrank, and what a user would pick in its place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
-from harness import Sample
+from harness import Raw, Sample, column, take_rounds
 from programs import OWN, PEERS, Bench
 from starts import N_CORES, Workload, fullrank, loops_side_by_side, peer
 
 Program = Callable[[], Sample]
+Variants = Mapping[str, Sequence[str]]
+"""Of one pool: commands by what is set in them; the pool's default comes first."""
 
 SERIAL, CEILING = "bare loop, one process", "two bare loops, dealt out by known cost"
 STATIC = "bare scatter and gather, 2 ranks"
@@ -17,10 +20,18 @@ KNOWN = ", costs known"
 PRESORTED = ", presorted"
 PACKAGES = ("joblib", "mpi4py", "mpipool", "mpire", "schwimmbad")
 """Of the peers; multiprocessing and concurrent.futures are Python's."""
+PROCESS_POOLS = ("multiprocessing.Pool", "ProcessPoolExecutor", "joblib", "mpire")
+"""How the names of pools of processes begin."""
 RANKS = (N_CORES, N_CORES + 1)
 """Of a peer that keeps one to manage the others: equal ranks, and as many that compute as there are cores."""
-CHUNKSIZES = (4, 12, 40, 100)
-"""Tried for the tuned programs; 1 stands for itself."""
+CHUNKSIZES = {N_CORES: (1, 12, 100), N_CORES + 1: (1, 4, 12, 40)}
+"""Tried for pools of MPI, by ranks: a single worker never gets too much at once, one of two may wait for the other."""
+POOL_CHUNKSIZES = (1, 4)
+"""Tried for pools of processes, to which an item more costs little."""
+N_TRIALS, N_TRIALS_ASIDE = 3, 2
+"""Starts of each variant before the first round: where a verdict rests on it, and where none does."""
+SHORTER_BACKOFF_SECONDS = 1e-4
+"""A tenth of the default of mpi4py.futures: how long its ranks sleep at most before they look for a message again."""
 
 
 class Lineup:
@@ -29,9 +40,11 @@ class Lineup:
     def __init__(self, bench: Bench, workload: Workload, installed: Mapping[str, str]) -> None:
         self.programs: dict[str, Program] = {}
         self.aside: set[str] = set()
-        """Programs on which no verdict is expected to rest: :func:`harness.take_rounds`."""
-        self.chunksizes: dict[str, int] = {}
-        """Of the tuned programs, by name without it."""
+        """Programs on which no verdict rests: :func:`harness.take_rounds`."""
+        self.trials: dict[str, Raw] = {}
+        """What :func:`harness.take_rounds` gave before the first round, by pool: samples by variant."""
+        self.restarts: list[str] = []
+        """Programs that failed meanwhile and were started once more."""
         self._bench, self._workload, self._installed = bench, workload, installed
 
     def add_limits(self) -> None:
@@ -40,7 +53,7 @@ class Lineup:
         self.programs[SERIAL] = partial(peer, workload, OWN.script("bare_loop.py", "spin", workload.list))
         self.programs[CEILING] = partial(loops_side_by_side, workload)
         if self._has("mpi4py", STATIC):
-            command = [*PEERS.mpiexec(N_CORES), *PEERS.script("static_scatter.py", workload.list)]
+            command = _under_mpi(N_CORES, "static_scatter.py", workload.list)
             self.programs[STATIC] = partial(peer, workload, command)
 
     def add_fullrank(self, config: Path, suffix: str = "") -> None:
@@ -54,68 +67,100 @@ class Lineup:
         command = [*OWN.mpiexec(N_CORES), *OWN.fullrank]
         self.programs[MPI + suffix] = partial(fullrank, self._workload, config, command)
 
-    def add_mpi_peers(self, items: Path, *, ranks: Sequence[int] = RANKS, suffix: str = "", aside: bool) -> None:
-        """Add the pools of MPI, each with so many ranks; ``aside`` is mpi4py.futures, the others are always."""
-        for n_ranks in ranks:
-            name = f"mpi4py.futures, {n_ranks} ranks"
-            if self._has("mpi4py", name):
-                self._add_tuned(name, partial(_futures, n_ranks), items, suffix, aside=aside)
-            for package, script in (("schwimmbad", "schwimmbad_pool.py"), ("mpipool", "mpipool_pool.py")):
-                name = f"{package}, {n_ranks} ranks"
-                if self._has(package, name):
-                    self._add(name + suffix, [*PEERS.mpiexec(n_ranks), *PEERS.script(script, items)])
-
-    def add_untuned_futures(self, items: Path) -> None:
-        """Add mpi4py.futures with its default, chunks of one item."""
+    def add_mpi_peers(self) -> None:
+        """Add the pools of MPI on two and on three ranks, each in its fastest variant, and aside the default."""
         for n_ranks in RANKS:
-            name = f"mpi4py.futures, {n_ranks} ranks, chunks of 1"
-            if self._has("mpi4py", name):
-                self._add(name, _futures(n_ranks, items, 1))
+            self._add_mpi_pools(n_ranks, self._workload.list, self._workload.list, "", aside=False)
 
-    def add_pool(self, items: Path, suffix: str = "") -> None:
-        """Add multiprocessing's pool with chunks of one item."""
-        self._add(f"multiprocessing.Pool, chunks of 1{suffix}", _pool("multiprocessing_pool.py", items, 1))
+    def add_mpi_peers_aside(self, ranks: Iterable[int], *, presorted: bool) -> None:
+        """Add the pools of MPI, each in its fastest variant, where no verdict rests on any."""
+        items = from_end = self._workload.list
+        if presorted:
+            items, from_end = self._workload.presorted, self._workload.presorted_from_end
+        for n_ranks in ranks:
+            self._add_mpi_pools(n_ranks, items, from_end, PRESORTED if presorted else "", aside=True)
 
-    def add_other_pools(self, items: Path) -> None:
-        """Add what there is for the processes of one machine beside :meth:`add_pool`."""
+    def add_pool(self, *, presorted: bool) -> None:
+        """Add multiprocessing's pool with chunks of one item, aside."""
+        items, suffix = (self._workload.presorted, PRESORTED) if presorted else (self._workload.list, "")
+        self._add(f"multiprocessing.Pool, chunks of 1{suffix}", _pool("multiprocessing_pool.py", items, 1), aside=True)
+
+    def add_process_pools(self) -> None:
+        """Add what there is for the processes of one machine, all of it aside."""
+        items = self._workload.list
         for name, script in (
             ("multiprocessing.Pool", "multiprocessing_pool.py"),
             ("ProcessPoolExecutor", "executor_pool.py"),
         ):
-            self._add_tuned(name, partial(_pool, script), items)
+            variants = {f"chunks of {size}": _pool(script, items, size) for size in POOL_CHUNKSIZES}
+            best = self._fastest(name, variants, N_TRIALS_ASIDE)
+            self._add(f"{name}, {best}", variants[best], aside=True)
         if self._has("joblib", "joblib"):
-            self._add("joblib, loky, batches of 1", _pool("joblib_pool.py", items, 1))
-            self._add("joblib, loky, batches sized by it", _pool("joblib_pool.py", items, "auto"))
+            self._add("joblib, loky, batches of 1", _pool("joblib_pool.py", items, 1), aside=True)
+            self._add("joblib, loky, batches sized by it", _pool("joblib_pool.py", items, "auto"), aside=True)
         if self._has("mpire", "mpire"):
-            self._add("mpire, chunks sized by it", _pool("mpire_pool.py", items))
+            self._add("mpire, chunks sized by it", _pool("mpire_pool.py", items), aside=True)
 
-    def _add(self, name: str, command: Sequence[str], *, aside: bool = True) -> None:
+    def _add_mpi_pools(self, n_ranks: int, items: Path, from_end: Path, suffix: str, *, aside: bool) -> None:
+        """Add the pools on so many ranks; ``from_end`` are the items for a pool that begins with the last one."""
+        self._add_futures(n_ranks, items, suffix, aside=aside)
+        self._add_schwimmbad(n_ranks, from_end, suffix, aside=aside)
+        name = f"mpipool, {n_ranks} ranks, item by item"
+        if self._has("mpipool", name):
+            self._add(name + suffix, _under_mpi(n_ranks, "mpipool_pool.py", items), aside=aside)
+
+    def _add_futures(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> None:
+        """Add mpi4py.futures; with its best chunks a shorter back-off is tried, too."""
+        name = f"mpi4py.futures, {n_ranks} ranks"
+        if not self._has("mpi4py", name):
+            return
+        sizes = {f"chunks of {size}": size for size in self._sizes(n_ranks)}
+        variants = {label: _futures(n_ranks, items, size) for label, size in sizes.items()}
+        n_trials = N_TRIALS_ASIDE if aside else N_TRIALS
+        best = self._fastest(name + suffix, variants, n_trials)
+        shorter = f"{best}, back-off {1e3 * SHORTER_BACKOFF_SECONDS:g} ms"
+        variants[shorter] = _futures(n_ranks, items, sizes[best], SHORTER_BACKOFF_SECONDS)
+        either = {label: variants[label] for label in (best, shorter)}
+        best = self._fastest(f"{name}{suffix}, back-off", either, n_trials)
+        self._add_best(name, variants, best, suffix, aside=aside)
+
+    def _add_schwimmbad(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> None:
+        """Add schwimmbad, which is told item by item or in the batches that its ``batch_tasks`` makes."""
+        name = f"schwimmbad, {n_ranks} ranks"
+        if not self._has("schwimmbad", name):
+            return
+        variants = {"item by item": _under_mpi(n_ranks, "schwimmbad_pool.py", items)}
+        for size in self._sizes(n_ranks)[1:]:
+            variants[f"batches of {size}"] = _under_mpi(n_ranks, "schwimmbad_pool.py", items, size)
+        best = self._fastest(name + suffix, variants, N_TRIALS_ASIDE if aside else N_TRIALS)
+        self._add_best(name, variants, best, suffix, aside=aside)
+
+    def _add_best(self, name: str, variants: Variants, best: str, suffix: str, *, aside: bool) -> None:
+        """Add the best variant of a pool of MPI, and if verdicts may rest on it, aside, the default."""
+        self._add(f"{name}, {best}{suffix}", variants[best], aside=aside)
+        default = next(iter(variants))
+        if default != best and not aside:
+            self._add(f"{name}, {default}{suffix}", variants[default], aside=True)
+
+    def _add(self, name: str, command: Sequence[str], *, aside: bool) -> None:
         self.programs[name] = partial(peer, self._workload, command)
         if aside:
             self.aside.add(name)
 
-    def _add_tuned(
-        self,
-        name: str,
-        command: Callable[[Path, int], list[str]],
-        items: Path,
-        suffix: str = "",
-        *,
-        aside: bool = True,
-    ) -> None:
-        if name not in self.chunksizes:
-            self.chunksizes[name] = self._fastest(name, partial(command, items))
-        best = self.chunksizes[name]
-        self._add(f"{name}, chunks of {best}{suffix}", command(items, best), aside=aside)
+    def _fastest(self, name: str, variants: Variants, n_trials: int) -> str:
+        """Return the variant whose whole command is shortest in the median of some starts, which take turns."""
 
-    def _fastest(self, name: str, command: Callable[[int], list[str]]) -> int:
-        """Return the chunk size with the shortest whole command, of one start each."""
+        def tell(text: str) -> None:
+            self._bench.tell(f"{name}, before the first round: {text}")
 
-        def wall_seconds(chunksize: int) -> float:
-            self._bench.tell(f"tuning {name}: chunks of {chunksize}")
-            return peer(self._workload, command(chunksize))["wall_seconds"]
+        programs = {label: partial(peer, self._workload, command) for label, command in variants.items()}
+        found = take_rounds(programs, 1 if self._bench.quick else n_trials, tell=tell)
+        self.trials[name] = found
+        self.restarts += [f"{name}, {label}" for label in found["restarts"]]
+        return min(variants, key=lambda label: median(column(found["samples"], label, "wall_seconds")))
 
-        return min(CHUNKSIZES[:2] if self._bench.quick else CHUNKSIZES, key=wall_seconds)
+    def _sizes(self, n_ranks: int) -> Sequence[int]:
+        return CHUNKSIZES[n_ranks][:2] if self._bench.quick else CHUNKSIZES[n_ranks]
 
     def _has(self, package: str, name: str) -> bool:
         if package not in self._installed:
@@ -123,9 +168,13 @@ class Lineup:
         return package in self._installed
 
 
-def _futures(n_ranks: int, items: Path, chunksize: int) -> list[str]:
-    python, *script = PEERS.script("futures_pool.py", items, chunksize)
+def _futures(n_ranks: int, items: Path, *options: object) -> list[str]:
+    python, *script = PEERS.script("futures_pool.py", items, *options)
     return [*PEERS.mpiexec(n_ranks), python, "-m", "mpi4py.futures", *script]
+
+
+def _under_mpi(n_ranks: int, script: str, items: Path, *options: object) -> list[str]:
+    return [*PEERS.mpiexec(n_ranks), *PEERS.script(script, items, *options)]
 
 
 def _pool(script: str, items: Path, *chunksize: object) -> list[str]:
@@ -135,7 +184,16 @@ def _pool(script: str, items: Path, *chunksize: object) -> list[str]:
 def is_mpi_peer(name: str, n_ranks: int) -> bool:
     """Whether a program is a pool of MPI on so many ranks.
 
-    >>> is_mpi_peer("schwimmbad, 2 ranks", 2), is_mpi_peer(MPI, 2), is_mpi_peer(STATIC, 2)
+    >>> is_mpi_peer("mpipool, 2 ranks, item by item", 2), is_mpi_peer(MPI, 2), is_mpi_peer(STATIC, 2)
     (True, False, False)
     """
     return f", {n_ranks} ranks" in name and not name.startswith((MPI, STATIC))
+
+
+def is_process_pool(name: str) -> bool:
+    """Whether a program is a pool of processes of one machine that fullrank's is held against.
+
+    >>> is_process_pool("joblib, loky, batches of 1"), is_process_pool(PROCESSES)
+    (True, False)
+    """
+    return name.startswith(PROCESS_POOLS)

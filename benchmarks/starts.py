@@ -30,7 +30,7 @@ class Agreement:
 
 
 class Workload:
-    """Items as files, in the order in which they come and longest first."""
+    """Items as files: in the order in which they come, longest first, and longest last."""
 
     def __init__(self, folder: Path, name: str, work: Sequence[int]) -> None:
         self.folder = folder
@@ -38,6 +38,8 @@ class Workload:
         self.work = list(work)
         self.list = self._written("", self.work)
         self.presorted = self._written(".presorted", sorted(work, reverse=True))
+        self.presorted_from_end = self._written(".presorted-from-end", sorted(work))
+        """For a program that begins with the last item of its list."""
         self.config = studies.write_spinning(folder / f"{name}.toml", self.work)
         self.config_with_costs = studies.write_spinning(folder / f"{name}.costs.toml", self.work, longest_first=True)
         self.output = folder / f"{name}.h5"

@@ -78,17 +78,28 @@ def test_break_even_outside_of_what_was_measured_is_told_as_such(
 def test_programs_aside_part_no_others_and_are_left_out_once_there_is_an_interval(bench: Any) -> None:
     names = list("abcdef")
     for number in range(6):
-        order = bench.harness.drawn_order(names, {"a", "d"}, number)
+        order = bench.harness.drawn_order(names, {"a", "d"}, number, seed=1)
         assert sorted(order) == names
         assert {*order[:2]} == {"a", "d"} or {*order[-2:]} == {"a", "d"}
-    assert sorted(bench.harness.drawn_order(names, {"a", "d"}, 6)) == ["b", "c", "e", "f"]
+    assert sorted(bench.harness.drawn_order(names, {"a", "d"}, 6, seed=1)) == ["b", "c", "e", "f"]
 
 
 def test_any_two_programs_stand_either_way_round_in_half_of_all_rounds(bench: Any) -> None:
-    orders = [bench.harness.drawn_order(["a", "b", "c"], (), number) for number in range(1000)]
+    orders = [bench.harness.drawn_order(["a", "b", "c"], (), number, seed=1) for number in range(1000)]
     for one, other in (("a", "b"), ("b", "c"), ("a", "c")):
         n_before = sum(order.index(one) < order.index(other) for order in orders)
         assert 437 <= n_before <= 563  # four standard deviations of 1000 throws of a coin
+
+
+def test_a_measurement_that_is_repeated_has_other_orders_and_keeps_the_seed_of_its_own(bench: Any) -> None:
+    def measured() -> tuple[list[str], Any]:
+        ran: list[str] = []
+        programs = {name: lambda name=name: ran.append(name) or {"wall_seconds": 1.0} for name in "abcdef"}
+        return ran, bench.harness.take_rounds(programs, 5, tell=lambda text: None)
+
+    (ran, raw), (again, _) = measured(), measured()
+    assert ran != again  # the same by chance once in 720 ** 5
+    assert ran == [name for number in range(5) for name in bench.harness.drawn_order("abcdef", (), number, raw["seed"])]
 
 
 def test_ratios_are_of_the_same_round_as_far_as_both_took_part(bench: Any) -> None:
@@ -102,18 +113,36 @@ def test_ratios_are_of_the_same_round_as_far_as_both_took_part(bench: Any) -> No
     assert bench.harness.paired(*columns) == [2.0, 3.0, 4.0, 1.0, 2.0, 3.0]
 
 
-def test_the_best_mpi_peer_is_the_pool_on_as_many_ranks_with_the_shortest_median_command(bench: Any) -> None:
-    walls = {
-        "fullrank, mpi, 2 ranks": [1.0, 1.0, 1.0],
-        "bare scatter and gather, 2 ranks": [1.0, 1.0, 1.0],
-        "mpi4py.futures, 2 ranks, chunks of 12": [3.0, 9.0, 9.0],
-        "schwimmbad, 2 ranks": [4.0, 5.0, 8.0],
-        "schwimmbad, 3 ranks": [2.0, 2.0, 2.0],
-        "multiprocessing.Pool, chunks of 1": [1.0, 1.0, 1.0],
-    }
-    samples = {name: [{"wall_seconds": wall} for wall in of_one] for name, of_one in walls.items()}
-    assert bench.efficiency_report.best_mpi_peer(samples, 2) == "schwimmbad, 2 ranks"
-    assert bench.efficiency_report.best_mpi_peer(samples, 4) is None
+def samples_of(walls: dict[str, list[float]]) -> dict[str, Any]:
+    return {name: [{"wall_seconds": wall} for wall in of_one] for name, of_one in walls.items()}
+
+
+def test_the_best_peer_has_the_shortest_median_command_of_those_that_took_part_in_all_rounds(bench: Any) -> None:
+    samples = samples_of(
+        {"a": [3.0, 9.0, 9.0], "b": [4.0, 5.0, 8.0], "aside": [1.0, 1.0], "other": [1.0, 1.0, 1.0, 1.0]}
+    )
+    assert bench.efficiency_report.best_of(samples, ["a", "b", "aside"]) == "b"
+    assert bench.efficiency_report.best_of(samples, ["aside"]) == "aside"
+    assert bench.efficiency_report.best_of(samples, []) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "n_ranks"),
+    [
+        ("mpi4py.futures, 2 ranks, chunks of 12, back-off 0.1 ms", 2),
+        ("schwimmbad, 3 ranks, batches of 4, presorted", 3),
+        ("fullrank, mpi, 2 ranks", None),
+        ("bare scatter and gather, 2 ranks", None),
+        ("multiprocessing.Pool, chunks of 1", None),
+    ],
+)
+def test_pools_of_mpi_are_known_by_name(bench: Any, name: str, n_ranks: int | None) -> None:
+    assert [n for n in (2, 3) if bench.lineup.is_mpi_peer(name, n)] == ([n_ranks] if n_ranks else [])
+
+
+def test_pools_of_processes_are_known_by_name(bench: Any) -> None:
+    names = ["ProcessPoolExecutor, chunks of 4", "mpire, chunks sized by it", "fullrank, processes, 2 workers"]
+    assert [name for name in names if bench.lineup.is_process_pool(name)] == names[:2]
 
 
 KEPT = {

@@ -34,6 +34,7 @@ def test_all_programs_return_the_results_of_the_bare_loop_and_have_a_row(
     part = raw[name]
     assert part["n_items"] == n_items // 10
     assert part["restarts"] == []
+    assert all(len(starts) == 1 for tried in part["trials"].values() for starts in tried["samples"].values())
     assert all(len(samples) == 1 for samples in part["samples"].values())
     known = bench.lineup.KNOWN if name == "one-long" else ""
     limits = {bench.lineup.SERIAL, bench.lineup.CEILING, bench.lineup.STATIC}
@@ -43,6 +44,8 @@ def test_all_programs_return_the_results_of_the_bare_loop_and_have_a_row(
     rows = bench.efficiency.report(raw).splitlines()
     for program in part["samples"]:
         assert sum(row.startswith(f"| {program} ") for row in rows) == 1
+    for pool in part["trials"]:
+        assert sum(row.startswith(f"- {pool}: ") for row in rows) == 1
 
 
 def test_a_program_whose_results_differ_is_refused(bench: Any) -> None:
@@ -60,15 +63,65 @@ def test_peers_that_are_not_installed_are_left_out_and_named(
     told: list[str] = []
     asked = bench.programs.Bench(tmp_path, n_rounds=1, quick=True, tell=told.append)
     workload = SimpleNamespace(list=tmp_path / "work.json")
-    monkeypatch.setattr(bench.lineup.Lineup, "_fastest", lambda *_: 4)
+    monkeypatch.setattr(bench.lineup.Lineup, "_fastest", lambda self, name, variants, n_trials: next(iter(variants)))
     lineup = bench.lineup.Lineup(asked, workload, {"python": "3.11.7", "mpire": "2.10.2"})
-    lineup.add_other_pools(workload.list)
+    lineup.add_process_pools()
     assert {name.partition(",")[0] for name in lineup.programs} == {
         "multiprocessing.Pool",
         "ProcessPoolExecutor",
         "mpire",
     }
     assert told == ["joblib: left out, joblib is not installed; `make bench` does that"]
+
+
+def tuned(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walls: dict[str, list[float]], *, aside: bool
+) -> tuple[Any, list[str]]:
+    """Line up schwimmbad on three ranks, whose starts last for ``walls`` by batch; return what came first to last."""
+    order: list[str] = []
+
+    def start(_: Any, command: list[str]) -> dict[str, float]:
+        batch = command[-1] if command[-1].isdecimal() else "1"
+        order.append(batch)
+        return {"wall_seconds": walls[batch].pop(0)}
+
+    monkeypatch.setattr(bench.lineup, "peer", start)
+    asked = bench.programs.Bench(tmp_path, n_rounds=9, quick=False, tell=lambda text: None)
+    lineup = bench.lineup.Lineup(asked, SimpleNamespace(), {"schwimmbad": "0.4.2"})
+    lineup._add_schwimmbad(3, tmp_path / "work.json", "", aside=aside)
+    return lineup, order
+
+
+def test_the_variant_that_is_fastest_in_the_median_of_three_turns_takes_part_and_the_default_aside(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls = {"1": [5.0, 5.0, 5.0], "4": [9.0, 3.0, 3.0], "12": [1.0, 4.0, 4.0], "40": [6.0, 6.0, 6.0]}
+    lineup, order = tuned(bench, tmp_path, monkeypatch, walls, aside=False)
+    turns = [order[begin : begin + 4] for begin in (0, 4, 8)]
+    assert all(sorted(turn) == ["1", "12", "4", "40"] for turn in turns)
+    assert list(lineup.programs) == ["schwimmbad, 3 ranks, batches of 4", "schwimmbad, 3 ranks, item by item"]
+    assert lineup.aside == {"schwimmbad, 3 ranks, item by item"}
+    told = lineup.trials["schwimmbad, 3 ranks"]["samples"]["batches of 4"]
+    assert told == [{"wall_seconds": seconds} for seconds in (9.0, 3.0, 3.0)]
+
+
+def test_a_default_that_is_fastest_stands_aside_from_nothing(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls = {batch: [float(batch)] * 3 for batch in ("1", "4", "12", "40")}
+    lineup, _ = tuned(bench, tmp_path, monkeypatch, walls, aside=False)
+    assert list(lineup.programs) == ["schwimmbad, 3 ranks, item by item"]
+    assert lineup.aside == set()
+
+
+def test_where_no_verdict_rests_on_a_peer_its_best_variant_alone_stands_aside(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls = {batch: [1 / float(batch)] * 2 for batch in ("1", "4", "12", "40")}
+    lineup, order = tuned(bench, tmp_path, monkeypatch, walls, aside=True)
+    assert len(order) == 8
+    assert list(lineup.programs) == ["schwimmbad, 3 ranks, batches of 40"]
+    assert lineup.aside == {"schwimmbad, 3 ranks, batches of 40"}
 
 
 def test_break_even_is_measured_and_told(bench: Any, one_round: Any, monkeypatch: pytest.MonkeyPatch) -> None:

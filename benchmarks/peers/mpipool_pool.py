@@ -1,4 +1,7 @@
-"""mpipool: ``mpiexec -n N python mpipool_pool.py WORK.json``."""
+"""mpipool: ``mpiexec -n N python mpipool_pool.py WORK.json``.
+
+It hands items out in the order of the list, one by one: neither of its interfaces has chunks (2.2.1).
+"""
 
 import json
 import sys
