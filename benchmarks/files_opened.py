@@ -110,9 +110,10 @@ def report(raw: Raw) -> str:
         verdict = "holds" if ASKED.holds(judged) and not raw[OTHER]["heavy"] else "DOES NOT HOLD"
         name = f"**the other rank beyond the import: {what}**"
         rows.append([name, n_opens, n_different, "", f"{ASKED}, none", verdict])
-    heads = ["program", "opens", "different files", "numpy, h5py", "asked", "verdict"]
+    heads = ["program", "opens", "different files", "numpy, h5py", "asked", "verdict on one run"]
     text = [
-        "Successful opens of files (strace; directories left out), of a run of one no-op item on two ranks.",
+        "Successful opens of files (strace; directories left out), of a run of one no-op item on two ranks. The "
+        "verdict is on one run: these are counts that hardly vary, and no interval is given for them.",
         table(heads, rows),
         _owners(raw),
     ]

