@@ -5,6 +5,7 @@ up. Events are claims, not items: those of a claim are summed up, so that 10^8 i
 """
 
 import gc
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,7 +85,9 @@ class _Root:
     def __init__(self, items: _Items, n_items: int, costs: Costs) -> None:
         self._items, self._n_items, self._costs = items, n_items, costs
         self._position, self._free_at = 0, 0.0
-        self.n_claims, self.busy_seconds = 0, 0.0
+        self.n_claims = 0
+        self._begun = array("d")
+        """When it begins each answer, all of which take equally long."""
         self._ahead: deque[tuple[float, float]] = deque()
         """When root begins and ends to answer those that have asked, as far as it interrupts root's items."""
         self._interrupted_seconds = 0.0
@@ -104,10 +107,14 @@ class _Root:
             arrival = ceil(arrival / self._costs.tick_seconds) * self._costs.tick_seconds
         begun = max(arrival, self._free_at)
         self._free_at = begun + self._costs.service_seconds
-        self.busy_seconds += self._costs.service_seconds
+        self._begun.append(begun)
         if self.is_asked:
             self._ahead.append((begun, self._free_at))
         return self._free_at + self._costs.way_seconds, position, seconds
+
+    def busy_seconds(self, until: float) -> float:
+        """Return for how long the counter has answered before a moment; at the end it answers those who ask in vain."""
+        return float(np.clip(until - np.array(self._begun), 0.0, self._costs.service_seconds).sum())
 
     def interrupted_seconds(self, now: float) -> float:
         """Return for how long root has answered until ``now``; to be called with times that grow."""
@@ -234,6 +241,6 @@ def _play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, n_single: i
         root.n_claims,
         makespan,
         bound_seconds=max(items.total_seconds / n_workers, items.longest_seconds),
-        root_load=root.busy_seconds / makespan,
+        root_load=root.busy_seconds(makespan) / makespan,
         beside_items=sum(worker.ended for worker in workers) / items.total_seconds - 1,
     )

@@ -1,12 +1,13 @@
 """The simulated claims of many workers: against greedy schedules, and against a loop that goes through every tick."""
 
-import sys
+from collections.abc import Iterator
 from heapq import heapreplace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_modules import imported
 from numpy.typing import NDArray
 
 UNIT_SECONDS = 0.001
@@ -16,10 +17,9 @@ Seconds = NDArray[np.float64]
 
 
 @pytest.fixture(autouse=True)
-def benchmarks_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    for name in ("simulate", "scale"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+def benchmarks_importable() -> Iterator[None]:
+    with imported():
+        yield
 
 
 def played(seconds: Seconds, n_workers: int, **costs: float) -> Any:
@@ -52,6 +52,7 @@ class Stepped:
         self.items, self.way, self.service, self.tick, self.beside = items, way, service, tick, beside
         self.is_asked = tick > 0
         self.now = self.given = self.n_served = self.n_claims = self.makespan = 0
+        self.n_served_by_makespan = 0
         self.arriving: list[tuple[int, int]] = []
         self.queue: list[int] = []
         self.serving: int | None = None
@@ -112,7 +113,7 @@ class Stepped:
             if not self.left_of_service:
                 self.answer()
         for worker in ended:
-            self.makespan = self.now
+            self.makespan, self.n_served_by_makespan = self.now, self.n_served
             self.ask(worker)
 
     def answer(self) -> None:
@@ -149,7 +150,7 @@ def test_costs_of_claims_add_up_as_in_a_loop_through_every_millisecond(
     )
     assert found.n_claims == truth.n_claims == 24 + n_workers
     assert found.makespan_seconds == pytest.approx(truth.makespan * UNIT_SECONDS, rel=1e-9)
-    assert found.root_load == pytest.approx(truth.n_served / truth.makespan, rel=1e-9)
+    assert found.root_load == pytest.approx(truth.n_served_by_makespan / truth.makespan, rel=1e-9)
 
 
 def test_slow_counter_is_asked_for_more_items_at_a_time() -> None:
@@ -169,3 +170,104 @@ def test_bound_and_greedy_makespan_of_the_sleeping_items_are_those_of_every_orde
         assert sorted(visited) == sorted(seconds)
         assert greedy_seconds(visited, 2) == greedy(np.array(visited), 2)
     assert greedy_seconds(in_order(seconds, "longest-first"), 2) == least_seconds(seconds, 2)
+
+
+def test_efficiency_that_is_played_is_the_greedy_one_if_claims_cost_nothing() -> None:
+    from scale import Cell, blocks, cells, in_order, played_efficiency
+    from simulate import Costs
+
+    assert blocks(np.arange(5.0))(3).tolist() == [0.0, 1.0, 2.0]
+    sorted_first = Cell("MPICH", "40 items a rank, costs known", 8)
+    assert sorted_first in cells()
+    # all but some 40 ms are shorter than a claim of several would be, and go out one by one
+    assert played_efficiency(sorted_first, Costs()) == pytest.approx(sorted_first.greedy_efficiency, rel=0.005)
+    seconds = in_order([0.5, 0.25], "longest-first")
+    assert greedy(np.array(seconds), 2) == 0.5
+
+
+def test_costs_and_lateness_lower_the_efficiency_that_is_played() -> None:
+    from scale import Cell, played_efficiency
+    from simulate import Costs
+
+    cell = Cell("MPICH", "40 items a rank, costs known", 4)
+    free = played_efficiency(cell, Costs())
+    assert played_efficiency(cell, Costs(beside_seconds=0.006)) == pytest.approx(free / 1.1, rel=0.01)
+    assert played_efficiency(cell, Costs(), late_seconds=0.006) == pytest.approx(free / 1.1, rel=0.01)
+
+
+def test_all_studies_on_64_ranks_are_judged_and_no_others() -> None:
+    from scale import ASKED, STUDIES, cells
+
+    judged = {(cell.title, cell.n_ranks) for cell in cells() if cell.limit is not None}
+    assert judged == {(title, 64) for title in STUDIES}
+    assert ASKED.value == 0.95
+
+
+def test_wait_in_which_a_process_was_not_seen_is_refused() -> None:
+    from programs import ProgramError
+    from waiting import _Watched
+
+    watched = _Watched({7: [(0.0, 1.0), (10.0, 1.0), (12.0, 1.5), (20.0, 1.75), (30.0, 9.0)], 8: [(0.0, 0.0)]})
+    assert watched.share(7, 11.0, 21.0) == pytest.approx(100 * 0.25 / 8)
+    assert watched.used(7, 11.0, 21.0) == pytest.approx(0.75)
+    assert watched.at_wait(1.0, 29.0) == [7]
+    for pid, begin in ((7, 19.0), (8, 0.0), (9, 0.0)):
+        with pytest.raises(ProgramError, match=f"process {pid}: expected two looks"):
+            watched.share(pid, begin, 21.0)
+
+
+def test_verdict_on_the_timer_is_the_direct_one_only_if_every_start_says_the_same() -> None:
+    from waiting import _tick_name, _tick_rows
+
+    def rows(low: float, high: float) -> list[list[str]]:
+        of_one = {"tick_microseconds": 20.0, "period_milliseconds": 5.0, "direct_percent": (low + high) / 2}
+        start = of_one | {"direct_low_percent": low, "direct_high_percent": high}
+        return _tick_rows("MPICH", {_tick_name("MPICH"): [start] * 3})
+
+    assert [row[-1] for row in rows(0.0, 0.1)] == ["holds", "", ""]
+    assert [row[-1] for row in rows(0.3, 0.4)] == ["DOES NOT HOLD", "", ""]
+    assert [row[-1] for row in rows(-1.0, 1.0)] == ["not resolved", "DOES NOT HOLD", ""]  # 20 µs of 5 ms: 0.4 %
+
+
+def test_numbers_of_ranks_that_fill_a_slow_counter_are_not_rounded_to_none() -> None:
+    from simulated import _about
+
+    assert [_about(1 / seconds) for seconds in (4e-6, 300e-6, 0.15, 2.0)] == ["250,000", "3,300", "7", "0"]
+
+
+def test_what_was_played_stands_beside_what_was_measured_where_that_is_kept() -> None:
+    from simulated import _real
+
+    kept = {"played": 0.98, "late_milliseconds": 2.5, "played_late": 0.96, "measured": [0.95] * 7}
+    told, text, rows = _real(
+        {"date": "2026-11-27", "entries": {"MPICH, 4 ranks": kept, "MPICH, 8 ranks": {"played": 1}}}
+    )
+    assert told == "### Played beside real"
+    assert "(2026-11-27)" in text
+    first, second = rows.splitlines()[2:]
+    assert [cell.strip() for cell in first.split("|")[1:-1]] == [
+        "MPICH, 4 ranks",
+        "0.980",
+        "2.50",
+        "0.960",
+        "0.950",
+        "0.950 to 0.950",
+    ]
+    assert [cell.strip() for cell in second.split("|")[2:-1]] == ["1.000", "", "", "", ""]
+    assert "no measured ones" in _real({"date": "", "entries": {"MPICH, 8 ranks": {"played": 1}}})[1]
+
+
+def test_kept_values_of_another_machine_are_not_put_beside_what_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bench
+    import rawfile
+    import simulated
+
+    monkeypatch.setattr(simulated, "KEPT", tmp_path / "raw.h5")
+    monkeypatch.setattr(bench, "machine", lambda _: {"cores": 2})
+    assert simulated._kept_scale(None) == {}
+    scale = {"date": "2026-11-27", "raw": {"samples": {}, "restarts": []}}
+    for cores, expected in ((2, scale), (64, {})):
+        rawfile.save(tmp_path / "raw.h5", {"machine": {"cores": cores}, "sections": {"scale": scale}})
+        assert simulated._kept_scale(None) == expected

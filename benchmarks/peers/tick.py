@@ -1,7 +1,11 @@
-"""Root's timer where nobody asks: what each tick takes. Started on two ranks; root prints it as JSON."""
+"""Root's timer where nobody asks: what each tick takes, and what the same work takes with it and without.
+
+``tick.py N_PAIRS``, started on two ranks, of which the other one asks for nothing; root prints it as JSON.
+"""
 
 import json
 import signal
+import sys
 import time
 from statistics import median
 
@@ -9,31 +13,72 @@ from fullrank.backends.mpi.collectives import wait_for_all
 from fullrank.backends.mpi.library import ROOT, world
 from fullrank.backends.mpi.messages import MessageCounter
 from fullrank.claim import IDLE
+from fullrank.compare.statistics import median_interval
 from fullrank.interrupt import SERVING_SECONDS, MainThreadInterrupts
 
 N_BLOCKS, N_TICKS = 51, 200
+WORK_SECONDS = 0.05
+"""Ten ticks; short, so that both of a pair are disturbed alike."""
 
 
 def main() -> None:
-    """Raise the timer's signal again and again, in blocks, and take the median block: others may disturb some."""
+    """Time ticks that are raised, and pairs of the same work."""
     comm = world()
     if comm.rank == ROOT:
         counter = MessageCounter(comm, 1)
         signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
         with signals.installed():
             signals.serve(counter.serve)
-            signal.setitimer(signal.ITIMER_REAL, 0)  # no ticks but those that are raised here
-            blocks = [_seconds() for _ in range(N_BLOCKS)]
-        told = {"tick_microseconds": 1e6 * median(blocks) / N_TICKS, "period_milliseconds": 1e3 * SERVING_SECONDS}
+            _stop_timer()  # no ticks but those that are raised here
+            told = {"tick_microseconds": _tick_microseconds(), "period_milliseconds": 1e3 * SERVING_SECONDS}
+            told |= _directly(signals, counter, n_pairs=int(sys.argv[1]))
         print(json.dumps(told), flush=True)
     wait_for_all(comm)
 
 
-def _seconds() -> float:
+def _stop_timer() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _tick_microseconds() -> float:
+    """Raise the timer's signal again and again, in blocks, and take the median block: others may disturb some."""
+    return 1e6 * median(_raised_seconds() for _ in range(N_BLOCKS)) / N_TICKS
+
+
+def _raised_seconds() -> float:
     begun = time.thread_time()
     for _ in range(N_TICKS):
         signal.raise_signal(signal.SIGALRM)
     return time.thread_time() - begun
+
+
+def _directly(signals: MainThreadInterrupts, counter: MessageCounter, *, n_pairs: int) -> dict[str, float]:
+    """Return by how many percent the timer lengthens work, in seconds of the process, and an interval of 95 %."""
+    n_steps = _steps()
+    percents = []
+    for number in range(n_pairs):
+        seconds = {}
+        for is_on in (True, False) if number % 2 else (False, True):
+            if is_on:
+                signals.serve(counter.serve)
+            seconds[is_on] = _work_seconds(n_steps)
+            _stop_timer()
+        percents.append(100 * (seconds[True] / seconds[False] - 1))
+    low, high = median_interval(percents) or (min(percents), max(percents))
+    return {"direct_percent": median(percents), "direct_low_percent": low, "direct_high_percent": high}
+
+
+def _steps() -> int:
+    """Return how many steps of work last as long as they should."""
+    n_steps = 100_000
+    return round(n_steps * WORK_SECONDS / min(_work_seconds(n_steps) for _ in range(5)))
+
+
+def _work_seconds(n_steps: int) -> float:
+    begun, total = time.process_time(), 0
+    for step in range(n_steps):
+        total += step * step % 7
+    return time.process_time() - begun
 
 
 if __name__ == "__main__":
