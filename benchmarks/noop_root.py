@@ -37,7 +37,7 @@ from fullrank.survey import Survey
 SEED = 20261127
 BUCKET_BYTES = 2 << 20
 """For the count: an eighth of a run's, so that an eighth of the items has several buckets too."""
-REST = "names, work folder, report in words"
+REST = "all else: names, work folder, report in words"
 BY_THREADS = "chunks filtered"
 
 
