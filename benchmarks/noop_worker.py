@@ -1,15 +1,19 @@
-"""A worker's path of items that do nothing, marked for callgrind: ``noop_worker.py FOLDER total|phases N``.
+"""A worker's path of items that do nothing, marked for callgrind: ``noop_worker.py FOLDER total|phases SMALL GREAT``.
 
 Each mark is a call of ``getppid``, before which callgrind dumps what it has counted (``--dump-before=getppid``); the
-names of what was counted are printed, one for each dump. Claims have a fixed size here: real ones are as long as the
-clock says, and would differ from run to run.
+names of what was counted are printed, one for each dump, "" where something begins.
+
+Items are claimed by the schedule and from the counter of a run with one worker. Claims are as long as the clock says
+and would differ from run to run: what the schedule is told of durations is made up, see :class:`MadeUpPace`, but each
+clock is read that a run reads. Left out is what is not of an item: the thread that flushes and syncs journals once a
+second; the timer of a time limit, for none is set; and MPI's fetch-and-add, one a claim of thousands of items.
 """
 
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +23,17 @@ from fullrank.encode import Naming
 from fullrank.evaluate import Evaluator, Interrupts
 from fullrank.function import POSITIONAL, FunctionSource, Parameter
 from fullrank.job import Job
-from fullrank.schedule import Todo, spread_stride
+from fullrank.schedule import Pace, Todo, spread_stride
 from fullrank.sweep import Sweep
 from fullrank.worker import Keeper, Worker, running_cell
 
-CLAIM_ITEMS = 4096
 N_VALUES = 1_000_000
 """Of the axis, of which the first ones to visit are evaluated: of few values a worker would keep a list."""
+N_WARM_UP = 4096
+"""Items by which all is loaded that a first item loads."""
 PEERS = Path(__file__).with_name("peers")
+CLAIMS = "claims, tally"
+BARE = "bare loop"
 names: list[str] = []
 
 
@@ -36,8 +43,28 @@ def mark(name: str) -> None:
     os.getppid()
 
 
-def job_of(n_items: int, folder: Path) -> Job:
-    """Return a job whose items return their only parameter, a float."""
+class MadeUpPace(Pace):
+    """What a worker has seen: items and claims that all take the same, about what they do take."""
+
+    ITEM_SECONDS = 0.5e-6
+    CLAIM_SECONDS = 0.4e-6
+    OVERHEAD_SECONDS = 50e-6
+
+    def add_items(self, n_items: int, seconds: float) -> None:
+        """Count items, whatever they took."""
+        super().add_items(n_items, n_items * self.ITEM_SECONDS)
+
+    def add_claim(self, seconds: float) -> None:
+        """Remember one answer of the counter, however long it was waited for."""
+        super().add_claim(self.CLAIM_SECONDS)
+
+    def add_overhead(self, seconds: float) -> None:
+        """Remember one claim, whatever it took beyond its items."""
+        super().add_overhead(self.OVERHEAD_SECONDS)
+
+
+def job_of(n_items: int, folder: Path, n_values: int) -> Job:
+    """Return a job whose items return their only parameter, a float: the first ``n_items`` to visit of an axis."""
     return Job(
         function=FunctionSource("items:nothing", (str(PEERS),)),
         parameters=(Parameter("x", POSITIONAL, required=True),),
@@ -45,9 +72,9 @@ def job_of(n_items: int, folder: Path) -> Job:
         setup_parameters=(),
         constants={},
         seed=None,
-        sweep=Sweep("grid", (LinearAxis("x", start=0.0, stop=1.0, num=N_VALUES),)),
+        sweep=Sweep("grid", (LinearAxis("x", start=0.0, stop=1.0, num=n_values),)),
         naming=Naming("nothing"),
-        stride=spread_stride(N_VALUES),
+        stride=spread_stride(n_values),
         schedule="guided",
         n_workers=1,
         attempt=1,
@@ -57,25 +84,19 @@ def job_of(n_items: int, folder: Path) -> Job:
     )
 
 
-class FixedClaims(Worker):
-    """A worker that claims the same number of items whatever they take."""
-
-    def _claims(self, counter: Any, todo: Todo) -> Iterator[range]:
-        for start in range(0, todo.n_items, CLAIM_ITEMS):
-            yield range(start, min(start + CLAIM_ITEMS, todo.n_items))
-
-
-def evaluate(n_items: int, folder: Path) -> None:
-    """Evaluate a study with the journal in ``folder``."""
+def evaluate(n_items: int, folder: Path, n_values: int = N_VALUES) -> Path:
+    """Evaluate items with the journal in ``folder``, which is made, and return the journal's path."""
     folder.mkdir()
-    job = job_of(n_items, folder)
+    job = job_of(n_items, folder, n_values)
     running = running_cell(folder / "cell")
     todo = job.todo(None)
-    worker = FixedClaims(job, 0, running=running, interrupts=Interrupts())
+    worker = Worker(job, 0, running=running, interrupts=Interrupts())
+    worker._pace = MadeUpPace()
     mark("")
     worker.run(LocalCounter(), todo, Keeper([]))
-    mark(f"{n_items}")
+    mark(CLAIMS)
     worker.close()
+    return worker.journal.path
 
 
 def bare_loop(n_items: int) -> None:
@@ -84,11 +105,11 @@ def bare_loop(n_items: int) -> None:
 
     mark("")
     do_nothing(n_items)
-    mark("bare loop")
+    mark(BARE)
 
 
 def marked_phases() -> None:
-    """Mark the ends of what a worker does with a claim."""
+    """Mark the ends of what a worker does with a claim; what is left between them is of the claims."""
 
     def after(owner: Any, method: str, name: str) -> None:
         before: Callable[..., Any] = getattr(owner, method)
@@ -100,7 +121,15 @@ def marked_phases() -> None:
 
         setattr(owner, method, marked)
 
-    after(Todo, "indices", "which items: visiting order")
+    indices = Todo.indices
+
+    def marked_indices(todo: Todo, positions: range) -> list[int]:
+        mark(CLAIMS)
+        found = indices(todo, positions)
+        mark("which items: visiting order")
+        return found
+
+    Todo.indices = marked_indices  # type: ignore[method-assign]
     after(Evaluator, "_batch", "parameters")
     finish = Evaluator._finish
 
@@ -116,17 +145,17 @@ def marked_phases() -> None:
 
 def main() -> None:
     """Be the program that callgrind runs."""
-    kind, n_items = sys.argv[2], int(sys.argv[3])
+    kind, sizes = sys.argv[2], [int(size) for size in sys.argv[3:]]
     sys.path.insert(0, str(PEERS))
     with tempfile.TemporaryDirectory(dir=sys.argv[1]) as name:
         folder = Path(name)
-        evaluate(CLAIM_ITEMS, folder / "warm-up")
+        evaluate(N_WARM_UP, folder / "warm-up")
         if kind == "phases":
-            bare_loop(CLAIM_ITEMS)
-            bare_loop(CLAIM_ITEMS + n_items)
+            for n_items in sizes:
+                bare_loop(n_items)
             marked_phases()
-        evaluate(CLAIM_ITEMS, folder / "small")
-        evaluate(CLAIM_ITEMS + n_items, folder / "great")
+        for n_items in sizes:
+            evaluate(n_items, folder / f"{n_items}")
     print(json.dumps(names))
 
 
