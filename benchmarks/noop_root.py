@@ -29,6 +29,7 @@ from fullrank.backends import serial
 from fullrank.buckets import Buckets
 from fullrank.config import load
 from fullrank.crew import LocalCrew, LocalTeam, Member
+from fullrank.onlooking import RunOnlooker
 from fullrank.report import Reading
 from fullrank.store import chunks, sink
 from fullrank.study import open_study
@@ -81,9 +82,10 @@ def write(n_items: int, folder: Path) -> None:
     nothing_else = commit.Commit(study.config, identity, (identity,), (), (), {}, {})
     crew = LocalCrew(LocalTeam(serial.run))
     output = folder / f"{n_items}.h5"
+    onlooker = RunOnlooker(lambda: None, is_reported=True)
     mark("")
     (survey,) = crew.call("survey", journals, 0)
-    _, summary = commit.write_file(crew, survey, commit=nothing_else, temporary=output, look=Reading)
+    _, summary = commit.write_file(crew, survey, commit=nothing_else, temporary=output, onlooker=onlooker)
     mark(f"{n_items}")
     if summary.n_ok != n_items:
         raise SystemExit(f"{output}: expected {n_items} items with a result, got {summary.n_ok}")
@@ -176,7 +178,7 @@ _STAGES: tuple[tuple[Any, str, str], ...] = (
     (store.FileWriter, "finish", "tables written, file closed"),
     (sink.Sink, "sync", "file brought to the disk"),
     (commit, "verify", "verification: all read back, SHA-256, counts"),
-    (Reading, "__init__", _READING),
+    (Reading, "begin", _READING),
     (Reading, "add", _READING),
     (Reading, "end", _READING),
 )
