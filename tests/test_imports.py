@@ -39,7 +39,7 @@ LAYERS = [
     "implied skeleton asking named",
     "compare",
     "plots",
-    "commit misfit",
+    "commit misfit onlooking",
     "flat",
     "parts result frames export",
     "choices console",
