@@ -8,6 +8,7 @@ from itertools import product
 from math import floor, log10
 from statistics import median
 
+import machine
 import numpy as np
 import rawfile
 import scale
@@ -196,14 +197,13 @@ def _beside_real(bench: Bench, costs: Costs) -> Raw:
 
 def _kept_scale(bench: Bench) -> Raw:
     """Return the section "scale" of raw.h5; empty if there is none of this machine and these versions."""
-    from bench import machine  # which imports this module
-
     try:
         kept = rawfile.load(KEPT)
     except OSError:  # none, or a damaged one, of which who writes it tells
         return {}
-    section: Raw = kept["sections"].get("scale", {}) if kept.get("machine") == machine(bench) else {}
-    return section
+    section: Raw = kept["sections"].get("scale", {})
+    then, now = section.get("machine", {}), machine.facts(bench, {})
+    return section if all(then.get(name) == fact for name, fact in now.items()) else {}
 
 
 def report(raw: Raw) -> str:

@@ -260,14 +260,14 @@ def test_what_was_played_stands_beside_what_was_measured_where_that_is_kept() ->
 def test_kept_values_of_another_machine_are_not_put_beside_what_is_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import bench
+    import machine
     import rawfile
     import simulated
 
     monkeypatch.setattr(simulated, "KEPT", tmp_path / "raw.h5")
-    monkeypatch.setattr(bench, "machine", lambda _: {"cores": 2})
+    monkeypatch.setattr(machine, "facts", lambda *_: {"processor": "one"})
     assert simulated._kept_scale(None) == {}
-    scale = {"date": "2026-11-27", "raw": {"samples": {}, "restarts": []}}
-    for cores, expected in ((2, scale), (64, {})):
-        rawfile.save(tmp_path / "raw.h5", {"machine": {"cores": cores}, "sections": {"scale": scale}})
-        assert simulated._kept_scale(None) == expected
+    for processor, is_taken in (("one", True), ("another", False)):
+        scale = {"date": "2026-11-27", "machine": {"processor": processor, "bound_cores": 2}, "raw": {"samples": {}}}
+        rawfile.save(tmp_path / "raw.h5", {"machine": {}, "sections": {"scale": scale}})
+        assert bool(simulated._kept_scale(None)) == is_taken
