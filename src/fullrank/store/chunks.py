@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -166,8 +167,11 @@ class Filters:
         threads, asked, self._threads, self._asked = self._threads or [], self._asked, None, None
         if asked is None:
             return
-        while not asked.empty():
-            asked.get()
+        from queue import Empty
+
+        with suppress(Empty):
+            while True:
+                asked.get_nowait()  # get() would wait for ever where a thread has just taken the last one
         for _ in threads:
             asked.put(None)
         for thread in threads:
