@@ -39,7 +39,9 @@ def _integer(text: str, *, least: int) -> int:
 
 def job(text: str) -> str:
     """Return a batch system and the number of a job of it, as ``slurm:4711``."""
+    from fullrank.commands.submission import SYSTEM_NAMES
+
     system, _, number = text.partition(":")
-    if system not in ("slurm", "pbs", "sge", "lsf") or not number[:1].isdecimal():
+    if system not in SYSTEM_NAMES or not number[:1].isdecimal():
         raise ArgumentTypeError(f"expected a batch system and a number, as in slurm:4711, got {text!r}")
     return text
