@@ -39,8 +39,9 @@ class FileWriter:
     """Writes one result file; a context manager.
 
     Holds some ten chunks that are not filtered yet, with the blocks of which they are parts, and
-    an unfinished chunk of each dataset in memory. Until :meth:`finish` has returned the file is not marked as ours. Leaving the context without it removes the file, so
-    ``path`` is a temporary name that the caller renames. For one thread.
+    an unfinished chunk of each dataset in memory. Until :meth:`finish` has returned the file is not
+    marked as ours. Leaving the context without it removes the file, so ``path`` is a temporary name
+    that the caller renames. For one thread.
 
     Args:
         path: the temporary name; a file of this name is replaced.
