@@ -16,6 +16,7 @@ from programs import HERE, MPI_LIBRARIES, Bench, Environment, ProgramError, run,
 from simulate import Costs, Draw, play
 
 from fullrank.costs.first import first_items
+from fullrank.leading import Parts
 from fullrank.schedule import Order
 from fullrank.store import ResultFile
 
@@ -136,10 +137,11 @@ def played_efficiency(cell: Cell, costs: Costs, *, late_seconds: float = 0.0) ->
     """Return the efficiency of a cell's claims when they are played, with items that last so much longer than asked."""
     seconds = durations(cell.n_items)
     visited = np.array(in_order(seconds, cell.study.order)) + late_seconds
-    n_single = 0
+    part = None
     if cell.study.order == "longest-first":
-        n_single = len(first_items(np.array(seconds), Order(cell.n_items), n_workers=cell.n_ranks).indices)
-    found = play(blocks(visited), cell.n_items, cell.n_ranks, costs, n_single=n_single)
+        first = first_items(np.array(seconds), Order(cell.n_items), n_workers=cell.n_ranks)
+        part = Parts(first.costs.tolist(), cell.n_items - len(first.costs), rest_cost=first.rest_cost).among
+    found = play(blocks(visited), cell.n_items, cell.n_ranks, costs, part=part)
     return cell.bound_seconds / found.makespan_seconds
 
 

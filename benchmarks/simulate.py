@@ -19,6 +19,7 @@ from fullrank.schedule import Pace, guided_claims
 
 Draw = Callable[[int], NDArray[np.float64]]
 """Durations in s of the next items, as many as are asked for."""
+Part = Callable[[int, float], int]
 _BLOCK_ITEMS = 1 << 20
 
 
@@ -148,7 +149,7 @@ class _Worker:
     """One worker: a counter to its own schedule, which sees nothing else of the others."""
 
     def __init__(
-        self, number: int, n_items: int, n_workers: int, root: _Root, events: _Events, *, n_single: int
+        self, number: int, n_items: int, n_workers: int, root: _Root, events: _Events, *, part: Part | None
     ) -> None:
         self.is_interrupted = number == 0 and root.is_asked
         """Whether it computes where root answers."""
@@ -162,7 +163,7 @@ class _Worker:
         self._n_taken = self._position = 0
         self._pace = Pace()
         self._claims = guided_claims(
-            self, n_items, n_workers=n_workers, pace=self._pace, clock=lambda: self._now, n_single=n_single
+            self, n_items, n_workers=n_workers, pace=self._pace, clock=lambda: self._now, part=part
         )
 
     def begin(self, size: int) -> None:
@@ -203,25 +204,25 @@ class _Worker:
         self._events.add(self.ended, self)
 
 
-def play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, n_single: int = 0) -> Played:
+def play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, part: Part | None = None) -> Played:
     """Return what comes of a study; while root has to answer others its own item waits.
 
-    The first ``n_single`` items go out one by one, as those do that are known to be long.
+    ``part`` tells equal parts of the work that is left where the workers know what items cost.
 
     >>> play(lambda n: np.ones(n), 6, 2, Costs()).makespan_seconds
     3.0
     """
     gc.disable()  # hundreds of thousands of workers, none of which goes before the end
     try:
-        return _play(draw, n_items, n_workers, costs, n_single=n_single)
+        return _play(draw, n_items, n_workers, costs, part=part)
     finally:
         gc.enable()
 
 
-def _play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, n_single: int) -> Played:
+def _play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, part: Part | None) -> Played:
     items, events = _Items(draw, n_items), _Events()
     root = _Root(items, n_items, costs)
-    workers = [_Worker(number, n_items, n_workers, root, events, n_single=n_single) for number in range(n_workers)]
+    workers = [_Worker(number, n_items, n_workers, root, events, part=part) for number in range(n_workers)]
     for worker in workers:
         events.add(0.0, worker)
     for worker in events:

@@ -163,7 +163,9 @@ def _played(case: Case, costs: Costs) -> dict[str, float]:
         seconds = np.sort(draw(case.n_items))[::-1]
         n_first = case.n_items if case.all_sorted else min(case.n_items, MOST_FIRST)
         random.shuffle(seconds[n_first:])
-        found = play(scale.blocks(seconds), case.n_items, case.n_ranks, costs, n_single=n_first)
+        rest_cost = float(seconds[n_first:].mean()) if n_first < case.n_items else 0.0
+        part = Parts(seconds[:n_first].tolist(), case.n_items - n_first, rest_cost=rest_cost).among
+        found = play(scale.blocks(seconds), case.n_items, case.n_ranks, costs, part=part)
     else:
         found = play(draw, case.n_items, case.n_ranks, costs)
     return {

@@ -13,8 +13,8 @@ from studies import INTERPRETERS, Project
 from turns import take_turns
 
 from fullrank.costs.first import SHARE, first_items
-from fullrank.leading import Leading, LeadingTodo, deal, packed
-from fullrank.schedule import Order, Pace, Todo, claim_size, empty_bitmap, guided_claims, mark
+from fullrank.leading import Leading, LeadingTodo, Parts, deal, packed
+from fullrank.schedule import Order, Pace, Todo, empty_bitmap, guided_claims, mark
 
 pytestmark = pytest.mark.in_process
 
@@ -43,7 +43,14 @@ def todo_of(folder: Path, costs: "list[float]", *, n_workers: int, finished: "se
 
 def guided_makespan(costs: "list[float]", todo: Todo, n_workers: int) -> float:
     """Run guided workers on a clock that only items move on; seconds."""
-    position, now = [0], [0.0] * n_workers
+    return guided_run(costs, todo, n_workers)[1]
+
+
+def guided_run(
+    costs: "list[float]", todo: Todo, n_workers: int, *, overhead_seconds: float = 0.0
+) -> "tuple[int, float]":
+    """Return the number of claims and the makespan in seconds, on a clock that only items and overhead move on."""
+    n_claims, position, now = 0, [0], [0.0] * n_workers
 
     class Counter:
         def begin(self, size: int) -> None:
@@ -53,18 +60,21 @@ def guided_makespan(costs: "list[float]", todo: Todo, n_workers: int) -> float:
             return self._answer
 
     def work(worker: int) -> Iterator[float]:
+        nonlocal n_claims
         pace = Pace()
         claims = guided_claims(
-            Counter(), todo.n_items, n_workers=n_workers, pace=pace, clock=lambda: 0.0, n_single=todo.n_single
+            Counter(), todo.n_items, n_workers=n_workers, pace=pace, clock=lambda: 0.0, part=todo.part
         )
         for claimed in claims:
             seconds = sum(costs[index] for index in todo.indices(claimed))
-            now[worker] += seconds
+            now[worker] += seconds + overhead_seconds
+            n_claims += 1
             pace.add_items(len(claimed), seconds)
+            pace.add_overhead(overhead_seconds)
             yield now[worker]
 
     take_turns(work, n_workers)
-    return max(now)
+    return n_claims, max(now)
 
 
 def best_makespan(costs: "list[int]", n_workers: int) -> int:
@@ -111,7 +121,7 @@ def test_items_of_equal_cost_keep_the_spread_order(tmp_path: Path) -> None:
 
 def test_no_cost_at_all_is_the_spread_order(tmp_path: Path) -> None:
     todo = todo_of(tmp_path, [0.0] * 50, n_workers=2)
-    assert todo.n_single == 0
+    assert todo.part(10, 4) == 10
     assert todo.indices(range(50)) == Order.named("spread", 50).indices(range(50))
 
 
@@ -120,9 +130,39 @@ def test_costs_whose_sum_no_float_holds_are_compared_all_the_same() -> None:
     assert first.indices.tolist() == [1, 3, 0]
 
 
-def test_first_items_go_out_one_by_one_however_short_they_are() -> None:
-    assert claim_size(3, 10**6, n_workers=2, mean_seconds=1e-6, last_size=1, n_single=5) == 1
-    assert claim_size(5, 10**6, n_workers=2, mean_seconds=1e-6, last_size=1, n_single=5) == 2
+@given(COSTS, st.integers(0, 30), st.floats(0, 0.01), st.floats(1, 50), st.data())
+def test_a_part_of_what_is_left_is_told_by_cost_among_first_items_and_by_number_behind_them(
+    costs: "list[float]", n_rest: int, rest_cost: float, n_parts: float, data: st.DataObject
+) -> None:
+    first = sorted(costs, reverse=True)
+    every = [*first, *[rest_cost] * n_rest]
+    position = data.draw(st.integers(0, len(every)))
+    found = Parts(first, n_rest, rest_cost=rest_cost).among(position, n_parts)
+    if position >= len(first):
+        assert found == int((len(every) - position) / n_parts)
+        return
+    share, rounding = sum(every[position:]) / n_parts, 1e-9 * (1 + sum(every))
+    assert sum(every[position : position + found]) <= share + rounding
+    assert position + found <= len(first)
+    if position + found < len(first):
+        assert sum(every[position : position + found + 1]) >= share - rounding
+
+
+def test_a_long_item_goes_out_alone_and_the_short_ones_behind_it_together() -> None:
+    parts = Parts([360.0, *[9.0] * 360], 0, rest_cost=0.0)
+    assert parts.among(0, 12) == 0  # a twelfth is 300
+    assert parts.among(0, 6) == 1 + 26
+    assert parts.among(1, 6) == 60
+    assert parts.among(355, 6) == 1
+    assert parts.among(360, 6) == 0
+
+
+def test_known_costs_take_few_claims_and_end_together(tmp_path: Path) -> None:
+    seconds = [0.32, *[0.008] * 360]
+    todo = todo_of(tmp_path, seconds, n_workers=2)
+    n_claims, makespan = guided_run(seconds, todo, 2, overhead_seconds=0.75e-3)
+    assert n_claims < 120
+    assert makespan < (sum(seconds) / 2) * 1.02
 
 
 # --- how good it is

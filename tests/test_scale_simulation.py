@@ -191,7 +191,8 @@ def test_costs_and_lateness_lower_the_efficiency_that_is_played() -> None:
 
     cell = Cell("MPICH", "40 items a rank, costs known", 4)
     free = played_efficiency(cell, Costs())
-    assert played_efficiency(cell, Costs(beside_seconds=0.006)) == pytest.approx(free / 1.1, rel=0.01)
+    one_by_one = free / 1.1
+    assert one_by_one * 1.01 < played_efficiency(cell, Costs(beside_seconds=0.006)) < free * 0.99  # claims grow with it
     assert played_efficiency(cell, Costs(), late_seconds=0.006) == pytest.approx(free / 1.1, rel=0.01)
 
 

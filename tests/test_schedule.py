@@ -21,6 +21,7 @@ from fullrank.schedule import (
     empty_bitmap,
     guided_claims,
     mark,
+    parts_per_worker,
     spread_stride,
     static_claims,
 )
@@ -167,28 +168,21 @@ def test_blocks_of_all_workers_are_the_positions_in_order_and_differ_by_one_at_m
 
 
 @given(
-    n_items=st.integers(1, 10**8),
-    share=st.floats(0, 1),
-    n_workers=st.integers(1, 20_000),
+    part=st.integers(0, 10**8),
     mean_seconds=st.one_of(st.just(0.0), st.floats(1e-8, 1e5)),
     last_size=st.integers(1, 10**7),
     overhead_seconds=st.floats(0, 1),
     wait_share=st.floats(0, 1),
 )
 def test_claims_keep_within_their_bounds(
-    n_items: int,
-    share: float,
-    n_workers: int,
+    part: int,
     mean_seconds: float,
     last_size: int,
     overhead_seconds: float,
     wait_share: float,
 ) -> None:
-    position = int(share * (n_items - 1))
     size = claim_size(
-        position,
-        n_items,
-        n_workers=n_workers,
+        part,
         mean_seconds=mean_seconds,
         last_size=last_size,
         overhead_seconds=overhead_seconds,
@@ -197,12 +191,12 @@ def test_claims_keep_within_their_bounds(
     assert 1 <= size <= 2**17
     if size > 1:
         assert size <= 2 * last_size
-        assert size * 8 * n_workers <= n_items - position
+        assert size <= part
         assert size * mean_seconds <= max(0.020, min(200 * overhead_seconds, 1.0)) * (1 + 1e-9)
 
 
 def test_a_claim_is_so_long_that_half_a_percent_is_lost_around_its_items() -> None:
-    size = claim_size(0, 10**6, n_workers=2, mean_seconds=1e-3, last_size=10**6, overhead_seconds=250e-6)
+    size = claim_size(10**5, mean_seconds=1e-3, last_size=10**6, overhead_seconds=250e-6)
     assert size == 50  # 50 ms of items for 0.25 ms around them
 
 
@@ -210,13 +204,52 @@ def test_a_claim_is_so_long_that_half_a_percent_is_lost_around_its_items() -> No
 def test_for_tiny_items_a_claim_grows_with_the_wait_for_the_counter_alone(wait_seconds: float, expected: int) -> None:
     """What surrounds tiny items grows with their number: claims that grew with it would take all memory there is."""
     size = claim_size(
-        0, 10**8, n_workers=2, mean_seconds=1e-6, last_size=10**6, overhead_seconds=0.5, wait_seconds=wait_seconds
+        10**7, mean_seconds=1e-6, last_size=10**6, overhead_seconds=0.5, wait_seconds=wait_seconds
     )
     assert size == pytest.approx(expected, abs=1)
 
 
 def test_items_longer_than_the_target_go_out_one_by_one() -> None:
-    assert claim_size(0, 10**6, n_workers=2, mean_seconds=0.021, last_size=500) == 1
+    assert claim_size(10**5, mean_seconds=0.021, last_size=500) == 1
+
+
+@given(
+    n_left=st.integers(1, 10**12),
+    n_workers=st.integers(1, 10**5),
+    variation=st.one_of(st.just(0.0), st.floats(1e-3, 100.0)),
+)
+def test_a_share_is_divided_into_the_parts_of_factoring_and_three_at_least(
+    n_left: int, n_workers: int, variation: float
+) -> None:
+    found = parts_per_worker(n_left, n_workers=n_workers, variation=variation)
+    b = n_workers * variation / (2 * n_left**0.5)
+    if found == 3:
+        assert b <= 0.4083  # of x = 3: b = 1 / sqrt(6)
+    else:  # x solves x - 2 - b b = b sqrt(b b + 4)
+        assert found > 3
+        assert (found - 2 - b * b) ** 2 == pytest.approx(b * b * (b * b + 4), rel=1e-6)
+
+
+@given(
+    groups=st.lists(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=20), min_size=2, max_size=30),
+)
+def test_variation_is_that_of_an_analysis_of_variance(groups: list[list[float]]) -> None:
+    pace = Pace()
+    for group in groups:
+        pace.add_items(len(group), sum(group))
+    pace.add_items(0, 0.0)
+    every = [item for group in groups for item in group]
+    mean = sum(every) / len(every)
+    between = sum(len(group) * (sum(group) / len(group) - mean) ** 2 for group in groups) / (len(groups) - 1)
+    assert pace.variation == pytest.approx(between**0.5 / mean, rel=1e-6, abs=1e-6)
+
+
+def test_variation_of_items_seen_in_groups_is_near_that_of_the_items() -> None:
+    generator, pace = random.Random(3), Pace()
+    assert pace.variation == 0.0
+    for size in [1, 2, 4, 8] * 500:
+        pace.add_items(size, sum(generator.expovariate(1.0) for _ in range(size)))
+    assert pace.variation == pytest.approx(1.0, rel=0.1)  # of exponential items
 
 
 def test_pace_is_the_mean_of_items_and_the_medians_of_the_last_31_claims() -> None:

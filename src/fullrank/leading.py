@@ -1,10 +1,11 @@
-"""The order ``longest-first``: the items that cost most go out one by one, the costliest first, then the rest spread.
+"""The order ``longest-first``: the items that cost most go out first, the costliest at once, then the rest spread.
 
 What is left for the end is then so short that no worker ends late. Workers know the first items from a file that root
 wrote; of the others each is cheaper than a thousandth of a worker's share and needs no place of its own.
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heapreplace
 from itertools import accumulate
@@ -52,7 +53,7 @@ class LeadingTodo(Todo):
             bitmap = _union(bitmap, self.finished)
         self._rest = Todo(order, bitmap)
         self._rest_cost = leading.rest_cost
-        self.n_single = len(self._first)
+        self._parts = Parts(self._costs, self._rest.n_items, rest_cost=self._rest_cost)
 
     def _leave_out(self, order: Order, finished: bytes) -> None:
         """Drop first items that are finished."""
@@ -63,18 +64,49 @@ class LeadingTodo(Todo):
 
     def indices(self, positions: range) -> list[int]:
         """Return the item index at each of ``positions``, which count the unfinished items alone."""
-        n_first = self.n_single
+        n_first = len(self._first)
         found = self._first[positions.start : positions.stop].tolist()
         if positions.stop > n_first:
             found += self._rest.indices(range(max(positions.start, n_first) - n_first, positions.stop - n_first))
         return found
 
+    def part(self, position: int, n_parts: float) -> int:
+        """Return how many items from ``position`` on cost one of ``n_parts`` equal parts of all that is left there."""
+        return self._parts.among(position, n_parts)
+
     def shares(self, n_workers: int, number: int) -> Iterator[range]:
         """Yield the positions of one worker: each first item that it is dealt, then its block of the rest."""
-        n_first = self.n_single
+        n_first = len(self._first)
         owners, bounds = deal(self._costs, self._rest.n_items, rest_cost=self._rest_cost, n_workers=n_workers)
         yield from (range(position, position + 1) for position in range(n_first) if owners[position] == number)
         yield range(n_first + bounds[number], n_first + bounds[number + 1])
+
+
+class Parts:
+    """Equal parts of the work that is left: first items of falling ``costs``, then ``n_rest`` of ``rest_cost`` each.
+
+    >>> parts = Parts([6.0, 2.0, 2.0, 2.0], 4, rest_cost=1.0)
+    >>> parts.among(0, 4), parts.among(1, 2), parts.among(5, 1.5)
+    (0, 2, 2)
+    """
+
+    def __init__(self, costs: Sequence[float], n_rest: int, *, rest_cost: float) -> None:
+        largest = max(costs, default=0.0) or 1.0  # in units of it no sum is beyond what a float holds
+        self._before = array("d", accumulate((cost / largest for cost in costs), initial=0.0))
+        self._total = self._before[-1] + n_rest * (rest_cost / largest)
+        self._n_items = len(costs) + n_rest
+
+    def among(self, position: int, n_parts: float) -> int:
+        """Return how many items from ``position`` on are one of ``n_parts`` equal parts, and all first or all rest.
+
+        A claim of so many ends no later than if all the work were divided evenly among as many workers; a first item
+        that is more than such a part makes 0.
+        """
+        if position >= len(self._before) - 1:
+            return int((self._n_items - position) / n_parts)
+        before = self._before[position]
+        until = before + (self._total - before) / n_parts
+        return bisect_right(self._before, until, lo=position) - 1 - position
 
 
 def _union(one: bytes, other: bytes) -> bytes:

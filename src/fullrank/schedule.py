@@ -6,7 +6,7 @@ Pure arithmetic on numbers that are passed in; the real run, the simulator and t
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from math import gcd
+from math import gcd, sqrt
 from typing import Protocol
 
 from fullrank.residues import Multiples
@@ -24,8 +24,9 @@ MOST_ITEMS = 1 << 17
 """Of a claim, whose items a worker holds in memory."""
 LONGEST_TARGET_SECONDS = 1.0
 """Wanted duration of a claim where the counter is very slow: workers should still end together."""
-TAIL_CLAIMS_PER_WORKER = 8
-"""Claims each worker should still find in what remains, so that the last ones end together."""
+LEAST_PARTS = 3
+"""A claim is at most this part of a worker's share of what is left: one that works at a third of the others' pace still
+ends with them."""
 
 
 class Counter(Protocol):
@@ -115,8 +116,6 @@ class Todo:
         if among is not None:
             self._n_before = self._n_unfinished_among(among.start)
             self.n_items = self._n_unfinished_among(among.stop) - self._n_before
-        self.n_single = 0
-        """First items that go out one by one."""
 
     def _directory(self, bitmap: bytes) -> "array[int]":
         """Return the number of unset bits before each block, and their total as the last entry."""
@@ -155,6 +154,10 @@ class Todo:
         stride, n_items = self._order.stride, self._order.n_items
         return [visit * stride % n_items for visit in found[to_skip:wanted]]
 
+    def part(self, position: int, n_parts: float) -> int:
+        """Return how many items from ``position`` on are one of ``n_parts`` equal parts of all that is left there."""
+        return int((self.n_items - position) / n_parts)
+
     def shares(self, n_workers: int, number: int) -> Iterator[range]:
         """Yield the positions of worker ``number`` when all are dealt out beforehand."""
         yield block_range(self.n_items, n_workers, number)
@@ -171,34 +174,39 @@ def block_range(n_items: int, size: int, rank: int) -> range:
     return range(start, start + each + (rank < extra))
 
 
+def parts_per_worker(n_left: int, *, n_workers: int, variation: float) -> float:
+    """Return into how many claims a worker's share of ``n_left`` items is to be divided, the next being one of them.
+
+    ``variation`` is the coefficient of variation of the items' durations. The more a claim may take than others of its
+    size, the more must be left to even it out: x of S. F. Hummel, E. Schonberg and L. E. Flynn, Factoring: a method for
+    scheduling parallel loops, Commun. ACM 35 (1992) 90, and never less than :data:`LEAST_PARTS`.
+
+    >>> parts_per_worker(400, n_workers=2, variation=0.0), round(parts_per_worker(16, n_workers=2, variation=3.0), 2)
+    (3, 4.16)
+    """
+    b = n_workers / (2 * sqrt(n_left)) * variation
+    return max(LEAST_PARTS, 2 + b * b + b * sqrt(b * b + 4))
+
+
 def claim_size(
-    position: int,
-    n_items: int,
-    *,
-    n_workers: int,
-    mean_seconds: float,
-    last_size: int,
-    overhead_seconds: float = 0.0,
-    wait_seconds: float = 0.0,
-    n_single: int = 0,
+    part: int, *, mean_seconds: float, last_size: int, overhead_seconds: float = 0.0, wait_seconds: float = 0.0
 ) -> int:
-    """Return how many positions a worker should claim next.
+    """Return how many positions a worker should claim next: ``part`` at most, and one at least.
 
-    ``position`` is the last one it was given, ``mean_seconds`` its mean item so far, ``overhead_seconds`` the median
-    time a claim of its took beyond its items, ``wait_seconds`` what it waited for the counter of that. As in OpenMP's
-    ``guided`` the tail tapers, here by time: long items go out one by one. The first ``n_single`` positions do so
-    whatever they take, for a long one must not wait behind others.
+    ``mean_seconds`` is its mean item so far, ``overhead_seconds`` the median time a claim of its took beyond its items,
+    ``wait_seconds`` what it waited for the counter of that. As in OpenMP's ``guided`` the tail tapers, here by time:
+    long items go out one by one.
 
-    >>> claim_size(0, 10**6, n_workers=2, mean_seconds=1e-6, last_size=4000)
+    >>> claim_size(10**5, mean_seconds=1e-6, last_size=4000)
     8000
-    >>> claim_size(0, 600, n_workers=2, mean_seconds=8e-3, last_size=1)
+    >>> claim_size(100, mean_seconds=8e-3, last_size=1)
     2
     """
-    if position < n_single:
-        return 1
-    limit = min(2 * last_size, (n_items - position) // (TAIL_CLAIMS_PER_WORKER * n_workers))
     return _within_target(
-        limit, mean_seconds=mean_seconds, overhead_seconds=overhead_seconds, wait_seconds=wait_seconds
+        min(2 * last_size, part),
+        mean_seconds=mean_seconds,
+        overhead_seconds=overhead_seconds,
+        wait_seconds=wait_seconds,
     )
 
 
@@ -216,17 +224,22 @@ def _within_target(limit: int, *, mean_seconds: float, overhead_seconds: float, 
 
 
 class Pace:
-    """What one worker has seen so far: its items' mean duration, and what its claims cost."""
+    """What one worker has seen so far: its items' durations, and what its claims cost."""
 
     def __init__(self) -> None:
         self.n_items = 0
         self.busy_seconds = 0.0
+        self._n_groups = 0
+        self._sum_of_squares = 0.0
         self._claim_seconds: list[float] = []
         self._overhead_seconds: list[float] = []
 
     def add_items(self, n_items: int, seconds: float) -> None:
-        """Count ``n_items`` that took ``seconds`` in all."""
-        self.n_items += n_items
+        """Count a group of ``n_items`` that took ``seconds`` in all."""
+        if n_items:
+            self.n_items += n_items
+            self._n_groups += 1
+            self._sum_of_squares += seconds * seconds / n_items
         self.busy_seconds += seconds
 
     def add_claim(self, seconds: float) -> None:
@@ -241,6 +254,18 @@ class Pace:
     def mean_seconds(self) -> float:
         """Mean duration of an item in s; 0 before the first."""
         return self.busy_seconds / self.n_items if self.n_items else 0.0
+
+    @property
+    def variation(self) -> float:
+        """Coefficient of variation of the items' durations, estimated from the means of groups; 0 before two of them.
+
+        Between groups the mean square is an unbiased estimate of the variance of one item, whatever their sizes (R. A.
+        Fisher's analysis of variance), and no item's own duration need be looked at.
+        """
+        if self._n_groups < 2 or self.busy_seconds <= 0:
+            return 0.0
+        between = self._sum_of_squares - self.busy_seconds**2 / self.n_items
+        return sqrt(max(0.0, between) / (self._n_groups - 1)) / self.mean_seconds
 
     @property
     def claim_seconds(self) -> float:
@@ -264,13 +289,31 @@ def _median(durations: list[float]) -> float:
 
 
 def guided_claims(
-    counter: Counter, n_items: int, *, n_workers: int, pace: Pace, clock: Callable[[], float], n_single: int = 0
+    counter: Counter,
+    n_items: int,
+    *,
+    n_workers: int,
+    pace: Pace,
+    clock: Callable[[], float],
+    part: Callable[[int, float], int] | None = None,
 ) -> Iterator[range]:
     """Yield the ranges of positions that one worker claims from ``counter`` until none is left.
 
-    While items are shorter than a claim the next claim is under way during the current one; else claiming ahead
-    would only take items from workers that are free earlier.
+    ``part`` is that of :class:`Todo`; without it all items are taken to be equal. While items are shorter than a claim
+    the next claim is under way during the current one; else claiming ahead would only take items from workers that are
+    free earlier.
     """
+
+    def next_size(start: int, last_size: int) -> int:
+        n_parts = n_workers * parts_per_worker(n_items - start, n_workers=n_workers, variation=pace.variation)
+        return claim_size(
+            part(start, n_parts) if part else int((n_items - start) / n_parts),
+            mean_seconds=pace.mean_seconds,
+            last_size=last_size,
+            overhead_seconds=pace.overhead_seconds,
+            wait_seconds=pace.claim_seconds,
+        )
+
     size, ahead = 1, False
     while True:
         asked = clock()
@@ -282,26 +325,13 @@ def guided_claims(
         if start >= n_items:
             return
         claimed = range(start, min(start + size, n_items))
-
-        def next_size(start: int = start, last_size: int = size) -> int:
-            return claim_size(
-                start,
-                n_items,
-                n_workers=n_workers,
-                mean_seconds=pace.mean_seconds,
-                last_size=last_size,
-                overhead_seconds=pace.overhead_seconds,
-                wait_seconds=pace.claim_seconds,
-                n_single=n_single,
-            )
-
         ahead = 0 < pace.mean_seconds < pace.claim_seconds
         if ahead:
-            size = next_size()
+            size = next_size(start, size)
             counter.begin(size)
         yield claimed
         if not ahead:
-            size = next_size()
+            size = next_size(start, size)
 
 
 def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:

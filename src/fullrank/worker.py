@@ -275,7 +275,7 @@ class Worker:
                 n_workers=self._job.n_workers,
                 pace=self._pace,
                 clock=time.perf_counter,
-                n_single=todo.n_single,
+                part=todo.part,
             )
         return self._own_block(counter, todo)
 

@@ -137,8 +137,11 @@ def makespans(
     """Return ``n_draws`` makespans in s for each number of workers, shape (n_draws,)."""
     generator = np.random.default_rng(seed)
     n_drawn = min(n_left, max(MOST_DRAWN, DRAWN_PER_WORKER * max(counts)))
+    mean_seconds = float(sample.mean())
+    variation = float(sample.std()) / mean_seconds if mean_seconds > 0 else 0.0
     bounds = {
-        n_workers: claim_bounds(n_drawn, n_workers=n_workers, mean_seconds=float(sample.mean())) for n_workers in counts
+        n_workers: claim_bounds(n_drawn, n_workers=n_workers, mean_seconds=mean_seconds, variation=variation)
+        for n_workers in counts
     }
     found = {n_workers: np.empty(n_draws) for n_workers in counts}
     for number in range(n_draws):

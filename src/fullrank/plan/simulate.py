@@ -9,18 +9,18 @@ from heapq import heapify, heapreplace
 import numpy as np
 from numpy.typing import NDArray
 
-from fullrank.schedule import TAIL_CLAIMS_PER_WORKER, claim_size
+from fullrank.schedule import claim_size, parts_per_worker
 
-GROUPS_PER_WORKER = 2 * TAIL_CLAIMS_PER_WORKER
+GROUPS_PER_WORKER = 16
 """A group is at most this part of what is left for one worker: so many still even it out."""
 FALLING_GROUPS_PER_WORKER = 4
 """The same where the longest items have gone before."""
 
 
-def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float) -> NDArray[np.int64]:
+def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float, variation: float = 0.0) -> NDArray[np.int64]:
     """Return where the claims of ``n_items`` positions begin and the last one ends, shape (n_claims + 1,).
 
-    ``mean_seconds`` is that of an item.
+    ``mean_seconds`` is that of an item, and ``variation`` their coefficient of variation.
 
     >>> claim_bounds(20, n_workers=2, mean_seconds=1.0).tolist() == list(range(21))
     True
@@ -28,8 +28,10 @@ def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float) -> NDArra
     bounds = [0]
     position, size = 0, n_items
     while position < n_items:
-        size = claim_size(position, n_items, n_workers=n_workers, mean_seconds=mean_seconds, last_size=size)
-        position += max(size, (n_items - position) // (GROUPS_PER_WORKER * n_workers))
+        n_left = n_items - position
+        n_parts = n_workers * parts_per_worker(n_left, n_workers=n_workers, variation=variation)
+        size = claim_size(int(n_left / n_parts), mean_seconds=mean_seconds, last_size=size)
+        position += max(size, n_left // (GROUPS_PER_WORKER * n_workers))
         bounds.append(min(position, n_items))
     return np.array(bounds)
 
