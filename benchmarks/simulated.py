@@ -22,6 +22,7 @@ from waiting import OVER_NETWORK
 
 from fullrank.costs.first import MOST_FIRST
 from fullrank.interrupt import SERVING_SECONDS
+from fullrank.leading import Parts
 from fullrank.schedule import LONGEST_TARGET_SECONDS
 from fullrank.store import ResultFile
 from fullrank.worker import SYNC_SECONDS

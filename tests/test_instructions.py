@@ -39,9 +39,9 @@ class Cost(NamedTuple):
 
 
 PER_ITEM = {
-    Build("x86_64", "3.11.7", "GCC 12.2.0", ""): Cost(worker=3951, root=3378),
-    Build("x86_64", "3.12.1", "GCC 12.2.0", ""): Cost(worker=4534, root=3393),
-    Build("x86_64", "3.13.0", "GCC 12.2.0", ""): Cost(worker=4445, root=3385),
+    Build("x86_64", "3.11.7", "GCC 12.2.0", ""): Cost(worker=3825, root=3378),
+    Build("x86_64", "3.12.1", "GCC 12.2.0", ""): Cost(worker=4468, root=3393),
+    Build("x86_64", "3.13.0", "GCC 12.2.0", ""): Cost(worker=4325, root=3385),
 }
 LIBRARIES = "numpy 2.4.6, h5py 3.16.0, zlib 1.2.13"
 TOLERANCE, TOLERANCE_OF_ROOT = 0.03, 0.05

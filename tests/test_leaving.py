@@ -115,10 +115,10 @@ def test_rank_that_is_deaf_in_c_code_dies_after_its_launcher(mpi_project: Projec
 
 @pytest.mark.parametrize("backend", ["serial", "threads"])
 def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backend: str) -> None:
-    project.write(DEAF)
+    project.write(DEAF, grid="x = { range = 5 }")
     running = project.start_run("-b", backend, "-n", 1, env=with_short_patience(project))
     project.until(lambda: len(project.visits()) == 3, "an item holds the GIL")
-    time.sleep(1.5)  # what was finished is in the journal
+    time.sleep(1.5)  # what was finished is in the journal, for of so few items each is a claim
     running.send(signal.SIGINT)
     running.send(signal.SIGTERM)
     done = running.end()
@@ -129,7 +129,7 @@ def test_second_signal_ends_a_run_that_is_deaf_in_c_code(project: Project, backe
 
 @pytest.mark.mpi
 def test_second_signal_ends_ranks_that_are_deaf_in_c_code(mpi_project: Project) -> None:
-    mpi_project.write(DEAF)
+    mpi_project.write(DEAF, grid="x = { range = 11 }")
     running = mpi_project.start_run("-b", "mpi", "-n", 2, env=with_short_patience(mpi_project))
     mpi_project.until(lambda: len(mpi_project.visits()) == 6, "both hold their GIL")
     time.sleep(1.5)

@@ -10,6 +10,10 @@ from fullrank.backends.base import Outcome
 from fullrank.backends.cells import create_cells
 from fullrank.backends.processes import _Child
 
+SO_FEW = 11
+"""Items, of which each of two workers claims one at a time: what ended beside one that kills its process in the same
+claim, less than a second before, is not on record."""
+
 
 @only_processes
 @pytest.mark.parametrize(
@@ -22,13 +26,13 @@ from fullrank.backends.processes import _Child
     ],
 )
 def test_a_workers_death_is_told_and_loses_no_finished_item(study_of: Make, death: str, told: str) -> None:
-    study = study_of(f"time.sleep(0.03)\nif i == 9: {death}\nnote('ended', i)\nreturn i", n_items=24, stride=1)
+    study = study_of(f"time.sleep(0.03)\nif i == 9: {death}\nnote('ended', i)\nreturn i", n_items=SO_FEW, stride=1)
     outcome = study.run()
     assert not outcome.stopped
     (dead,) = outcome.deaths
     assert (dead.reason, dead.host) == (told, os.uname().nodename)
     assert str(dead) == f"worker {dead.worker} ({dead.host}) died in item 9: {told}"
-    assert study.values() == {i: i for i in range(24) if i != 9}
+    assert study.values() == {i: i for i in range(SO_FEW) if i != 9}
     assert set(study.noted("ended")) == study.values().keys()
     cells = {
         path.stem: int.from_bytes(path.read_bytes(), "little", signed=True) for path in study.folder.glob("*.running")
@@ -45,7 +49,8 @@ def test_a_signal_that_an_item_sends_its_own_worker_ends_neither(study_of: Make)
 
 @only_processes
 def test_a_run_whose_workers_all_die_ends_with_what_they_finished(study_of: Make) -> None:
-    study = study_of("time.sleep(0.03)\nif i in (6, 7): os._exit(1)\nnote('ended', i)\nreturn i", n_items=24, stride=1)
+    code = "time.sleep(0.03)\nif i in (6, 7): os._exit(1)\nnote('ended', i)\nreturn i"
+    study = study_of(code, n_items=SO_FEW, stride=1)
     outcome = study.run()
     assert {death.worker for death in outcome.deaths} == {0, 1}
     assert study.values().keys() == set(study.noted("ended")) == set(range(6))
