@@ -203,9 +203,7 @@ def test_a_claim_is_so_long_that_half_a_percent_is_lost_around_its_items() -> No
 @pytest.mark.parametrize(("wait_seconds", "expected"), [(45e-6, 20_000), (5e-3, 100_000), (0.5, 2**17)])
 def test_for_tiny_items_a_claim_grows_with_the_wait_for_the_counter_alone(wait_seconds: float, expected: int) -> None:
     """What surrounds tiny items grows with their number: claims that grew with it would take all memory there is."""
-    size = claim_size(
-        10**7, mean_seconds=1e-6, last_size=10**6, overhead_seconds=0.5, wait_seconds=wait_seconds
-    )
+    size = claim_size(10**7, mean_seconds=1e-6, last_size=10**6, overhead_seconds=0.5, wait_seconds=wait_seconds)
     assert size == pytest.approx(expected, abs=1)
 
 
