@@ -16,7 +16,7 @@ from programs import HERE, MPI_LIBRARIES, Bench, Environment, ProgramError, run,
 from simulate import Costs, Draw, play
 
 from fullrank.costs.first import first_items
-from fullrank.leading import Parts
+from fullrank.leading import CostsLeft
 from fullrank.schedule import Order
 from fullrank.store import ResultFile
 
@@ -140,7 +140,7 @@ def played_efficiency(cell: Cell, costs: Costs, *, late_seconds: float = 0.0) ->
     part = None
     if cell.study.order == "longest-first":
         first = first_items(np.array(seconds), Order(cell.n_items), n_workers=cell.n_ranks)
-        part = Parts(first.costs.tolist(), cell.n_items - len(first.costs), rest_cost=first.rest_cost).among
+        part = CostsLeft(first.costs.tolist(), cell.n_items - len(first.costs), rest_cost=first.rest_cost).part
     found = play(blocks(visited), cell.n_items, cell.n_ranks, costs, part=part)
     return cell.bound_seconds / found.makespan_seconds
 

@@ -15,11 +15,10 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from fullrank.schedule import Pace, guided_claims
+from fullrank.schedule import Pace, Part, guided_claims
 
 Draw = Callable[[int], NDArray[np.float64]]
 """Durations in s of the next items, as many as are asked for."""
-Part = Callable[[int, float], int]
 _BLOCK_ITEMS = 1 << 20
 
 

@@ -22,7 +22,7 @@ from waiting import OVER_NETWORK
 
 from fullrank.costs.first import MOST_FIRST
 from fullrank.interrupt import SERVING_SECONDS
-from fullrank.leading import Parts
+from fullrank.leading import CostsLeft
 from fullrank.schedule import LONGEST_TARGET_SECONDS
 from fullrank.store import ResultFile
 from fullrank.worker import SYNC_SECONDS
@@ -165,7 +165,7 @@ def _played(case: Case, costs: Costs) -> dict[str, float]:
         n_first = case.n_items if case.all_sorted else min(case.n_items, MOST_FIRST)
         random.shuffle(seconds[n_first:])
         rest_cost = float(seconds[n_first:].mean()) if n_first < case.n_items else 0.0
-        part = Parts(seconds[:n_first].tolist(), case.n_items - n_first, rest_cost=rest_cost).among
+        part = CostsLeft(seconds[:n_first].tolist(), case.n_items - n_first, rest_cost=rest_cost).part
         found = play(scale.blocks(seconds), case.n_items, case.n_ranks, costs, part=part)
     else:
         found = play(draw, case.n_items, case.n_ranks, costs)

@@ -13,7 +13,7 @@ from studies import INTERPRETERS, Project
 from turns import take_turns
 
 from fullrank.costs.first import SHARE, first_items
-from fullrank.leading import Leading, LeadingTodo, Parts, deal, packed
+from fullrank.leading import CostsLeft, Leading, LeadingTodo, deal, packed
 from fullrank.schedule import Order, Pace, Todo, empty_bitmap, guided_claims, mark
 
 pytestmark = pytest.mark.in_process
@@ -121,7 +121,7 @@ def test_items_of_equal_cost_keep_the_spread_order(tmp_path: Path) -> None:
 
 def test_no_cost_at_all_is_the_spread_order(tmp_path: Path) -> None:
     todo = todo_of(tmp_path, [0.0] * 50, n_workers=2)
-    assert todo.part(10, 4) == 10
+    assert todo.part(10, 4) == 10  # all are behind the first ones, of which there are none
     assert todo.indices(range(50)) == Order.named("spread", 50).indices(range(50))
 
 
@@ -130,16 +130,16 @@ def test_costs_whose_sum_no_float_holds_are_compared_all_the_same() -> None:
     assert first.indices.tolist() == [1, 3, 0]
 
 
-@given(COSTS, st.integers(0, 30), st.floats(0, 0.01), st.floats(1, 50), st.data())
+@given(COSTS, st.integers(0, 30), st.floats(0, 0.01), st.integers(1, 50), st.data())
 def test_a_part_of_what_is_left_is_told_by_cost_among_first_items_and_by_number_behind_them(
-    costs: "list[float]", n_rest: int, rest_cost: float, n_parts: float, data: st.DataObject
+    costs: "list[float]", n_rest: int, rest_cost: float, n_parts: int, data: st.DataObject
 ) -> None:
     first = sorted(costs, reverse=True)
     every = [*first, *[rest_cost] * n_rest]
     position = data.draw(st.integers(0, len(every)))
-    found = Parts(first, n_rest, rest_cost=rest_cost).among(position, n_parts)
+    found = CostsLeft(first, n_rest, rest_cost=rest_cost).part(position, n_parts)
     if position >= len(first):
-        assert found == int((len(every) - position) / n_parts)
+        assert found == (len(every) - position) // n_parts
         return
     share, rounding = sum(every[position:]) / n_parts, 1e-9 * (1 + sum(every))
     assert sum(every[position : position + found]) <= share + rounding
@@ -149,19 +149,27 @@ def test_a_part_of_what_is_left_is_told_by_cost_among_first_items_and_by_number_
 
 
 def test_a_long_item_goes_out_alone_and_the_short_ones_behind_it_together() -> None:
-    parts = Parts([360.0, *[9.0] * 360], 0, rest_cost=0.0)
-    assert parts.among(0, 12) == 0  # a twelfth is 300
-    assert parts.among(0, 6) == 1 + 26
-    assert parts.among(1, 6) == 60
-    assert parts.among(355, 6) == 1
-    assert parts.among(360, 6) == 0
+    left = CostsLeft([360.0, *[9.0] * 360], 0, rest_cost=0.0)
+    assert left.part(0, 12) == 0  # a twelfth is 300
+    assert left.part(0, 6) == 1 + 26
+    assert left.part(1, 6) == 60
+    assert left.part(355, 6) == 1
+    assert left.part(360, 6) == 0
 
 
 def test_known_costs_take_few_claims_and_end_together(tmp_path: Path) -> None:
     seconds = [0.32, *[0.008] * 360]
     todo = todo_of(tmp_path, seconds, n_workers=2)
     n_claims, makespan = guided_run(seconds, todo, 2, overhead_seconds=0.75e-3)
-    assert n_claims < 120
+    assert n_claims < 60
+    assert makespan < (sum(seconds) / 2) * 1.02
+
+
+def test_a_giant_does_not_keep_its_worker_from_claims_of_many_short_items(tmp_path: Path) -> None:
+    seconds = [1.0, *[1e-4] * 20_000]
+    todo = todo_of(tmp_path, seconds, n_workers=2)
+    n_claims, makespan = guided_run(seconds, todo, 2, overhead_seconds=1e-4)
+    assert n_claims < 250  # of 20 ms, 200 items: 100, and some dozen at each worker's begin and end
     assert makespan < (sum(seconds) / 2) * 1.02
 
 
@@ -177,6 +185,20 @@ def test_guided_makespan_keeps_grahams_bound_for_known_costs(
     todo = todo_of(tmp_path_factory.mktemp("todo"), seconds, n_workers=n_workers)
     best = best_makespan(costs, n_workers)
     assert guided_makespan(seconds, todo, n_workers) <= (4 / 3 - 1 / (3 * n_workers)) * best + 1e-9
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.integers(1, 100), min_size=20, max_size=120), st.integers(2, 4))
+def test_claims_of_several_short_items_keep_grahams_bound_too(
+    tmp_path_factory: pytest.TempPathFactory, costs: "list[int]", n_workers: int
+) -> None:
+    seconds = [1e-6 * cost for cost in costs]  # so short that it is the part alone that bounds a claim
+    todo = todo_of(tmp_path_factory.mktemp("todo"), seconds, n_workers=n_workers)
+    _, makespan = guided_run(seconds, todo, n_workers)
+    falling = sorted(seconds, reverse=True)
+    at_least_two = falling[n_workers - 1] + falling[n_workers]  # some worker has two of the first workers + 1 items
+    best = max(sum(seconds) / n_workers, falling[0], at_least_two)
+    assert makespan <= (4 / 3 - 1 / (3 * n_workers)) * best * (1 + 1e-9)
 
 
 @settings(deadline=None, max_examples=200)

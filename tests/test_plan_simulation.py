@@ -25,7 +25,12 @@ def greedy(seconds: np.ndarray, n_workers: int) -> float:
 
 
 def predicted(seconds: np.ndarray, n_workers: int) -> float:
-    bounds = claim_bounds(len(seconds), n_workers=n_workers, mean_seconds=float(seconds.mean()))
+    bounds = claim_bounds(
+        len(seconds),
+        n_workers=n_workers,
+        mean_seconds=float(seconds.mean()),
+        variation=float(seconds.std() / seconds.mean()),
+    )
     ends = np.concatenate(([0.0], np.cumsum(seconds)))
     return makespan_seconds(np.diff(ends[bounds]), n_workers=n_workers)
 

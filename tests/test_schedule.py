@@ -21,7 +21,7 @@ from fullrank.schedule import (
     empty_bitmap,
     guided_claims,
     mark,
-    parts_per_worker,
+    part_of,
     spread_stride,
     static_claims,
 )
@@ -216,16 +216,26 @@ def test_items_longer_than_the_target_go_out_one_by_one() -> None:
     n_workers=st.integers(1, 10**5),
     variation=st.one_of(st.just(0.0), st.floats(1e-3, 100.0)),
 )
-def test_a_share_is_divided_into_the_parts_of_factoring_and_three_at_least(
+def test_a_share_is_divided_into_the_parts_of_factoring_but_into_three_to_eight(
     n_left: int, n_workers: int, variation: float
 ) -> None:
-    found = parts_per_worker(n_left, n_workers=n_workers, variation=variation)
+    found = part_of(n_left, n_workers=n_workers, variation=variation)
     b = n_workers * variation / (2 * n_left**0.5)
-    if found == 3:
-        assert b <= 0.4083  # of x = 3: b = 1 / sqrt(6)
-    else:  # x solves x - 2 - b b = b sqrt(b b + 4)
-        assert found > 3
-        assert (found - 2 - b * b) ** 2 == pytest.approx(b * b * (b * b + 4), rel=1e-6)
+
+    def is_too_small(x: float) -> bool:  # x of factoring solves (x - 2 - b b)^2 = b b (b b + 4), and x > 2 + b b
+        return x < 2 + b * b or (x - 2 - b * b) ** 2 < b * b * (b * b + 4)
+
+    least, most = n_left / n_workers / 8, n_left / n_workers / 3
+    assert least - 1 <= found <= most
+    for item in (found, found + 1):  # as whole items the part is between the two
+        x = n_left / n_workers / max(item, 1e-300)
+        if 3.0001 < x < 7.9999:
+            assert is_too_small(x) == (item > found)
+
+
+def test_part_of_scattered_items_is_smaller() -> None:
+    parts = [part_of(10_000, n_workers=64, variation=variation) for variation in (0.0, 1.0, 3.0, 30.0)]
+    assert parts == [52, 52, 30, 19]  # 10,000 / 64 / 3 twice (x is 2.75 there), / 5.05, / 8
 
 
 @given(

@@ -53,7 +53,7 @@ class LeadingTodo(Todo):
             bitmap = _union(bitmap, self.finished)
         self._rest = Todo(order, bitmap)
         self._rest_cost = leading.rest_cost
-        self._parts = Parts(self._costs, self._rest.n_items, rest_cost=self._rest_cost)
+        self.part = CostsLeft(self._costs, self._rest.n_items, rest_cost=self._rest_cost).part
 
     def _leave_out(self, order: Order, finished: bytes) -> None:
         """Drop first items that are finished."""
@@ -70,10 +70,6 @@ class LeadingTodo(Todo):
             found += self._rest.indices(range(max(positions.start, n_first) - n_first, positions.stop - n_first))
         return found
 
-    def part(self, position: int, n_parts: float) -> int:
-        """Return how many items from ``position`` on cost one of ``n_parts`` equal parts of all that is left there."""
-        return self._parts.among(position, n_parts)
-
     def shares(self, n_workers: int, number: int) -> Iterator[range]:
         """Yield the positions of one worker: each first item that it is dealt, then its block of the rest."""
         n_first = len(self._first)
@@ -82,11 +78,11 @@ class LeadingTodo(Todo):
         yield range(n_first + bounds[number], n_first + bounds[number + 1])
 
 
-class Parts:
-    """Equal parts of the work that is left: first items of falling ``costs``, then ``n_rest`` of ``rest_cost`` each.
+class CostsLeft:
+    """What is left to do from a position on: first items of falling ``costs``, then ``n_rest`` of ``rest_cost`` each.
 
-    >>> parts = Parts([6.0, 2.0, 2.0, 2.0], 4, rest_cost=1.0)
-    >>> parts.among(0, 4), parts.among(1, 2), parts.among(5, 1.5)
+    >>> left = CostsLeft([6.0, 2.0, 2.0, 2.0], 4, rest_cost=1.0)
+    >>> left.part(0, 4), left.part(1, 2), left.part(4, 2)
     (0, 2, 2)
     """
 
@@ -96,14 +92,13 @@ class Parts:
         self._total = self._before[-1] + n_rest * (rest_cost / largest)
         self._n_items = len(costs) + n_rest
 
-    def among(self, position: int, n_parts: float) -> int:
-        """Return how many items from ``position`` on are one of ``n_parts`` equal parts, and all first or all rest.
+    def part(self, position: int, n_parts: int) -> int:
+        """Return how many items from ``position`` on cost at most one of ``n_parts`` equal parts of what is left.
 
-        A claim of so many ends no later than if all the work were divided evenly among as many workers; a first item
-        that is more than such a part makes 0.
+        They are all among the first items, or all behind them. 0 if the next one alone costs more.
         """
         if position >= len(self._before) - 1:
-            return int((self._n_items - position) / n_parts)
+            return (self._n_items - position) // n_parts
         before = self._before[position]
         until = before + (self._total - before) / n_parts
         return bisect_right(self._before, until, lo=position) - 1 - position

@@ -24,9 +24,12 @@ MOST_ITEMS = 1 << 17
 """Of a claim, whose items a worker holds in memory."""
 LONGEST_TARGET_SECONDS = 1.0
 """Wanted duration of a claim where the counter is very slow: workers should still end together."""
-LEAST_PARTS = 3
-"""A claim is at most this part of a worker's share of what is left: one that works at a third of the others' pace still
-ends with them."""
+LEAST_PARTS, MOST_PARTS = 3, 8
+"""Into how many claims a worker's share of what is left is divided: with three of them one that works at a third of the
+others' pace still ends about when they do; more than eight cost claims and gain nothing."""
+
+Part = Callable[[int, int], int]
+"""From a position and a number of parts to how many items from there on cost at most such a part of what is left."""
 
 
 class Counter(Protocol):
@@ -112,6 +115,8 @@ class Todo:
         if self.finished is not None:
             self._unset_before = self._directory(self.finished)
             self.n_unfinished = self._unset_before.pop()
+        self.part: Part | None = None
+        """Where costs are known: how many of the next items make up a part of what is left."""
         self._n_before, self.n_items = 0, self.n_unfinished
         if among is not None:
             self._n_before = self._n_unfinished_among(among.start)
@@ -154,10 +159,6 @@ class Todo:
         stride, n_items = self._order.stride, self._order.n_items
         return [visit * stride % n_items for visit in found[to_skip:wanted]]
 
-    def part(self, position: int, n_parts: float) -> int:
-        """Return how many items from ``position`` on are one of ``n_parts`` equal parts of all that is left there."""
-        return int((self.n_items - position) / n_parts)
-
     def shares(self, n_workers: int, number: int) -> Iterator[range]:
         """Yield the positions of worker ``number`` when all are dealt out beforehand."""
         yield block_range(self.n_items, n_workers, number)
@@ -174,18 +175,20 @@ def block_range(n_items: int, size: int, rank: int) -> range:
     return range(start, start + each + (rank < extra))
 
 
-def parts_per_worker(n_left: int, *, n_workers: int, variation: float) -> float:
-    """Return into how many claims a worker's share of ``n_left`` items is to be divided, the next being one of them.
+def part_of(n_left: int, *, n_workers: int, variation: float) -> int:
+    """Return how many of ``n_left`` items of unknown costs a claim may take, so that the workers end together.
 
-    ``variation`` is the coefficient of variation of the items' durations. The more a claim may take than others of its
-    size, the more must be left to even it out: x of S. F. Hummel, E. Schonberg and L. E. Flynn, Factoring: a method for
-    scheduling parallel loops, Commun. ACM 35 (1992) 90, and never less than :data:`LEAST_PARTS`.
+    The more durations differ the more may a claim take longer than others of its size, and the more must be left then
+    to even it out. ``variation`` is their standard deviation / mean; the number of parts is x of S. F. Hummel, E.
+    Schonberg and L. E. Flynn, Factoring: a method for scheduling parallel loops, Commun. ACM 35 (1992) 90, between
+    :data:`LEAST_PARTS` and :data:`MOST_PARTS`.
 
-    >>> parts_per_worker(400, n_workers=2, variation=0.0), round(parts_per_worker(16, n_workers=2, variation=3.0), 2)
-    (3, 4.16)
+    >>> part_of(600, n_workers=2, variation=0.0), part_of(600, n_workers=2, variation=30.0)
+    (100, 39)
     """
     b = n_workers / (2 * sqrt(n_left)) * variation
-    return max(LEAST_PARTS, 2 + b * b + b * sqrt(b * b + 4))
+    x = 2 + b * b + b * sqrt(b * b + 4)
+    return int(n_left / (n_workers * min(max(LEAST_PARTS, x), MOST_PARTS)))
 
 
 def claim_size(
@@ -202,25 +205,16 @@ def claim_size(
     >>> claim_size(100, mean_seconds=8e-3, last_size=1)
     2
     """
-    return _within_target(
-        min(2 * last_size, part),
-        mean_seconds=mean_seconds,
-        overhead_seconds=overhead_seconds,
-        wait_seconds=wait_seconds,
-    )
-
-
-def _within_target(limit: int, *, mean_seconds: float, overhead_seconds: float, wait_seconds: float) -> int:
-    """Return how many items, at most ``limit`` and at least one, take the wanted duration of a claim."""
 
     def n_items(seconds: float) -> float:
         return min(seconds, LONGEST_TARGET_SECONDS) / mean_seconds
 
+    limit = min(2 * last_size, part, MOST_ITEMS)
     if mean_seconds > 0:
         wanted = n_items(max(TARGET_CLAIM_SECONDS, WAITS_PER_TARGET * wait_seconds))
         wanted = max(wanted, min(n_items(OVERHEADS_PER_TARGET * overhead_seconds), MOST_ITEMS_FOR_OVERHEAD))
         limit = int(min(limit, wanted))
-    return max(1, min(limit, MOST_ITEMS))
+    return max(1, limit)
 
 
 class Pace:
@@ -229,6 +223,8 @@ class Pace:
     def __init__(self) -> None:
         self.n_items = 0
         self.busy_seconds = 0.0
+        self.last_mean_seconds = 0.0
+        """Mean duration of an item of the last group in s."""
         self._n_groups = 0
         self._sum_of_squares = 0.0
         self._claim_seconds: list[float] = []
@@ -238,6 +234,7 @@ class Pace:
         """Count a group of ``n_items`` that took ``seconds`` in all."""
         if n_items:
             self.n_items += n_items
+            self.last_mean_seconds = seconds / n_items
             self._n_groups += 1
             self._sum_of_squares += seconds * seconds / n_items
         self.busy_seconds += seconds
@@ -257,10 +254,10 @@ class Pace:
 
     @property
     def variation(self) -> float:
-        """Coefficient of variation of the items' durations, estimated from the means of groups; 0 before two of them.
+        """Standard deviation / mean of the items' durations, by the means of groups; 0 before two of them.
 
-        Between groups the mean square is an unbiased estimate of the variance of one item, whatever their sizes (R. A.
-        Fisher's analysis of variance), and no item's own duration need be looked at.
+        The mean square between groups estimates the variance of one item, whatever their sizes (R. A. Fisher's analysis
+        of variance): no item's own duration need be looked at. What makes a group slow as a whole counts as scatter.
         """
         if self._n_groups < 2 or self.busy_seconds <= 0:
             return 0.0
@@ -295,43 +292,49 @@ def guided_claims(
     n_workers: int,
     pace: Pace,
     clock: Callable[[], float],
-    part: Callable[[int, float], int] | None = None,
+    part: Part | None = None,
 ) -> Iterator[range]:
     """Yield the ranges of positions that one worker claims from ``counter`` until none is left.
 
-    ``part`` is that of :class:`Todo`; without it all items are taken to be equal. While items are shorter than a claim
-    the next claim is under way during the current one; else claiming ahead would only take items from workers that are
-    free earlier.
+    ``part`` is that of :class:`Todo`, for items of known and falling costs. While items are shorter than a claim the
+    next claim is under way during the current one; else claiming ahead would only take items from workers that are free
+    earlier.
     """
 
-    def next_size(start: int, last_size: int) -> int:
-        n_parts = n_workers * parts_per_worker(n_items - start, n_workers=n_workers, variation=pace.variation)
+    def next_size(expected: int, last_size: int) -> int:
+        if part is None:
+            n_left, mean_seconds = max(1, n_items - expected), pace.mean_seconds
+            limit = part_of(n_left, n_workers=n_workers, variation=pace.variation)
+        else:  # those before cost more
+            limit, mean_seconds = part(expected, LEAST_PARTS * n_workers), pace.last_mean_seconds
         return claim_size(
-            part(start, n_parts) if part else int((n_items - start) / n_parts),
-            mean_seconds=pace.mean_seconds,
+            limit,
+            mean_seconds=mean_seconds,
             last_size=last_size,
             overhead_seconds=pace.overhead_seconds,
             wait_seconds=pace.claim_seconds,
         )
 
-    size, ahead = 1, False
+    size, ahead, start = 1, False, 0
     while True:
         asked = clock()
         if not ahead:
             counter.begin(size)
-        start = counter.result()
+        before, start = start, counter.result()
         if not ahead:
             pace.add_claim(clock() - asked)
         if start >= n_items:
             return
         claimed = range(start, min(start + size, n_items))
+        # where the next claim will begin: all workers go on meanwhile as they did since the last one
+        expected = min(max(claimed.stop, 2 * start - before), n_items)
         ahead = 0 < pace.mean_seconds < pace.claim_seconds
         if ahead:
-            size = next_size(start, size)
+            size = next_size(expected, size)
             counter.begin(size)
         yield claimed
         if not ahead:
-            size = next_size(start, size)
+            size = next_size(expected, size)
 
 
 def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:
@@ -341,6 +344,6 @@ def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:
         stop = min(start + size, positions.stop)
         yield range(start, stop)
         start = stop
-        size = _within_target(
-            2 * size, mean_seconds=pace.mean_seconds, overhead_seconds=pace.overhead_seconds, wait_seconds=0.0
+        size = claim_size(
+            MOST_ITEMS, mean_seconds=pace.mean_seconds, last_size=size, overhead_seconds=pace.overhead_seconds
         )

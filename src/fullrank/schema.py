@@ -132,7 +132,8 @@ class AttemptRow:
     """Items that were running when workers of this attempt died, and were evaluated again later."""
     done_again_seconds: float = 0.0
     """What these items took then: an upper bound of the compute their deaths cost, but for items of the same claims
-    that had ended and were not yet in a journal: at most 20 ms a worker, 1 s on a shared file system."""
+    that had ended and were not yet in a journal: mostly a tenth of a second a worker, 1 s at most, unless the item that
+    ran held the GIL."""
     gather_seconds: float = nan
     """After the workers had ended: root read what journals hold, and their records were sorted and brought to it."""
     write_seconds: float = nan

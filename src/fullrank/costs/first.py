@@ -10,7 +10,7 @@ SHARE = 1000
 """An item that costs more than this part of a worker's share has a place of its own: whoever meets a shorter one last
 ends by a thousandth late."""
 MOST_FIRST = 1_000_000
-"""Of items with a place of their own, which each worker holds in memory: 16 bytes an item."""
+"""Of items with a place of their own, which each worker holds in memory: 24 bytes an item."""
 
 
 @dataclass(frozen=True)

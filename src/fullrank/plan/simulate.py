@@ -9,7 +9,7 @@ from heapq import heapify, heapreplace
 import numpy as np
 from numpy.typing import NDArray
 
-from fullrank.schedule import claim_size, parts_per_worker
+from fullrank.schedule import claim_size, part_of
 
 GROUPS_PER_WORKER = 16
 """A group is at most this part of what is left for one worker: so many still even it out."""
@@ -17,20 +17,20 @@ FALLING_GROUPS_PER_WORKER = 4
 """The same where the longest items have gone before."""
 
 
-def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float, variation: float = 0.0) -> NDArray[np.int64]:
+def claim_bounds(n_items: int, *, n_workers: int, mean_seconds: float, variation: float) -> NDArray[np.int64]:
     """Return where the claims of ``n_items`` positions begin and the last one ends, shape (n_claims + 1,).
 
-    ``mean_seconds`` is that of an item, and ``variation`` their coefficient of variation.
+    ``mean_seconds`` is that of an item, and ``variation`` their standard deviation / mean.
 
-    >>> claim_bounds(20, n_workers=2, mean_seconds=1.0).tolist() == list(range(21))
+    >>> claim_bounds(20, n_workers=2, mean_seconds=1.0, variation=0.0).tolist() == list(range(21))
     True
     """
     bounds = [0]
     position, size = 0, n_items
     while position < n_items:
         n_left = n_items - position
-        n_parts = n_workers * parts_per_worker(n_left, n_workers=n_workers, variation=variation)
-        size = claim_size(int(n_left / n_parts), mean_seconds=mean_seconds, last_size=size)
+        part = part_of(n_left, n_workers=n_workers, variation=variation)
+        size = claim_size(part, mean_seconds=mean_seconds, last_size=size)
         position += max(size, n_left // (GROUPS_PER_WORKER * n_workers))
         bounds.append(min(position, n_items))
     return np.array(bounds)
