@@ -263,9 +263,13 @@ def test_variation_of_items_seen_in_groups_is_near_that_of_the_items() -> None:
 def test_pace_is_the_mean_of_items_and_the_medians_of_the_last_31_claims() -> None:
     pace = Pace()
     assert (pace.mean_seconds, pace.claim_seconds, pace.overhead_seconds) == (0.0, 0.0, 0.0)
+    assert pace.last_mean_seconds == 0.0
     pace.add_items(3, 6.0)
     pace.add_items(1, 4.0)
-    assert pace.mean_seconds == 2.5
+    assert pace.mean_seconds == pace.last_mean_seconds == 2.5
+    for _ in range(4):
+        pace.add_items(2, 1.0)
+    assert pace.last_mean_seconds == 0.5
     for seconds in [1000.0] * 50 + [3.0] * 15 + [5.0] * 16:
         pace.add_claim(seconds)
         pace.add_overhead(2 * seconds)
@@ -413,6 +417,29 @@ def test_uneven_rows_keep_eight_workers_busy_to_the_end() -> None:
     run = simulate(rows, n_workers=8, order=Order.named("spread", 600), claim_seconds=45e-6)
     ideal = sum(rows) / 8
     assert run.balance > ideal / (ideal + max(rows))  # nobody ends later than by the longest item (Graham, 1969)
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 8, 50])
+def test_claims_of_equal_items_are_about_a_third_of_a_share_of_what_is_left_when_they_begin(n_workers: int) -> None:
+    n_items = 20_000
+    claims: list[range] = []
+
+    def work(worker: int) -> Iterator[float]:
+        pace, now = Pace(), 0.0
+        counter = LazyCounter(shared, lambda: True)
+        for claimed in guided_claims(counter, n_items, n_workers=n_workers, pace=pace, clock=lambda: 0.0):
+            claims.append(claimed)
+            pace.add_items(len(claimed), 1e-9 * len(claimed))  # so short that nothing else bounds a claim
+            now += len(claimed)
+            yield now
+
+    shared = SharedPosition()
+    take_turns(work, n_workers)
+    assert sorted(index for claimed in claims for index in claimed) == list(range(n_items))
+    late = [claimed for claimed in claims if len(claimed) > 1 and claimed.start > n_items / 2]  # at first they double
+    thirds = sorted(len(claimed) * 3 * n_workers / (n_items - claimed.start) for claimed in late)
+    assert 0.7 < thirds[len(thirds) // 2] <= 1.0  # by what was left a claim before it would be half as much again
+    assert thirds[-1] < 2.0  # where others took large claims meanwhile
 
 
 def test_a_million_tiny_items_go_out_in_some_hundred_claims() -> None:

@@ -1,4 +1,4 @@
-"""The order ``longest-first``: the items that cost most go out first, the costliest at once, then the rest spread.
+"""The order ``longest-first``: the items that cost most go out first, by falling cost, then the rest spread.
 
 What is left for the end is then so short that no worker ends late. Workers know the first items from a file that root
 wrote; of the others each is cheaper than a thousandth of a worker's share and needs no place of its own.
@@ -95,7 +95,8 @@ class CostsLeft:
     def part(self, position: int, n_parts: int) -> int:
         """Return how many items from ``position`` on cost at most one of ``n_parts`` equal parts of what is left.
 
-        They are all among the first items, or all behind them. 0 if the next one alone costs more.
+        They are all among the first items, or all behind them, where items count and not costs. 0 if the next one alone
+        costs more.
         """
         if position >= len(self._before) - 1:
             return (self._n_items - position) // n_parts

@@ -5,6 +5,7 @@ Pure arithmetic on numbers that are passed in; the real run, the simulator and t
 
 from array import array
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator
 from math import gcd, sqrt
 from typing import Protocol
@@ -27,6 +28,8 @@ LONGEST_TARGET_SECONDS = 1.0
 LEAST_PARTS, MOST_PARTS = 3, 8
 """Into how many claims a worker's share of what is left is divided: with three of them one that works at a third of the
 others' pace still ends about when they do; more than eight cost claims and gain nothing."""
+N_LAST_GROUPS = 4
+"""Whose mean duration is taken for that of the next items, if those before are known to cost more."""
 
 Part = Callable[[int, int], int]
 """From a position and a number of parts to how many items from there on cost at most such a part of what is left."""
@@ -184,7 +187,7 @@ def part_of(n_left: int, *, n_workers: int, variation: float) -> int:
     :data:`LEAST_PARTS` and :data:`MOST_PARTS`.
 
     >>> part_of(600, n_workers=2, variation=0.0), part_of(600, n_workers=2, variation=30.0)
-    (100, 39)
+    (100, 47)
     """
     b = n_workers / (2 * sqrt(n_left)) * variation
     x = 2 + b * b + b * sqrt(b * b + 4)
@@ -223,8 +226,7 @@ class Pace:
     def __init__(self) -> None:
         self.n_items = 0
         self.busy_seconds = 0.0
-        self.last_mean_seconds = 0.0
-        """Mean duration of an item of the last group in s."""
+        self._last_groups: deque[tuple[int, float]] = deque(maxlen=N_LAST_GROUPS)
         self._n_groups = 0
         self._sum_of_squares = 0.0
         self._claim_seconds: list[float] = []
@@ -234,7 +236,7 @@ class Pace:
         """Count a group of ``n_items`` that took ``seconds`` in all."""
         if n_items:
             self.n_items += n_items
-            self.last_mean_seconds = seconds / n_items
+            self._last_groups.append((n_items, seconds))
             self._n_groups += 1
             self._sum_of_squares += seconds * seconds / n_items
         self.busy_seconds += seconds
@@ -251,6 +253,12 @@ class Pace:
     def mean_seconds(self) -> float:
         """Mean duration of an item in s; 0 before the first."""
         return self.busy_seconds / self.n_items if self.n_items else 0.0
+
+    @property
+    def last_mean_seconds(self) -> float:
+        """:attr:`mean_seconds` of the last few groups, for items whose durations fall."""
+        n_items = sum(n for n, _ in self._last_groups)
+        return sum(seconds for _, seconds in self._last_groups) / n_items if n_items else 0.0
 
     @property
     def variation(self) -> float:
@@ -301,26 +309,29 @@ def guided_claims(
     earlier.
     """
 
-    def next_size(expected: int, last_size: int) -> int:
+    def mean_seconds() -> float:
+        return pace.mean_seconds if part is None else pace.last_mean_seconds
+
+    def next_size(stop: int, expected: int, last_size: int) -> int:
         if part is None:
-            n_left, mean_seconds = max(1, n_items - expected), pace.mean_seconds
-            limit = part_of(n_left, n_workers=n_workers, variation=pace.variation)
-        else:  # those before cost more
-            limit, mean_seconds = part(expected, LEAST_PARTS * n_workers), pace.last_mean_seconds
+            limit = part_of(max(1, n_items - expected), n_workers=n_workers, variation=pace.variation)
+        else:  # the claim may begin anywhere from the last one's end on; the sooner, the more its items cost
+            limit = min(part(position, LEAST_PARTS * n_workers) for position in (stop, expected))
         return claim_size(
             limit,
-            mean_seconds=mean_seconds,
+            mean_seconds=mean_seconds(),
             last_size=last_size,
             overhead_seconds=pace.overhead_seconds,
             wait_seconds=pace.claim_seconds,
         )
 
-    size, ahead, start = 1, False, 0
+    size, ahead, start = 1, False, -1
     while True:
         asked = clock()
         if not ahead:
             counter.begin(size)
         before, start = start, counter.result()
+        before = start if before < 0 else before
         if not ahead:
             pace.add_claim(clock() - asked)
         if start >= n_items:
@@ -328,13 +339,13 @@ def guided_claims(
         claimed = range(start, min(start + size, n_items))
         # where the next claim will begin: all workers go on meanwhile as they did since the last one
         expected = min(max(claimed.stop, 2 * start - before), n_items)
-        ahead = 0 < pace.mean_seconds < pace.claim_seconds
+        ahead = 0 < mean_seconds() < pace.claim_seconds
         if ahead:
-            size = next_size(expected, size)
+            size = next_size(claimed.stop, expected, size)
             counter.begin(size)
         yield claimed
         if not ahead:
-            size = next_size(expected, size)
+            size = next_size(claimed.stop, expected, size)
 
 
 def static_claims(positions: range, *, pace: Pace) -> Iterator[range]:
