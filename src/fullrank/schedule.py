@@ -6,7 +6,7 @@ Pure arithmetic on numbers that are passed in; the real run, the simulator and t
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import gcd, sqrt
 from typing import Protocol
 
@@ -28,6 +28,8 @@ LONGEST_TARGET_SECONDS = 1.0
 LEAST_PARTS, MOST_PARTS = 3, 8
 """Into how many claims a worker's share of what is left is divided: with three of them one that works at a third of the
 others' pace still ends about when they do; more than eight cost claims and gain nothing."""
+N_LAST_CLAIMS = 31
+"""By whose medians a claim's wait and overhead are known."""
 N_LAST_GROUPS = 4
 """Whose mean duration is taken for that of the next items, if those before are known to cost more."""
 
@@ -229,8 +231,8 @@ class Pace:
         self._last_groups: deque[tuple[int, float]] = deque(maxlen=N_LAST_GROUPS)
         self._n_groups = 0
         self._sum_of_squares = 0.0
-        self._claim_seconds: list[float] = []
-        self._overhead_seconds: list[float] = []
+        self._claim_seconds: deque[float] = deque(maxlen=N_LAST_CLAIMS)
+        self._overhead_seconds: deque[float] = deque(maxlen=N_LAST_CLAIMS)
 
     def add_items(self, n_items: int, seconds: float) -> None:
         """Count a group of ``n_items`` that took ``seconds`` in all."""
@@ -243,11 +245,11 @@ class Pace:
 
     def add_claim(self, seconds: float) -> None:
         """Remember how long the counter's answer to one claim was waited for."""
-        _remember(self._claim_seconds, seconds)
+        self._claim_seconds.append(seconds)
 
     def add_overhead(self, seconds: float) -> None:
         """Remember how long one claim took beyond its items: the counter, the journal and everything between."""
-        _remember(self._overhead_seconds, seconds)
+        self._overhead_seconds.append(seconds)
 
     @property
     def mean_seconds(self) -> float:
@@ -283,12 +285,7 @@ class Pace:
         return _median(self._overhead_seconds)
 
 
-def _remember(durations: list[float], seconds: float) -> None:
-    durations.append(seconds)
-    del durations[:-31]
-
-
-def _median(durations: list[float]) -> float:
+def _median(durations: Iterable[float]) -> float:
     ordered = sorted(durations)
     return ordered[len(ordered) // 2] if ordered else 0.0
 
@@ -325,20 +322,21 @@ def guided_claims(
             wait_seconds=pace.claim_seconds,
         )
 
-    size, ahead, start = 1, False, -1
+    size, ahead = 1, False
+    before: int | None = None
     while True:
         asked = clock()
         if not ahead:
             counter.begin(size)
-        before, start = start, counter.result()
-        before = start if before < 0 else before
+        start = counter.result()
         if not ahead:
             pace.add_claim(clock() - asked)
         if start >= n_items:
             return
         claimed = range(start, min(start + size, n_items))
         # where the next claim will begin: all workers go on meanwhile as they did since the last one
-        expected = min(max(claimed.stop, 2 * start - before), n_items)
+        advance = 0 if before is None else start - before
+        expected, before = min(max(claimed.stop, start + advance), n_items), start
         ahead = 0 < mean_seconds() < pace.claim_seconds
         if ahead:
             size = next_size(claimed.stop, expected, size)

@@ -41,6 +41,21 @@ def test_a_workers_death_is_told_and_loses_no_finished_item(study_of: Make, deat
 
 
 @only_processes
+def test_a_workers_death_costs_what_its_claim_holds_and_no_more(study_of: Make) -> None:
+    study = study_of(
+        "if i == 9: os.kill(os.getpid(), signal.SIGKILL)\ntime.sleep(0.01)\nreturn i", n_items=60, stride=1
+    )
+    (dead,) = study.run().deaths
+    found = study.values()
+    missing = sorted(set(range(60)) - found.keys())
+    assert found == {i: i for i in found}
+    assert 9 in missing
+    assert missing == list(range(missing[0], missing[-1] + 1))  # one claim
+    assert len(missing) <= 60 / 3 / 2  # a third of a worker's share
+    assert dead.item == 9
+
+
+@only_processes
 def test_a_signal_that_an_item_sends_its_own_worker_ends_neither(study_of: Make) -> None:
     study = study_of("if i == 9: os.kill(os.getpid(), signal.SIGTERM)\nreturn i", n_items=24)
     assert study.run() == Outcome(stopped=False)
