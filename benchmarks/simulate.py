@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fullrank.looks import Looks
 from fullrank.schedule import Pace, Part, guided_claims
 
 Draw = Callable[[int], NDArray[np.float64]]
@@ -30,8 +30,10 @@ class Costs:
     """From a worker to the counter; the same back."""
     service_seconds: float = 0.0
     """In which the counter answers one claim and no other."""
-    tick_seconds: float = 0.0
-    """Root looks this often for claims, and answers all there are; 0: it is not asked, its memory answers."""
+    looks: Callable[[], Looks] | None = None
+    """Makes what tells when root looks for claims, of which it answers all there are; None: its memory answers."""
+    look_seconds: float = 0.0
+    """What a look takes of root, be there claims or not."""
     beside_seconds: float = 0.0
     """Of the worker's own, around the items of a claim: journal, tally and all."""
 
@@ -89,10 +91,15 @@ class _Root:
         self._begun = array("d")
         """When it begins each answer, all of which take equally long."""
         self._ahead: deque[tuple[float, float]] = deque()
-        """When root begins and ends to answer those that have asked, as far as it interrupts root's items."""
+        """When root begins and ends to look, and to answer those that have asked: it interrupts root's items."""
         self._interrupted_seconds = 0.0
-        self.is_asked = costs.tick_seconds > 0
+        self._looks = costs.looks() if costs.looks is not None else None
+        self.is_asked = self._looks is not None
         """Whether root has to stop computing in order to answer."""
+        self._next_look = self._seconds_to_next_look(0.0)
+
+    def _seconds_to_next_look(self, now: float) -> float:
+        return self._looks.seconds_to_next(now) if self._looks is not None else 0.0
 
     def answer(self, now: float, size: int, *, is_own: bool) -> tuple[float, int, float]:
         """Return when a claim asked for at ``now`` is answered, its first position, and what its items take in s."""
@@ -103,21 +110,37 @@ class _Root:
         if is_own and self.is_asked:  # it is a sum in its own memory
             return now, position, seconds
         arrival = now + self._costs.way_seconds
-        if self.is_asked and arrival >= self._free_at:
-            arrival = ceil(arrival / self._costs.tick_seconds) * self._costs.tick_seconds
+        if self._looks is not None and arrival > self._free_at:
+            self._look_in_vain_until(arrival)
+            self._free_at = self._look()
         begun = max(arrival, self._free_at)
         self._free_at = begun + self._costs.service_seconds
         self._begun.append(begun)
-        if self.is_asked:
+        if self._looks is not None:
             self._ahead.append((begun, self._free_at))
+            self._looks.note_request(self._free_at)
+            self._next_look = self._free_at + self._seconds_to_next_look(self._free_at)
         return self._free_at + self._costs.way_seconds, position, seconds
+
+    def _look(self) -> float:
+        """Return when the next look ends."""
+        ended = self._next_look + self._costs.look_seconds
+        self._ahead.append((self._next_look, ended))
+        return ended
+
+    def _look_in_vain_until(self, moment: float) -> None:
+        """Let all looks be that begin before."""
+        while self._next_look < moment:
+            ended = self._look()
+            self._next_look = ended + self._seconds_to_next_look(ended)
 
     def busy_seconds(self, until: float) -> float:
         """Return for how long the counter has answered before a moment; at the end it answers those who ask in vain."""
         return float(np.clip(until - np.array(self._begun), 0.0, self._costs.service_seconds).sum())
 
     def interrupted_seconds(self, now: float) -> float:
-        """Return for how long root has answered until ``now``; to be called with times that grow."""
+        """Return for how long root has looked and answered until ``now``; to be called with times that grow."""
+        self._look_in_vain_until(now)
         while self._ahead and self._ahead[0][1] <= now:
             begun, ended = self._ahead.popleft()
             self._interrupted_seconds += ended - begun
@@ -204,7 +227,7 @@ class _Worker:
 
 
 def play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, part: Part | None = None) -> Played:
-    """Return what comes of a study; while root has to answer others its own item waits.
+    """Return what comes of a study; while root looks for claims and answers others its own item waits.
 
     ``part`` tells equal parts of the work that is left where the workers know what items cost.
 

@@ -21,8 +21,8 @@ from simulate import Costs, play
 from waiting import OVER_NETWORK
 
 from fullrank.costs.first import MOST_FIRST
-from fullrank.interrupt import SERVING_SECONDS
 from fullrank.leading import CostsLeft
+from fullrank.looks import LONGEST_SECONDS, LOOK_SECONDS, SHORTEST_SECONDS, Looks
 from fullrank.schedule import LONGEST_TARGET_SECONDS
 from fullrank.store import ResultFile
 from fullrank.worker import SYNC_SECONDS
@@ -147,7 +147,8 @@ def _costs(samples: Samples, way: str) -> Costs:
     return Costs(
         way_seconds=seconds(way, "claim_microseconds") / 2,
         service_seconds=seconds(way, "service_microseconds"),
-        tick_seconds=SERVING_SECONDS if way == MESSAGES else 0.0,
+        looks=partial(Looks, 0.0) if way == MESSAGES else None,
+        look_seconds=LOOK_SECONDS,
         beside_seconds=seconds(BESIDE, "beside_microseconds"),
     )
 
@@ -268,8 +269,10 @@ def _what_is_played() -> str:
         "No machine of so many ranks was there. What follows is played: each rank runs the claims that a real one runs "
         "(`schedule.guided_claims`), and one counter answers them one by one, at costs that are measured here between "
         "two ranks. *Window*: memory of root's that others reach without it, as within a host and over networks whose "
-        "hardware adds. *Messages*: what is used between hosts where that is not so; root looks for them every "
-        f"{1000 * SERVING_SECONDS:g} ms, and its own item waits while it answers. *Bound*: max(all items' time / "
+        "hardware adds. *Messages*: what is used between hosts where that is not so; root looks for them, every "
+        f"{1000 * SHORTEST_SECONDS:g} to {1000 * LONGEST_SECONDS:g} ms, the more often the more is asked "
+        f"(`looks.py`), and its own item waits for {1000 * LOOK_SECONDS:g} ms while it looks and for as long as it "
+        "answers. *Bound*: max(all items' time / "
         "ranks, longest item), which no schedule beats (R. L. Graham, SIAM J. Appl. Math. 17 (1969) 416). *Beside "
         "items*: what ranks spend beside their items to the end of their last one, in percent of the items' time. "
         "*Root's load*: the share of the makespan in which the counter answers. Items are lognormal (sigma "
@@ -376,8 +379,8 @@ def _counter_limit(samples: Samples, largest: Mapping[tuple[str, str], Mapping[s
         "Where the counter limits: it answers one claim after the other. As long as items are short, claims get longer "
         f"where it is slow, up to {LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for "
         f"{loads[WINDOW, short]:.0f} % of the time (window) and {loads[MESSAGES, short]:.0f} % (messages) with items "
-        f"of {1000 * STUDIES[short][0]:g} ms, though all ask at once at the start, with claims of one item that double "
-        "from then on. Items of 1 s and more go out one by one, and nothing makes that rarer: "
+        f"of {1000 * STUDIES[short][0]:g} ms, though all ask at once at the start, for one item; claims then grow until "
+        "they last as long as they are waited for, and shrink no further at the end. Items of 1 s and more go out one by one, and nothing makes that rarer: "
         f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at some {full[WINDOW]} ranks "
         f"(window) and {full[MESSAGES]} (messages) whose claims take 1 s each; of root, which computes too, messages "
         "take that share of its own items' time. That an answer costs the same however many ask is assumed: a look at "

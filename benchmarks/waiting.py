@@ -11,6 +11,7 @@ from pathlib import Path
 from harness import Limit, Raw, Sample, Samples, column, figure, table, take_rounds
 from programs import HERE, MPI_LIBRARIES, OWN, Bench, Environment, ProgramError, run, watch, with_libraries
 
+from fullrank.looks import LONGEST_SECONDS, Looks
 from fullrank.store import ResultFile
 
 TITLE = "Waiting"
@@ -184,13 +185,14 @@ def report(raw: Raw) -> str:
             "on an interval. "
             f"{_libraries(raw['libraries'])}",
             table(["% of a core", *heads], rows),
-            "Root's timer answers ranks of other hosts while root computes. Here both ranks are on one host, kept from "
-            "its shared memory, and the other one asks for nothing; all of it is for one other rank, and a look at "
-            "more connections takes longer. *Derived*: a tick is timed by raising its signal 200 times in a row, with "
-            "warm caches, and divided by the period. *Direct*: the same work with the timer and without it, in turns "
-            "of 50 ms, by the process's own seconds; the median of the pairs of one start, and in brackets an interval "
-            "of 95 % of the worst start. The verdict is on the direct one if the intervals of all starts are on one "
-            "side of what is asked, else on the derived one.",
+            "Root's timer answers ranks of other hosts while root computes: the more seldom the less they ask, every "
+            f"{1000 * LONGEST_SECONDS:g} ms where nobody has for a minute (`looks.py`). Here both ranks are on one "
+            "host, kept from its shared memory, and the other one asks for nothing; all of it is for one other rank, "
+            "and a look at more connections takes longer. *Derived*: a tick is timed by raising its signal 200 times "
+            "in a row, with warm caches. *Direct*: the same work with a tick every 5 ms and without, in turns of "
+            "50 ms, by the process's own seconds; the median of the pairs of one start, and in brackets an interval of "
+            "95 % of the worst start. Both are divided by the time between two ticks. The verdict is on the direct one "
+            "if the intervals of all starts are on one side of what is asked, else on the derived one.",
             table(["root's timer, % of its time", *heads], ticks),
         ]
     )
@@ -220,28 +222,36 @@ def _wait_rows(name: str, samples: Samples) -> list[list[str]]:
 
 def _tick_rows(library: str, samples: Samples) -> list[list[str]]:
     name = _tick_name(library)
-    tick, period, direct, low, high = (
-        column(samples, name, key)
-        for key in (
-            "tick_microseconds",
-            "period_milliseconds",
-            "direct_percent",
-            "direct_low_percent",
-            "direct_high_percent",
-        )
-    )
-    derived = [0.1 * one / other for one, other in zip(tick, period, strict=True)]
+    keys = ("tick_microseconds", "direct_microseconds", "direct_low", "direct_high")
+    tick, direct, low, high = (column(samples, name, key) for key in keys)
     worst = max(range(len(high)), key=high.__getitem__)
-    verdict = direct_verdict(low, high)
+
+    def shares(microseconds: Sequence[float], period_seconds: float = LONGEST_SECONDS) -> list[float]:
+        return [1e-4 * each / period_seconds for each in microseconds]
+
+    def of_worst(values: Sequence[float], digits: int) -> str:
+        return f"{values[0]:.{digits}f} ({values[1]:.{digits}f} to {values[2]:.{digits}f})"
+
+    ends = (direct[worst], low[worst], high[worst])
+    verdict = direct_verdict(shares(low), shares(high))
+    each_second = Looks(0.0).seconds_to_next(1.0)
     return [
         [
-            f"{name}, every {period[0]:g} ms: direct",
-            figure(direct, digits=2)[0],
-            f"{direct[worst]:.2f} ({low[worst]:.2f} to {high[worst]:.2f})",
+            f"{name}, every {1000 * LONGEST_SECONDS:g} ms: direct",
+            figure(shares(direct), digits=2)[0],
+            of_worst(shares(ends), 2),
             str(ASKED_TICK),
             verdict or "not resolved",
         ],
-        ["· derived", *_worst(derived, None if verdict else ASKED_TICK)],
+        ["· derived", *_worst(shares(tick), None if verdict else ASKED_TICK)],
+        [
+            f"· direct, where one claim comes a second: every {1000 * each_second:.0f} ms",
+            figure(shares(direct, each_second), digits=2)[0],
+            of_worst(shares(ends, each_second), 2),
+            "",
+            "",
+        ],
+        ["· direct: µs a tick", figure(direct, digits=0)[0], of_worst(ends, 0), "", ""],
         ["· derived: µs a tick", *_worst(tick, None)],
     ]
 

@@ -179,6 +179,39 @@ def test_without_a_limit_the_timer_runs_from_the_first_signal_on() -> None:
         assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
 
 
+def test_who_is_served_says_when_the_next_time_is() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
+    wanted, left = [0.002, 0.05, 7.0], []
+    with signals.installed():
+
+        def serve() -> float:
+            left.append(signal.getitimer(signal.ITIMER_REAL)[0])
+            return wanted[len(left) - 1]
+
+        signals.serve(serve)
+        loop(until=lambda: len(left) == len(wanted))
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.1  # no later than the running item is looked at
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_tick_on_the_way_out_arms_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
+    armed: list[float] = []
+    set_timer = signal.setitimer
+
+    def with_a_late_tick(which: int, seconds: float, interval: float = 0.0) -> None:
+        set_timer(which, seconds, interval)
+        armed.append(seconds)
+        if seconds == 0:
+            signal.raise_signal(signal.SIGALRM)
+
+    monkeypatch.setattr(signal, "setitimer", with_a_late_tick)
+    with signals.installed():
+        signals.serve(lambda: 0.05)
+        signal.raise_signal(signal.SIGALRM)
+    assert armed == [pytest.approx(0.001), pytest.approx(0.05), 0]
+
+
 @pytest.mark.parametrize(("grace_seconds", "n_signals"), [(0.05, 1), (1000.0, 2), (0.0, 1)])
 def test_an_item_is_abandoned_after_its_grace_or_a_second_signal(grace_seconds: float, n_signals: int) -> None:
     running = [3]

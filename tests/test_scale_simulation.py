@@ -1,6 +1,7 @@
-"""The simulated claims of many workers: against greedy schedules, and against a loop that goes through every tick."""
+"""The simulated claims of many workers: against greedy schedules, and against a loop through every unit of time."""
 
 from collections.abc import Iterator
+from functools import partial
 from heapq import heapreplace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from benchmark_modules import imported
 from numpy.typing import NDArray
 
-UNIT_SECONDS = 0.001
-"""What the loop below goes on by: all its times are whole numbers of it."""
+from fullrank.looks import Looks
+
+UNIT_SECONDS = 2.0**-10
+"""What the loop below goes on by: all its times are whole numbers of it, which floats add without an error."""
 
 Seconds = NDArray[np.float64]
 
@@ -22,7 +25,14 @@ def benchmarks_importable() -> Iterator[None]:
         yield
 
 
-def played(seconds: Seconds, n_workers: int, **costs: float) -> Any:
+class WholeLooks(Looks):
+    """The real law, in whole units."""
+
+    def seconds_to_next(self, now: float) -> float:
+        return round(super().seconds_to_next(now) / UNIT_SECONDS) * UNIT_SECONDS
+
+
+def played(seconds: Seconds, n_workers: int, **costs: Any) -> Any:
     from simulate import Costs, play
 
     given = 0
@@ -48,10 +58,15 @@ def greedy(seconds: Seconds, n_workers: int) -> float:
 class Stepped:
     """The same workers, one unit of time after the other; each claim is of one item, as those of long items are."""
 
-    def __init__(self, items: list[int], n_workers: int, *, way: int, service: int, tick: int, beside: int) -> None:
-        self.items, self.way, self.service, self.tick, self.beside = items, way, service, tick, beside
-        self.is_asked = tick > 0
-        self.now = self.given = self.n_served = self.n_claims = self.makespan = 0
+    def __init__(self, items: list[int], n_workers: int, *, way: int, service: int, look: int, beside: int) -> None:
+        self.items, self.way, self.service, self.look, self.beside = items, way, service, look, beside
+        self.is_asked = look > 0
+        self.looks = WholeLooks(0.0)
+        self.left_of_look = 0
+        self.has_found = False
+        self.now = 0
+        self.set_next_look()
+        self.given = self.n_served = self.n_claims = self.makespan = 0
         self.n_served_by_makespan = 0
         self.arriving: list[tuple[int, int]] = []
         self.queue: list[int] = []
@@ -88,25 +103,34 @@ class Stepped:
         """Let all happen that takes no time."""
         self.queue += [worker for moment, worker in self.arriving if moment <= self.now]
         self.arriving = [entry for entry in self.arriving if entry[0] > self.now]
-        may_look = not self.is_asked or self.now % self.tick == 0 or self.just_served
-        if self.serving is None and self.queue and may_look:
+        is_idle = self.serving is None and not self.left_of_look
+        self.has_found = self.has_found and not (is_idle and not self.queue)
+        if self.is_asked and is_idle and not self.has_found and self.now == self.next_look:
+            self.left_of_look, self.has_found = self.look, bool(self.queue)
+        may_serve = not self.is_asked or (self.has_found and not self.left_of_look)
+        if self.serving is None and self.queue and may_serve:
             self.serving, self.left_of_service = self.queue.pop(0), self.service
         for entry in [entry for entry in self.coming if entry[0] == self.now]:
             self.coming.remove(entry)
             self.start(entry[1], entry[2])
 
-    just_served = False
+    def set_next_look(self) -> None:
+        self.next_look = self.now + round(self.looks.seconds_to_next(self.now * UNIT_SECONDS) / UNIT_SECONDS)
 
     def step(self) -> None:
         is_serving = self.serving is not None
+        is_interrupted = self.is_asked and (is_serving or self.left_of_look > 0)
         self.now += 1
         ended = []
         for worker, left in enumerate(self.left):
-            if left and not (worker == 0 and self.is_asked and is_serving):
+            if left and not (worker == 0 and is_interrupted):
                 self.left[worker] -= 1
                 if left == 1:
                     ended.append(worker)
-        self.just_served = False
+        if self.left_of_look:
+            self.left_of_look -= 1
+            if not self.left_of_look and not self.has_found:
+                self.set_next_look()
         if is_serving:
             self.n_served += 1
             self.left_of_service -= 1
@@ -120,7 +144,9 @@ class Stepped:
         place = next(place for place, entry in enumerate(self.coming) if entry[:2] == (-1, self.serving))
         _, worker, item = self.coming.pop(place)
         self.coming.append((self.now + self.way, worker, item))
-        self.serving, self.just_served = None, True
+        self.serving = None
+        self.looks.note_request(self.now * UNIT_SECONDS)
+        self.set_next_look()
 
 
 @pytest.mark.parametrize("n_workers", [1, 3, 16, 100])
@@ -132,20 +158,21 @@ def test_claims_that_cost_nothing_make_a_greedy_schedule(n_workers: int) -> None
     assert found.n_claims == 300 + n_workers
 
 
-@pytest.mark.parametrize("tick", [0, 50], ids=["memory answers", "root answers"])
+@pytest.mark.parametrize("look", [0, 1, 4], ids=["memory answers", "root answers", "root's looks take long"])
 @pytest.mark.parametrize(("way", "service"), [(1, 1), (7, 3), (20, 120)])
 @pytest.mark.parametrize("n_workers", [2, 5])
 def test_costs_of_claims_add_up_as_in_a_loop_through_every_millisecond(
-    n_workers: int, way: int, service: int, tick: int
+    n_workers: int, way: int, service: int, look: int
 ) -> None:
     items = np.random.default_rng([way, n_workers]).integers(1100, 3000, 24)
-    truth = Stepped(items.tolist(), n_workers, way=way, service=service, tick=tick, beside=11).run()
+    truth = Stepped(items.tolist(), n_workers, way=way, service=service, look=look, beside=11).run()
     found = played(
         items * UNIT_SECONDS,
         n_workers,
         way_seconds=way * UNIT_SECONDS,
         service_seconds=service * UNIT_SECONDS,
-        tick_seconds=tick * UNIT_SECONDS,
+        looks=partial(WholeLooks, 0.0) if look else None,
+        look_seconds=look * UNIT_SECONDS,
         beside_seconds=11 * UNIT_SECONDS,
     )
     assert found.n_claims == truth.n_claims == 24 + n_workers
@@ -221,13 +248,19 @@ def test_verdict_on_the_timer_is_the_direct_one_only_if_every_start_says_the_sam
     from waiting import _tick_name, _tick_rows
 
     def rows(low: float, high: float) -> list[list[str]]:
-        of_one = {"tick_microseconds": 20.0, "period_milliseconds": 5.0, "direct_percent": (low + high) / 2}
-        start = of_one | {"direct_low_percent": low, "direct_high_percent": high}
+        start = {"tick_microseconds": 400.0, "direct_microseconds": (low + high) / 2}
+        start |= {"direct_low": low, "direct_high": high}
         return _tick_rows("MPICH", {_tick_name("MPICH"): [start] * 3})
 
-    assert [row[-1] for row in rows(0.0, 0.1)] == ["holds", "", ""]
-    assert [row[-1] for row in rows(0.3, 0.4)] == ["DOES NOT HOLD", "", ""]
-    assert [row[-1] for row in rows(-1.0, 1.0)] == ["not resolved", "DOES NOT HOLD", ""]  # 20 µs of 5 ms: 0.4 %
+    def verdicts(low: float, high: float) -> list[str]:
+        return [row[-1] for row in rows(low, high) if row[-2]]
+
+    assert verdicts(0.0, 100.0) == ["holds"]
+    assert verdicts(300.0, 400.0) == ["DOES NOT HOLD"]
+    assert verdicts(-1000.0, 1000.0) == ["not resolved", "DOES NOT HOLD"]  # 400 µs of 100 ms: 0.4 %
+    told = {row[0]: row[1] for row in rows(0.0, 280.0)}
+    assert told["MPICH: root's timer where nobody asks, every 100 ms: direct"] == "0.14"
+    assert told["· direct, where one claim comes a second: every 14 ms"] == "0.99"
 
 
 def test_numbers_of_ranks_that_fill_a_slow_counter_are_not_rounded_to_none() -> None:

@@ -181,15 +181,23 @@ def test_claims_keep_within_their_bounds(
     overhead_seconds: float,
     wait_share: float,
 ) -> None:
+    wait_seconds = wait_share * overhead_seconds
     size = claim_size(
         part,
         mean_seconds=mean_seconds,
         last_size=last_size,
         overhead_seconds=overhead_seconds,
-        wait_seconds=wait_share * overhead_seconds,
+        wait_seconds=wait_seconds,
     )
     assert 1 <= size <= 2**17
-    if size > 1:
+    as_long_as_wait = min(wait_seconds, 1.0) / mean_seconds if mean_seconds else 0.0
+    assert size + 1 > min(as_long_as_wait, 8 * last_size, max(part, last_size), 2**17)
+    if size == 1:
+        return
+    if size <= as_long_as_wait * (1 + 1e-9):
+        assert size <= 8 * last_size
+        assert size <= max(part, last_size)
+    else:
         assert size <= 2 * last_size
         assert size <= part
         assert size * mean_seconds <= max(0.020, min(200 * overhead_seconds, 1.0)) * (1 + 1e-9)
@@ -377,7 +385,7 @@ class Simulated:
 
     balance: float
     n_claims: int
-    last_sizes: list[int]
+    sizes: list[int]
 
 
 def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_seconds: float) -> Simulated:
@@ -409,7 +417,7 @@ def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_secon
             yield now[worker]
 
     take_turns(work, n_workers)
-    return Simulated(sum(cost) / n_workers / max(now), shared.n_claims, shared.sizes[-n_workers - 5 :])
+    return Simulated(sum(cost) / n_workers / max(now), shared.n_claims, shared.sizes)
 
 
 def test_uneven_rows_keep_eight_workers_busy_to_the_end() -> None:
@@ -450,7 +458,16 @@ def test_a_million_tiny_items_go_out_in_some_hundred_claims() -> None:
 
 def test_the_last_claims_are_of_one_item_each() -> None:
     run = simulate([1e-4] * 20_000, n_workers=4, order=Order(20_000), claim_seconds=45e-6)
-    assert set(run.last_sizes) == {1}
+    assert set(run.sizes[-9:]) == {1}
+
+
+def test_where_the_counter_is_slow_no_claim_takes_less_time_than_was_waited_for_it() -> None:
+    run = simulate([1e-2] * 20_000, n_workers=8, order=Order(20_000), claim_seconds=0.25)
+    sizes = sorted(run.sizes)
+    assert sizes[:16] == [1] * 8 + [8] * 8
+    assert sizes[16] >= 24  # 0.25 s, less a rounding
+    assert run.balance > 25 / 26  # of 25 s each: three waits, then claims are under way ahead, and the last one's items
+    assert run.n_claims < 8 * (25 + 16)  # claims of 1 s at most
 
 
 def test_workers_whose_items_are_shorter_than_a_claim_do_not_wait_for_claims() -> None:

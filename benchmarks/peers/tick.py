@@ -14,9 +14,10 @@ from fullrank.backends.mpi.library import ROOT, world
 from fullrank.backends.mpi.messages import MessageCounter
 from fullrank.claim import IDLE
 from fullrank.compare.statistics import median_interval
-from fullrank.interrupt import SERVING_SECONDS, MainThreadInterrupts
+from fullrank.interrupt import MainThreadInterrupts
 
 N_BLOCKS, N_TICKS = 51, 200
+EVERY_SECONDS = 0.005
 WORK_SECONDS = 0.05
 """Ten ticks; short, so that both of a pair are disturbed alike."""
 
@@ -29,8 +30,7 @@ def main() -> None:
         signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
         with signals.installed():
             signals.serve(counter.serve)
-            _stop_timer()  # no ticks but those that are raised here
-            told = {"tick_microseconds": _tick_microseconds(), "period_milliseconds": 1e3 * SERVING_SECONDS}
+            told = {"tick_microseconds": _tick_microseconds()}  # no tick comes by itself: each puts the next one off
             told |= _directly(signals, counter, n_pairs=int(sys.argv[1]))
         print(json.dumps(told), flush=True)
     wait_for_all(comm)
@@ -53,19 +53,25 @@ def _raised_seconds() -> float:
 
 
 def _directly(signals: MainThreadInterrupts, counter: MessageCounter, *, n_pairs: int) -> dict[str, float]:
-    """Return by how many percent the timer lengthens work, in seconds of the process, and an interval of 95 %."""
+    """Return by how many µs a tick lengthens work, in seconds of the process, and an interval of 95 %."""
+
+    def serve() -> float:
+        counter.serve()
+        return EVERY_SECONDS
+
+    _stop_timer()
     n_steps = _steps()
-    percents = []
+    found = []
     for number in range(n_pairs):
         seconds = {}
         for is_on in (True, False) if number % 2 else (False, True):
             if is_on:
-                signals.serve(counter.serve)
+                signals.serve(serve)
             seconds[is_on] = _work_seconds(n_steps)
             _stop_timer()
-        percents.append(100 * (seconds[True] / seconds[False] - 1))
-    low, high = median_interval(percents) or (min(percents), max(percents))
-    return {"direct_percent": median(percents), "direct_low_percent": low, "direct_high_percent": high}
+        found.append(1e6 * EVERY_SECONDS * (seconds[True] / seconds[False] - 1))
+    low, high = median_interval(found) or (min(found), max(found))
+    return {"direct_microseconds": median(found), "direct_low": low, "direct_high": high}
 
 
 def _steps() -> int:

@@ -24,8 +24,7 @@ GRACE_SECONDS = 5.0
 KILL_SECONDS = 5.0
 """After that a worker that is deaf, because it is inside C code, gets this long until it is killed or left behind."""
 _TICK_SECONDS = 0.1
-SERVING_SECONDS = 0.005
-"""How often those are answered that wait for this process while it computes: half of that in the mean."""
+_AT_ONCE_SECONDS = 0.001
 _FOR_MAIN_THREAD = (*STOP_SIGNALS, signal.SIGALRM)
 
 
@@ -201,7 +200,7 @@ class MainThreadInterrupts(StopSignals):
     ) -> None:
         super().__init__(grace_seconds=grace_seconds, numbers=numbers, stop_at=stop_at)
         self.interrupts = Interrupts()
-        self._serve: Callable[[], object] | None = None
+        self._serve: Callable[[], float] | None = None
         self._is_serving = False
         self._item = RunningItem(running)
         self._limit_seconds = item_time_limit_seconds
@@ -214,20 +213,20 @@ class MainThreadInterrupts(StopSignals):
         if self._limit_seconds is not None:
             self._arm()
         elif self._stop_at < float("inf"):  # no ticks before it is time
-            self._arm(first_seconds=max(self._stop_at - time.time(), 0.001))
+            self._arm(first_seconds=max(self._stop_at - time.time(), _AT_ONCE_SECONDS))
         try:
             with super().installed():
                 yield
         finally:
             # an armed timer would kill the process once Python's handlers are gone
+            self._serve = None  # a tick that comes now must not arm it again
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
-    def serve(self, serve: Callable[[], object]) -> None:
-        """Call ``serve`` every SERVING_SECONDS from now on, until the signals are no longer handled."""
+    def serve(self, serve: Callable[[], float]) -> None:
+        """Call ``serve`` at once and, until the signals are no longer handled, so many seconds later as it returned."""
         self._serve = serve
-        self._tick_seconds = SERVING_SECONDS
-        self._arm()
+        self._arm(first_seconds=_AT_ONCE_SECONDS)
 
     def _arm(self, *, first_seconds: float | None = None) -> None:
         signal.setitimer(signal.ITIMER_REAL, first_seconds or self._tick_seconds, self._tick_seconds)
@@ -242,7 +241,7 @@ class MainThreadInterrupts(StopSignals):
             if self._is_serving:  # it took longer than a tick, and must not be left half-way
                 return
             self._is_serving = True
-            self._serve()
+            self._arm(first_seconds=min(self._serve(), self._tick_seconds))
             self._is_serving = False
         if self.requested:
             tell_heard()

@@ -28,6 +28,8 @@ LONGEST_TARGET_SECONDS = 1.0
 LEAST_PARTS, MOST_PARTS = 3, 8
 """Into how many claims a worker's share of what is left is divided: with three of them one that works at a third of the
 others' pace still ends about when they do; more than eight cost claims and gain nothing."""
+MOST_GROWTH = 8
+"""Of a claim that took less time than was waited for it; the mean it goes by is of few items. Others double at most."""
 N_LAST_CLAIMS = 31
 """By whose medians a claim's wait and overhead are known."""
 N_LAST_GROUPS = 4
@@ -203,12 +205,15 @@ def claim_size(
 
     ``mean_seconds`` is its mean item so far, ``overhead_seconds`` the median time a claim of its took beyond its items,
     ``wait_seconds`` what it waited for the counter of that. As in OpenMP's ``guided`` the tail tapers, here by time:
-    long items go out one by one.
+    long items go out one by one. No claim is to take less time than was waited for it, be it more than ``part``: a
+    shorter one is waited for again. Sizes grow faster to begin with for that, and stop to shrink at the end.
 
     >>> claim_size(10**5, mean_seconds=1e-6, last_size=4000)
     8000
     >>> claim_size(100, mean_seconds=8e-3, last_size=1)
     2
+    >>> claim_size(3, mean_seconds=8e-3, last_size=40, wait_seconds=0.2)
+    25
     """
 
     def n_items(seconds: float) -> float:
@@ -218,7 +223,8 @@ def claim_size(
     if mean_seconds > 0:
         wanted = n_items(max(TARGET_CLAIM_SECONDS, WAITS_PER_TARGET * wait_seconds))
         wanted = max(wanted, min(n_items(OVERHEADS_PER_TARGET * overhead_seconds), MOST_ITEMS_FOR_OVERHEAD))
-        limit = int(min(limit, wanted))
+        least = min(n_items(wait_seconds), MOST_GROWTH * last_size, max(part, last_size), MOST_ITEMS)
+        limit = int(max(least, min(limit, wanted)))
     return max(1, limit)
 
 

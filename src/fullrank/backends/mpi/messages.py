@@ -5,11 +5,13 @@ take several for one claim. Here all that a worker has to tell goes with its cla
 root answers between two bytecodes of whatever it computes.
 """
 
+import time
 from array import array
 
 from fullrank.backends.base import BUSY_MILLISECONDS, FAILED, FINISHED, MAX_CLAIMS, N_CELLS, POSITION, Tally, tally_of
 from fullrank.backends.mpi.collectives import wait
 from fullrank.backends.mpi.library import MPI, ROOT
+from fullrank.looks import SHORTEST_SECONDS, Looks
 
 _ASK, _ANSWER = 1, 2
 _STOP = -1
@@ -31,6 +33,7 @@ class MessageCounter:
         """Root's are the shared ones; those of others are what they have not told yet."""
         self._is_stopped = False
         self._is_at_work = False
+        self._looks = Looks(time.monotonic())
         self._request: MPI.Request | None = None
         self._asked, self._answer = array("q", [0] * N_CELLS), array("q", [0])
         self._status = MPI.Status()
@@ -72,10 +75,10 @@ class MessageCounter:
         self._cells[POSITION] += size
         return position
 
-    def serve(self) -> None:
-        """Answer those that have asked; at root."""
+    def serve(self) -> float:
+        """Answer those that have asked; at root. Return how many seconds later to look for others."""
         if self._is_at_work:
-            return
+            return SHORTEST_SECONDS
         self._is_at_work = True
         n_looks = 0
         while n_looks < _LOOKS:
@@ -85,7 +88,9 @@ class MessageCounter:
             asked = array("q", [0] * N_CELLS)
             self._comm.Recv(asked, self._status.source, _ASK)
             self._comm.Send(array("q", [self._taken(asked)]), self._status.source, _ANSWER)
+            self._looks.note_request(time.monotonic())
         self._is_at_work = False
+        return self._looks.seconds_to_next(time.monotonic())
 
     def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
         """Add to the tally, by the time of the next claim."""

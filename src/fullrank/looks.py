@@ -1,0 +1,40 @@
+"""How often a rank that computes looks whether others have asked it something: often if they ask often.
+
+Pure arithmetic on moments that are passed in; the real run and the simulator use the same class.
+"""
+
+from collections import deque
+from math import sqrt
+
+LOOK_SECONDS = 1e-4
+"""What a look in vain takes of a computation whose data it pushes out of the caches (``make bench``, *Waiting*)."""
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 0.1
+"""Between two looks. The longest one costs a thousandth of the rank's time."""
+_N_LAST = 16
+"""Requests by which it is known how often they come."""
+
+
+class Looks:
+    """When to look next.
+
+    Looks every T seconds take LOOK_SECONDS / T of this rank, and of those who ask every g seconds T / (2 g), for they
+    wait half of T in the mean. The sum is least for T = sqrt(2 g LOOK_SECONDS): the law of J. W. Young, A first order
+    approximation to the optimum checkpoint interval, Commun. ACM 17 (1974) 530, where lost work is in the place of
+    waiting.
+
+    >>> looks = Looks(0.0)
+    >>> looks.seconds_to_next(2.0)
+    0.02
+    """
+
+    def __init__(self, now: float) -> None:
+        self._asked = deque([now], maxlen=_N_LAST)
+
+    def note_request(self, now: float) -> None:
+        """Remember that somebody asked."""
+        self._asked.append(now)
+
+    def seconds_to_next(self, now: float) -> float:
+        """Return how long to compute before the next look."""
+        gap_seconds = max(0.0, now - self._asked[0]) / len(self._asked)
+        return min(max(SHORTEST_SECONDS, sqrt(2 * gap_seconds * LOOK_SECONDS)), LONGEST_SECONDS)
