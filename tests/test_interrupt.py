@@ -129,6 +129,22 @@ def test_an_item_over_its_limit_is_interrupted_while_it_sleeps() -> None:
         time.sleep(ENDLESS_SECONDS)
 
 
+def timers_armed(
+    monkeypatch: pytest.MonkeyPatch, then: Callable[[float], object] = lambda _seconds: None
+) -> list[float]:
+    """Return a list that grows by the seconds for which the timer is set."""
+    armed: list[float] = []
+    set_timer = signal.setitimer
+
+    def noting(which: int, seconds: float, interval: float = 0.0) -> None:
+        set_timer(which, seconds, interval)
+        armed.append(seconds)
+        then(seconds)
+
+    monkeypatch.setattr(signal, "setitimer", noting)
+    return armed
+
+
 def test_an_item_that_swallows_the_interruption_is_interrupted_again() -> None:
     running = [7]
     signals = MainThreadInterrupts(running=running, item_time_limit_seconds=0.02)
@@ -179,37 +195,83 @@ def test_without_a_limit_the_timer_runs_from_the_first_signal_on() -> None:
         assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
 
 
-def test_who_is_served_says_when_the_next_time_is() -> None:
+def test_who_is_served_says_when_the_next_time_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    armed = timers_armed(monkeypatch)
+    wanted = iter([0.002, 0.03, 7.0])
     signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
-    wanted, left = [0.002, 0.05, 7.0], []
     with signals.installed():
+        signals.serve(lambda: next(wanted))
+        loop(until=lambda: len(armed) == 4)
+    assert armed == [0.001, 0.002, 0.03, 0.1, 0]  # no later than the running item is looked at
 
-        def serve() -> float:
-            left.append(signal.getitimer(signal.ITIMER_REAL)[0])
-            return wanted[len(left) - 1]
 
-        signals.serve(serve)
-        loop(until=lambda: len(left) == len(wanted))
-        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.1  # no later than the running item is looked at
+def test_a_time_limit_is_looked_at_as_often_whatever_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    armed = timers_armed(monkeypatch)
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=0.4)
+    with signals.installed():
+        signals.serve(lambda: 7.0)
+        loop(until=lambda: len(armed) == 3)
+    assert armed == [pytest.approx(0.02), 0.001, pytest.approx(0.02), 0]
+
+
+@pytest.mark.parametrize("stop_at", [None, 0.0])
+def test_a_tick_on_the_way_out_arms_no_timer(monkeypatch: pytest.MonkeyPatch, stop_at: float | None) -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
+    with monkeypatch.context() as patch:
+        armed = timers_armed(patch, then=lambda seconds: signal.raise_signal(signal.SIGALRM) if seconds == 0 else None)
+        with signals.installed():
+            if stop_at is None:
+                signals.serve(lambda: 0.05)
+            else:
+                signals._stop_at = stop_at  # it comes in the last moment
+    assert armed[-1] == 0
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_a_tick_on_the_way_out_arms_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_served_is_served_again_after_an_exception() -> None:
+    """An item that is near the recursion limit, or has a raising handler of its own, may have it raised in there."""
     signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
-    armed: list[float] = []
-    set_timer = signal.setitimer
+    n_served = 0
 
-    def with_a_late_tick(which: int, seconds: float, interval: float = 0.0) -> None:
-        set_timer(which, seconds, interval)
-        armed.append(seconds)
-        if seconds == 0:
-            signal.raise_signal(signal.SIGALRM)
+    def serve() -> float:
+        nonlocal n_served
+        n_served += 1
+        if n_served == 1:
+            raise RecursionError
+        return 0.001
 
-    monkeypatch.setattr(signal, "setitimer", with_a_late_tick)
+    with signals.installed():
+        signals.serve(serve)
+        with pytest.raises(RecursionError):
+            loop()
+        loop(until=lambda: n_served > 3)
+
+
+def test_timer_that_an_item_took_for_itself_is_back_for_the_next_claim() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
+    n_served = 0
+
+    def serve() -> float:
+        nonlocal n_served
+        n_served += 1
+        return 0.001
+
+    with signals.installed():
+        signals.serve(serve)
+        for take in (lambda: signal.alarm(0), lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN)):
+            take()
+            before = n_served
+            assert not signals.requested_now()
+            loop(until=lambda before=before: n_served > before + 2)
+
+
+def test_a_signal_does_not_put_off_who_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
     with signals.installed():
         signals.serve(lambda: 0.05)
-        signal.raise_signal(signal.SIGALRM)
-    assert armed == [pytest.approx(0.001), pytest.approx(0.05), 0]
+        armed = timers_armed(monkeypatch)
+        receive(signal.SIGUSR1)
+        assert 0.1 not in armed
 
 
 @pytest.mark.parametrize(("grace_seconds", "n_signals"), [(0.05, 1), (1000.0, 2), (0.0, 1)])

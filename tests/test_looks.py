@@ -48,3 +48,12 @@ def test_a_clock_that_stands_still_is_no_error() -> None:
     looks.note_request(1.0)
     assert looks.seconds_to_next(1.0) == SHORTEST_SECONDS
     assert looks.seconds_to_next(-inf) == SHORTEST_SECONDS
+
+
+def test_looks_that_take_longer_are_rarer_and_one_slow_look_changes_nothing() -> None:
+    looks = Looks(0.0)
+    looks.note_vain(1.0)  # the system had other things to do
+    looks.note_vain(3 * LOOK_SECONDS)
+    assert looks.seconds_to_next(1.0) == pytest.approx((2 * 1.0 * LOOK_SECONDS) ** 0.5)
+    looks.note_vain(4 * LOOK_SECONDS)
+    assert looks.seconds_to_next(1.0) == pytest.approx((2 * 1.0 * 3 * LOOK_SECONDS) ** 0.5)

@@ -161,7 +161,7 @@ def test_claims_that_cost_nothing_make_a_greedy_schedule(n_workers: int) -> None
 @pytest.mark.parametrize("look", [0, 1, 4], ids=["memory answers", "root answers", "root's looks take long"])
 @pytest.mark.parametrize(("way", "service"), [(1, 1), (7, 3), (20, 120)])
 @pytest.mark.parametrize("n_workers", [2, 5])
-def test_costs_of_claims_add_up_as_in_a_loop_through_every_millisecond(
+def test_costs_of_claims_add_up_as_in_a_loop_through_every_unit_of_time(
     n_workers: int, way: int, service: int, look: int
 ) -> None:
     items = np.random.default_rng([way, n_workers]).integers(1100, 3000, 24)
@@ -259,8 +259,8 @@ def test_verdict_on_the_timer_is_the_direct_one_only_if_every_start_says_the_sam
     assert verdicts(300.0, 400.0) == ["DOES NOT HOLD"]
     assert verdicts(-1000.0, 1000.0) == ["not resolved", "DOES NOT HOLD"]  # 400 µs of 100 ms: 0.4 %
     told = {row[0]: row[1] for row in rows(0.0, 280.0)}
-    assert told["MPICH: root's timer where nobody asks, every 100 ms: direct"] == "0.14"
-    assert told["· direct, where one claim comes a second: every 14 ms"] == "0.99"
+    assert told["MPICH: root's timer where nobody asks, every 100 ms: direct, scaled"] == "0.14"
+    assert told["· the same, where one claim comes a second: every 14 ms"] == "0.99"
 
 
 def test_numbers_of_ranks_that_fill_a_slow_counter_are_not_rounded_to_none() -> None:

@@ -172,7 +172,8 @@ def test_blocks_of_all_workers_are_the_positions_in_order_and_differ_by_one_at_m
     mean_seconds=st.one_of(st.just(0.0), st.floats(1e-8, 1e5)),
     last_size=st.integers(1, 10**7),
     overhead_seconds=st.floats(0, 1),
-    wait_share=st.floats(0, 1),
+    wait_share=st.floats(0, 3),
+    is_fair=st.booleans(),
 )
 def test_claims_keep_within_their_bounds(
     part: int,
@@ -180,6 +181,7 @@ def test_claims_keep_within_their_bounds(
     last_size: int,
     overhead_seconds: float,
     wait_share: float,
+    is_fair: bool,
 ) -> None:
     wait_seconds = wait_share * overhead_seconds
     size = claim_size(
@@ -188,19 +190,39 @@ def test_claims_keep_within_their_bounds(
         last_size=last_size,
         overhead_seconds=overhead_seconds,
         wait_seconds=wait_seconds,
+        is_fair=is_fair,
     )
     assert 1 <= size <= 2**17
-    as_long_as_wait = min(wait_seconds, 1.0) / mean_seconds if mean_seconds else 0.0
-    assert size + 1 > min(as_long_as_wait, 8 * last_size, max(part, last_size), 2**17)
+    twice_the_wait = min(2 * wait_seconds, 1.0) / mean_seconds if mean_seconds else 0.0
+    most = max(part, last_size) if is_fair else part
+    assert size + 1 > min(twice_the_wait, 8 * last_size, most, 2**17)
     if size == 1:
         return
-    if size <= as_long_as_wait * (1 + 1e-9):
+    if size <= twice_the_wait * (1 + 1e-9):
         assert size <= 8 * last_size
-        assert size <= max(part, last_size)
+        assert size <= most
     else:
         assert size <= 2 * last_size
         assert size <= part
         assert size * mean_seconds <= max(0.020, min(200 * overhead_seconds, 1.0)) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("part", "last_size", "wait_seconds", "is_fair", "expected"),
+    [
+        (1, 400, 0.25, True, 50),  # twice as long as the wait
+        (1, 40, 0.25, True, 40),
+        (1, 400, 0.25, False, 1),  # unless those to come may take longer
+        (1000, 1, 0.25, True, 8),  # the mean is that of one item
+        (5, 1, 0.25, False, 5),
+        (1, 400, 7.0, True, 100),  # no longer than 1 s
+    ],
+)
+def test_a_claim_takes_twice_as_long_as_was_waited_for_it_but(
+    part: int, last_size: int, wait_seconds: float, is_fair: bool, expected: int
+) -> None:
+    size = claim_size(part, mean_seconds=0.01, last_size=last_size, wait_seconds=wait_seconds, is_fair=is_fair)
+    assert size == expected
 
 
 def test_a_claim_is_so_long_that_half_a_percent_is_lost_around_its_items() -> None:
@@ -388,8 +410,18 @@ class Simulated:
     sizes: list[int]
 
 
-def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_seconds: float) -> Simulated:
-    """Run guided workers against a clock that only items and claims move on; seconds."""
+def simulate(
+    cost: Sequence[float],
+    *,
+    n_workers: int,
+    order: Order,
+    claim_seconds: float,
+    accident: tuple[int, float] | None = None,
+) -> Simulated:
+    """Run guided workers against a clock that only items and claims move on; seconds.
+
+    With an ``accident`` worker 0 waits so much longer for one of its claims: for its first (0), say.
+    """
     shared = SharedPosition()
     now = [0.0] * n_workers
 
@@ -398,10 +430,14 @@ def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_secon
         worker: int
         asked: int = 0
         ready: float = 0.0
+        n_claims: int = 0
 
         def begin(self, size: int) -> None:
             self.asked = shared.fetch_and_add(size)
             self.ready = now[self.worker] + claim_seconds
+            if accident is not None and (self.worker, self.n_claims) == (0, accident[0]):
+                self.ready += accident[1]
+            self.n_claims += 1
 
         def result(self) -> int:
             now[self.worker] = max(now[self.worker], self.ready)
@@ -409,7 +445,14 @@ def simulate(cost: Sequence[float], *, n_workers: int, order: Order, claim_secon
 
     def work(worker: int) -> Iterator[float]:
         pace = Pace()
-        claims = guided_claims(Counter(worker), len(cost), n_workers=n_workers, pace=pace, clock=lambda: now[worker])
+        claims = guided_claims(
+            Counter(worker),
+            len(cost),
+            n_workers=n_workers,
+            pace=pace,
+            clock=lambda: now[worker],
+            is_fair=Todo(order).is_fair,
+        )
         for claimed in claims:
             seconds = sum(cost[index] for index in order.indices(claimed))
             now[worker] += seconds
@@ -461,13 +504,27 @@ def test_the_last_claims_are_of_one_item_each() -> None:
     assert set(run.sizes[-9:]) == {1}
 
 
-def test_where_the_counter_is_slow_no_claim_takes_less_time_than_was_waited_for_it() -> None:
-    run = simulate([1e-2] * 20_000, n_workers=8, order=Order(20_000), claim_seconds=0.25)
+def test_where_the_counter_is_slow_a_claim_takes_twice_as_long_as_was_waited_for_it() -> None:
+    run = simulate([1e-2] * 20_000, n_workers=8, order=Order.named("spread", 20_000), claim_seconds=0.25)
     sizes = sorted(run.sizes)
     assert sizes[:16] == [1] * 8 + [8] * 8
-    assert sizes[16] >= 24  # 0.25 s, less a rounding
+    assert sizes[16] >= 49  # 0.5 s, less a rounding
     assert run.balance > 25 / 26  # of 25 s each: three waits, then claims are under way ahead, and the last one's items
     assert run.n_claims < 8 * (25 + 16)  # claims of 1 s at most
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_one_long_wait_of_one_worker_keeps_nobody_busy_at_the_end(number: int) -> None:
+    order = Order.named("spread", 50_000)
+    run = simulate([1e-2] * 50_000, n_workers=50, order=order, claim_seconds=50e-6, accident=(number, 1.0))
+    assert run.balance > 0.98  # of 10 s each
+
+
+@pytest.mark.parametrize("claim_seconds", [0.02, 0.1])
+def test_items_that_become_long_at_the_end_are_not_taken_in_large_claims(claim_seconds: float) -> None:
+    cost = [1e-3] * 49_000 + [1.0] * 1000
+    run = simulate(cost, n_workers=50, order=Order.named("index", 50_000), claim_seconds=claim_seconds)
+    assert run.balance > 0.9
 
 
 def test_workers_whose_items_are_shorter_than_a_claim_do_not_wait_for_claims() -> None:

@@ -201,7 +201,7 @@ class MainThreadInterrupts(StopSignals):
         super().__init__(grace_seconds=grace_seconds, numbers=numbers, stop_at=stop_at)
         self.interrupts = Interrupts()
         self._serve: Callable[[], float] | None = None
-        self._is_serving = False
+        self._is_serving = self._is_installed = False
         self._item = RunningItem(running)
         self._limit_seconds = item_time_limit_seconds
         self._tick_seconds = tick_seconds(item_time_limit_seconds)
@@ -210,6 +210,7 @@ class MainThreadInterrupts(StopSignals):
     def installed(self) -> Iterator[None]:
         """Handle the signals and the timer within this context; afterwards no timer is armed."""
         before = signal.signal(signal.SIGALRM, self._on_tick)
+        self._is_installed = True
         if self._limit_seconds is not None:
             self._arm()
         elif self._stop_at < float("inf"):  # no ticks before it is time
@@ -219,7 +220,7 @@ class MainThreadInterrupts(StopSignals):
                 yield
         finally:
             # an armed timer would kill the process once Python's handlers are gone
-            self._serve = None  # a tick that comes now must not arm it again
+            self._is_installed = False  # a tick that comes now must not arm it again
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
@@ -229,20 +230,33 @@ class MainThreadInterrupts(StopSignals):
         self._arm(first_seconds=_AT_ONCE_SECONDS)
 
     def _arm(self, *, first_seconds: float | None = None) -> None:
-        signal.setitimer(signal.ITIMER_REAL, first_seconds or self._tick_seconds, self._tick_seconds)
+        if self._is_installed:
+            signal.setitimer(signal.ITIMER_REAL, first_seconds or self._tick_seconds, self._tick_seconds)
+
+    def requested_now(self) -> bool:
+        """:meth:`StopSignals.requested_now`; the timer, too, an item may have taken for itself."""
+        if self._is_installed and (self._serve is not None or self._limit_seconds is not None):
+            is_own = signal.getsignal(signal.SIGALRM) == self._on_tick
+            if not is_own or signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+                signal.signal(signal.SIGALRM, self._on_tick)
+                self._arm()
+        return super().requested_now()
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Note one signal, and look at the running item from now on."""
         super().on_signal(_number, _frame)
-        self._arm()
+        if self._serve is None:  # else it is armed, and for an earlier moment perhaps
+            self._arm()
 
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
         if self._serve is not None:
             if self._is_serving:  # it took longer than a tick, and must not be left half-way
                 return
             self._is_serving = True
-            self._arm(first_seconds=min(self._serve(), self._tick_seconds))
-            self._is_serving = False
+            try:
+                self._arm(first_seconds=min(self._serve(), self._tick_seconds))
+            finally:
+                self._is_serving = False
         if self.requested:
             tell_heard()
         self.look_at_clock()

@@ -28,10 +28,14 @@ LONGEST_TARGET_SECONDS = 1.0
 LEAST_PARTS, MOST_PARTS = 3, 8
 """Into how many claims a worker's share of what is left is divided: with three of them one that works at a third of the
 others' pace still ends about when they do; more than eight cost claims and gain nothing."""
+LEAST_WAITS = 2
+"""A claim should take so many times as long as was waited for it, at the end too: each makes others wait longer."""
 MOST_GROWTH = 8
-"""Of a claim that took less time than was waited for it; the mean it goes by is of few items. Others double at most."""
+"""Of a claim that took less time than that; the mean it goes by is of few items. Others double at most."""
 N_LAST_CLAIMS = 31
 """By whose medians a claim's wait and overhead are known."""
+LEAST_SEEN = 0.1
+"""Part of the time from asking to the answer that a worker has to wait, for that to be what the counter took."""
 N_LAST_GROUPS = 4
 """Whose mean duration is taken for that of the next items, if those before are known to cost more."""
 
@@ -124,6 +128,8 @@ class Todo:
             self.n_unfinished = self._unset_before.pop()
         self.part: Part | None = None
         """Where costs are known: how many of the next items make up a part of what is left."""
+        self.is_fair = order.stride > 1
+        """Whether items that have ended tell what others take: by a stride, any run of positions is a sample of all."""
         self._n_before, self.n_items = 0, self.n_unfinished
         if among is not None:
             self._n_before = self._n_unfinished_among(among.start)
@@ -199,21 +205,30 @@ def part_of(n_left: int, *, n_workers: int, variation: float) -> int:
 
 
 def claim_size(
-    part: int, *, mean_seconds: float, last_size: int, overhead_seconds: float = 0.0, wait_seconds: float = 0.0
+    part: int,
+    *,
+    mean_seconds: float,
+    last_size: int,
+    overhead_seconds: float = 0.0,
+    wait_seconds: float = 0.0,
+    is_fair: bool = True,
 ) -> int:
     """Return how many positions a worker should claim next: ``part`` at most, and one at least.
 
     ``mean_seconds`` is its mean item so far, ``overhead_seconds`` the median time a claim of its took beyond its items,
     ``wait_seconds`` what it waited for the counter of that. As in OpenMP's ``guided`` the tail tapers, here by time:
-    long items go out one by one. No claim is to take less time than was waited for it, be it more than ``part``: a
-    shorter one is waited for again. Sizes grow faster to begin with for that, and stop to shrink at the end.
+    long items go out one by one.
+
+    A claim that takes little more time than was waited for it is soon waited for again. So where the counter is slow
+    sizes grow faster to begin with, and at the end they stop to shrink at what takes twice as long as the wait, in the
+    mean. That is more than ``part`` then, and only done if ``is_fair``: else the items to come may take far longer.
 
     >>> claim_size(10**5, mean_seconds=1e-6, last_size=4000)
     8000
     >>> claim_size(100, mean_seconds=8e-3, last_size=1)
     2
-    >>> claim_size(3, mean_seconds=8e-3, last_size=40, wait_seconds=0.2)
-    25
+    >>> claim_size(3, mean_seconds=8e-3, last_size=80, wait_seconds=0.2)
+    50
     """
 
     def n_items(seconds: float) -> float:
@@ -223,7 +238,8 @@ def claim_size(
     if mean_seconds > 0:
         wanted = n_items(max(TARGET_CLAIM_SECONDS, WAITS_PER_TARGET * wait_seconds))
         wanted = max(wanted, min(n_items(OVERHEADS_PER_TARGET * overhead_seconds), MOST_ITEMS_FOR_OVERHEAD))
-        least = min(n_items(wait_seconds), MOST_GROWTH * last_size, max(part, last_size), MOST_ITEMS)
+        most = max(part, last_size) if is_fair else part
+        least = min(n_items(LEAST_WAITS * wait_seconds), MOST_GROWTH * last_size, most, MOST_ITEMS)
         limit = int(max(least, min(limit, wanted)))
     return max(1, limit)
 
@@ -250,7 +266,7 @@ class Pace:
         self.busy_seconds += seconds
 
     def add_claim(self, seconds: float) -> None:
-        """Remember how long the counter's answer to one claim was waited for."""
+        """Remember how long it took the counter to answer one claim, or at most if the worker had not to wait."""
         self._claim_seconds.append(seconds)
 
     def add_overhead(self, seconds: float) -> None:
@@ -292,8 +308,9 @@ class Pace:
 
 
 def _median(durations: Iterable[float]) -> float:
+    """Return the median, of an even number the smaller one of the two: one accident among the first is no rule."""
     ordered = sorted(durations)
-    return ordered[len(ordered) // 2] if ordered else 0.0
+    return ordered[(len(ordered) - 1) // 2] if ordered else 0.0
 
 
 def guided_claims(
@@ -304,12 +321,13 @@ def guided_claims(
     pace: Pace,
     clock: Callable[[], float],
     part: Part | None = None,
+    is_fair: bool = True,
 ) -> Iterator[range]:
     """Yield the ranges of positions that one worker claims from ``counter`` until none is left.
 
-    ``part`` is that of :class:`Todo`, for items of known and falling costs. While items are shorter than a claim the
-    next claim is under way during the current one; else claiming ahead would only take items from workers that are free
-    earlier.
+    ``part`` and ``is_fair`` are those of :class:`Todo`; ``part`` for items of known and falling costs. While items are
+    shorter than a claim the next claim is under way during the current one; else claiming ahead would only take items
+    from workers that are free earlier.
     """
 
     def mean_seconds() -> float:
@@ -326,17 +344,23 @@ def guided_claims(
             last_size=last_size,
             overhead_seconds=pace.overhead_seconds,
             wait_seconds=pace.claim_seconds,
+            is_fair=is_fair,
         )
 
     size, ahead = 1, False
     before: int | None = None
+    asked = 0.0
     while True:
-        asked = clock()
         if not ahead:
+            asked = clock()
             counter.begin(size)
+        called = clock() if ahead else asked
         start = counter.result()
-        if not ahead:
-            pace.add_claim(clock() - asked)
+        answered = clock()
+        waited = answered - asked
+        # if the answer was there already, all that is known is that it took no longer
+        if answered - called >= LEAST_SEEN * waited or waited < pace.claim_seconds:
+            pace.add_claim(waited)
         if start >= n_items:
             return
         claimed = range(start, min(start + size, n_items))
@@ -346,6 +370,7 @@ def guided_claims(
         ahead = 0 < mean_seconds() < pace.claim_seconds
         if ahead:
             size = next_size(claimed.stop, expected, size)
+            asked = clock()
             counter.begin(size)
         yield claimed
         if not ahead:

@@ -276,6 +276,7 @@ class Worker:
                 pace=self._pace,
                 clock=time.perf_counter,
                 part=todo.part,
+                is_fair=todo.is_fair,
             )
         return self._own_block(counter, todo)
 

@@ -42,6 +42,31 @@ def f(x):
     assert of_root[0] >= 86
 
 
+def test_recursion_to_the_limit_on_root_keeps_nobody_waiting(mpi_project: Project) -> None:
+    """Where it ends root may be in the middle of an answer."""
+    code = f"""{OVER_A_NETWORK}
+import sys
+sys.setrecursionlimit(250)
+
+def deeper(n):
+    return deeper(n + 1)
+
+def f(x):
+    visited(x)
+    if IS_ROOT:
+        for _ in range(300):
+            try:
+                deeper(0)
+            except RecursionError:
+                pass
+    return x
+"""
+    project = mpi_project.write(code, grid="x = { range = 3000 }")
+    project.run(n_ranks=2)
+    assert sorted(project.visits()) == list(range(3000))
+    assert project.read("f").tolist() == list(range(3000))
+
+
 def test_failure_of_another_rank_stops_all(mpi_project: Project) -> None:
     code = f"{OVER_A_NETWORK}\ndef f(x):\n    visited(x)\n    time.sleep(0.002)\n    return 1 / (x - 300)\n"
     project = mpi_project.write(code, grid="x = { range = 20_000 }", tail='[run]\non_error = "stop"\norder = "index"')

@@ -14,8 +14,8 @@ from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.looks import SHORTEST_SECONDS, Looks
 
 _ASK, _ANSWER = 1, 2
-_STOP = -1
-"""In place of a number of positions."""
+_STOP, _NOTHING = -1, -2
+"""In place of a number of positions: no more are wanted, and no request at all."""
 _LOOKS = 2
 """In vain, before there is nothing to be answered: the first may only have moved a message."""
 
@@ -34,6 +34,9 @@ class MessageCounter:
         self._is_stopped = False
         self._is_at_work = False
         self._looks = Looks(time.monotonic())
+        self._heard, self._reply = array("q", [_NOTHING] * N_CELLS), array("q", [0])
+        self._asker, self._owes_reply = ROOT, False
+        """What root has heard and not answered yet, of which rank; should an item's exception come in between."""
         self._request: MPI.Request | None = None
         self._asked, self._answer = array("q", [0] * N_CELLS), array("q", [0])
         self._status = MPI.Status()
@@ -76,21 +79,43 @@ class MessageCounter:
         return position
 
     def serve(self) -> float:
-        """Answer those that have asked; at root. Return how many seconds later to look for others."""
+        """Answer those that have asked; at root. Return how many seconds later to look for others.
+
+        What is raised meanwhile costs no rank its answer: a RecursionError, say, where root's item is near the limit.
+        """
         if self._is_at_work:
             return SHORTEST_SECONDS
         self._is_at_work = True
-        n_looks = 0
-        while n_looks < _LOOKS:
+        try:
+            return self._look()
+        finally:
+            self._is_at_work = False
+
+    def _look(self) -> float:
+        begun = time.monotonic()
+        self._answer_heard()
+        n_answered = n_vain = 0
+        while n_vain < _LOOKS:
             if not self._comm.Iprobe(MPI.ANY_SOURCE, _ASK, self._status):
-                n_looks += 1
+                n_vain += 1
                 continue
-            asked = array("q", [0] * N_CELLS)
-            self._comm.Recv(asked, self._status.source, _ASK)
-            self._comm.Send(array("q", [self._taken(asked)]), self._status.source, _ANSWER)
+            self._asker = self._status.source
+            self._comm.Recv(self._heard, self._asker, _ASK)
+            self._answer_heard()
+            n_answered += 1
             self._looks.note_request(time.monotonic())
-        self._is_at_work = False
-        return self._looks.seconds_to_next(time.monotonic())
+        now = time.monotonic()
+        if not n_answered:
+            self._looks.note_vain(now - begun)
+        return self._looks.seconds_to_next(now)
+
+    def _answer_heard(self) -> None:
+        if self._heard[POSITION] != _NOTHING:
+            position = self._taken(self._heard)
+            self._reply[0], self._heard[POSITION], self._owes_reply = position, _NOTHING, True
+        if self._owes_reply:
+            self._comm.Send(self._reply, self._asker, _ANSWER)
+            self._owes_reply = False
 
     def add_finished(self, n_finished: int, n_failed: int, *, busy_milliseconds: int) -> None:
         """Add to the tally, by the time of the next claim."""
