@@ -8,12 +8,15 @@ Python of each MPI library:
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
+import machine
 import numpy as np
 from harness import FIGURE_HEADS, Limit, figure, table
 from numpy.typing import NDArray
@@ -58,8 +61,10 @@ def main() -> None:
         bench = _Bench(Path(folder), library, arguments.ssh)
         waited = bench.run(two, n_items=N_WAITED, of_root=ROOT_SECONDS, of_others=OTHER_SECONDS)
         waits = _gaps_ms(*waited)
+        ways = [("two", two), ("one", one)]
         for _ in range(arguments.rounds):
-            for name, hosts in (("two", two), ("one", one)):
+            random.shuffle(ways)  # under any drift of the machine neither is always the first
+            for name, hosts in ways:
                 _, begun, ended = bench.run(hosts, n_items=N_EQUAL, of_root=EQUAL_SECONDS, of_others=EQUAL_SECONDS)
                 efficiencies[name].append(N_EQUAL * EQUAL_SECONDS / 2 / float(ended.max() - begun.min()))
     sys.stdout.write(_section(bench, waits, efficiencies))
@@ -133,7 +138,12 @@ def _section(bench: _Bench, waits: Sequence[float], efficiencies: dict[str, list
         ["efficiency, 1 host × 2 ranks", *figure(efficiencies["one"], digits=4)],
         ["**two hosts / one host**", *figure(ratios, digits=4, limit=Limit(LEAST_RATIO, at_least=True))],
     ]
-    note = f"{len(waits)} waits, {len(ratios)} rounds of {N_EQUAL} items of {EQUAL_SECONDS:g} s."
+    code = machine.state_of_code()
+    note = (
+        f"Measured {date.today()} of commit {code.get('commit', 'unknown')}: {len(waits)} waits, one after the other in "
+        f"one run, and {len(ratios)} rounds of {N_EQUAL} items of {EQUAL_SECONDS:g} s, whose two ways are begun in an "
+        "order that is drawn."
+    )
     return f"## {bench.name}\n\n{note}\n\n{table(['what', *FIGURE_HEADS], rows)}\n\n"
 
 

@@ -104,8 +104,8 @@ def measure(bench: Bench) -> Raw:
 
 def _varied(case: Case) -> list[Case]:
     """Return what is played beside a case, to see what its figures hang on."""
-    dearer = replace(case, dearer=DEARER)
-    return [dearer, replace(case, all_sorted=True)] if case.is_sorted and case.way == WINDOW else [dearer]
+    varied = [replace(case, dearer=0), replace(case, dearer=DEARER)]
+    return [*varied, replace(case, all_sorted=True)] if case.is_sorted and case.way == WINDOW else varied
 
 
 def _played_all(cases: Sequence[Case], costs: Mapping[str, Costs]) -> dict[Case, dict[str, float]]:
@@ -196,7 +196,7 @@ def _beside_real(bench: Bench, costs: Costs) -> Raw:
             entry["played_late"] = scale.played_efficiency(cell, costs, late_seconds=late_seconds)
             entry["measured"] = [cell.bound_seconds / each for each in column(samples, cell.name, "makespan_seconds")]
         entries[cell.name] = entry
-    return {"date": real["date"] if real else "", "entries": entries}
+    return {"date": real.get("date", ""), "commit": real.get("commit", ""), "entries": entries}
 
 
 def _kept_scale(bench: Bench) -> Raw:
@@ -303,13 +303,15 @@ def _real(real: Raw) -> list[str]:
         "The studies of the section before that grow with their ranks, with the same durations: the efficiency that is "
         "played with the window's costs beside the one that was measured"
     )
+    of_commit = f", of commit {real['commit']}" if real.get("commit") else ""
     if not any("measured" in entry for entry in entries.values()):
         measured = "; no measured ones of this machine and these versions were there"
     else:
         measured = (
-            f" ({real['date']}). *Items late* is played with items that last longer than asked by as much as those did "
-            "in the mean, for far more ranks than cores take turns; what then remains between played and measured is "
-            "what is not played: ranks that begin one after the other, and that wait for a core between items"
+            f" ({real['date']}{of_commit}). *Items late* is played with items that last longer than asked by as much "
+            "as those did in the mean, for far more ranks than cores take turns; what then remains between played and "
+            "measured is what is not played: ranks that begin one after the other, and that wait for a core between "
+            "items"
         )
     rows = [
         [name, f"{entry['played']:.3f}", *_measured(entry)] for name, entry in entries.items()
@@ -342,7 +344,7 @@ def _limits(raw: Raw) -> list[str]:
         _sorting(
             largest[WINDOW, long],
             next(entry for entry in varied[WINDOW, long] if entry["all_sorted"]),
-            answer_seconds=_costs(raw["costs"]["samples"], WINDOW).service_seconds,
+            next(entry for entry in varied[WINDOW, long] if not entry["dearer"]),
         ),
         _counter_limit(raw["costs"]["samples"], largest, most),
         _not_in_it(most),
@@ -352,22 +354,24 @@ def _limits(raw: Raw) -> list[str]:
 def _varied_name(entry: Mapping[str, float]) -> str:
     if entry["all_sorted"]:
         return f"all {entry['n_items']:,} items by falling cost"
-    return f"an answer takes {entry['dearer']:g} times as long"
+    return f"an answer takes {entry['dearer']:g} times as long" if entry["dearer"] else "an answer takes no time"
 
 
-def _sorting(as_it_is: Mapping[str, float], all_sorted: Mapping[str, float], *, answer_seconds: float) -> str:
-    """Say what it costs that only so many items are sorted."""
+def _sorting(as_it_is: Mapping[str, float], all_sorted: Mapping[str, float], at_once: Mapping[str, float]) -> str:
+    """Say what it costs that only so many items are sorted, and what the counter's answers cost."""
+    of_counter = f"{_excess(at_once):.3f} if the counter answered in no time"
     unsorted = max(0, as_it_is["n_items"] - MOST_FIRST)
     if not unsorted:
-        return f"All items of known cost go out by falling cost, as long as they are {MOST_FIRST:,} at most."
+        return (
+            f"All items of known cost go out by falling cost, as long as they are {MOST_FIRST:,} at most. With the "
+            f"window, makespan / bound is {_excess(as_it_is):.3f}, and would be {of_counter}."
+        )
     return (
         f"Not all of it is the counter. Only the {MOST_FIRST:,} dearest items go out by falling cost (`MOST_FIRST` in "
         f"costs/first.py, for each rank holds them in memory); the other {unsorted:,} go out in no order, and whoever "
         "meets a long one of them last ends late. With the window, makespan / bound is "
-        f"{_excess(as_it_is):.3f} so, and {_excess(all_sorted):.3f} with all of them sorted: the difference is a limit "
-        "of what is sorted, not of claims. The rest is the counter: at the start all ask at once, and the last one is "
-        f"answered after {as_it_is['n_ranks'] * answer_seconds:.2f} s; and items of falling cost are shortest at the "
-        "end, where ranks ask most often."
+        f"{_excess(as_it_is):.3f} so; it would be {_excess(all_sorted):.3f} with all of them sorted, and {of_counter}. "
+        "Each is one study with drawn durations: differences of a percent may be of the draw."
     )
 
 
@@ -380,12 +384,13 @@ def _counter_limit(samples: Samples, largest: Mapping[tuple[str, str], Mapping[s
         f"where it is slow, up to {LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for "
         f"{loads[WINDOW, short]:.0f} % of the time (window) and {loads[MESSAGES, short]:.0f} % (messages) with items "
         f"of {1000 * STUDIES[short][0]:g} ms, though all ask at once at the start, for one item; claims then grow "
-        "until they last as long as they are waited for, and shrink no further at the end. Items of 1 s and more go "
-        "out one by one, and nothing makes that rarer: "
+        "until they take twice as long as they are waited for, and shrink no further at the end. Items of 1 s and more "
+        "go out one by one, and nothing makes that rarer: "
         f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at some {full[WINDOW]} ranks "
         f"(window) and {full[MESSAGES]} (messages) whose claims take 1 s each; of root, which computes too, messages "
-        "take that share of its own items' time. That an answer costs the same however many ask is assumed: a look at "
-        "100,000 connections takes longer than one at two, which is why dearer answers are in the table."
+        "take that share of its own items' time, and looks for them up to a tenth more. That an answer costs the same "
+        "however many ask is assumed: a look at 100,000 connections takes longer than one at two, which is why dearer "
+        "answers are in the table."
     )
 
 

@@ -11,7 +11,11 @@ Runs = dict[str, list[dict[str, float]]]
 """By study and way, what came of it for each number of ranks."""
 INCHES = (9.6, 6.4)
 PARTS: tuple[tuple[str, Callable[[Entry], float], float | None], ...] = (
-    ("makespan / bound", lambda entry: entry["makespan_seconds"] / entry["bound_seconds"], 1.0),
+    (
+        "makespan beyond its bound, %",
+        lambda entry: 100 * (entry["makespan_seconds"] / entry["bound_seconds"] - 1),
+        None,
+    ),
     ("time beside items, % of theirs", lambda entry: 100 * entry["beside_items"], None),
     ("root answers, % of the makespan", lambda entry: 100 * entry["root_load"], None),
     ("claims a rank", lambda entry: entry["n_claims"] / entry["n_ranks"], 0.0),

@@ -244,23 +244,25 @@ def test_wait_in_which_a_process_was_not_seen_is_refused() -> None:
             watched.share(pid, begin, 21.0)
 
 
-def test_verdict_on_the_timer_is_the_direct_one_only_if_every_start_says_the_same() -> None:
+def test_verdict_on_the_timer_needs_every_start_to_say_the_same() -> None:
     from waiting import _tick_name, _tick_rows
 
     def rows(low: float, high: float) -> list[list[str]]:
-        start = {"tick_microseconds": 400.0, "direct_microseconds": (low + high) / 2}
+        start = {"tick_microseconds": 8.0, "direct_microseconds": (low + high) / 2}
         start |= {"direct_low": low, "direct_high": high}
-        return _tick_rows("MPICH", {_tick_name("MPICH"): [start] * 3})
+        others = start | {"direct_low": low / 2, "direct_high": high / 2}
+        return _tick_rows("MPICH", {_tick_name("MPICH"): [others, start, others]})
 
     def verdicts(low: float, high: float) -> list[str]:
-        return [row[-1] for row in rows(low, high) if row[-2]]
+        return [row[-1] for row in rows(low, high)]
 
-    assert verdicts(0.0, 100.0) == ["holds"]
-    assert verdicts(300.0, 400.0) == ["DOES NOT HOLD"]
-    assert verdicts(-1000.0, 1000.0) == ["not resolved", "DOES NOT HOLD"]  # 400 µs of 100 ms: 0.4 %
-    told = {row[0]: row[1] for row in rows(0.0, 280.0)}
-    assert told["MPICH: root's timer where nobody asks, every 100 ms: direct, scaled"] == "0.14"
-    assert told["· the same, where one claim comes a second: every 14 ms"] == "0.99"
+    assert verdicts(0.0, 20.0) == ["holds", "holds", "", ""]
+    assert verdicts(100.0, 190.0) == ["holds", "DOES NOT HOLD", "", ""]
+    assert verdicts(500.0, 600.0) == ["DOES NOT HOLD", "DOES NOT HOLD", "", ""]
+    assert verdicts(-1000.0, 1000.0) == ["not resolved", "not resolved", "", ""]
+    shares = {row[0]: row[1:3] for row in rows(0.0, 280.0)}
+    assert shares["MPICH: root's timer where nobody asks, every 100 ms"] == ["0.14", "0.14 (0.00 to 0.28)"]
+    assert shares["MPICH: the same where one claim comes a second, every 14 ms"] == ["0.99", "0.99 (0.00 to 1.98)"]
 
 
 def test_numbers_of_ranks_that_fill_a_slow_counter_are_not_rounded_to_none() -> None:

@@ -20,6 +20,11 @@ N_BLOCKS, N_TICKS = 51, 200
 EVERY_SECONDS = 0.005
 WORK_SECONDS = 0.05
 """Ten ticks; short, so that both of a pair are disturbed alike."""
+WORK_BYTES = 1 << 19
+"""What the work goes through again and again: as much as a second cache holds, so that a tick finds none of its own
+data there, and the work less of its."""
+
+_DATA = bytes(range(256)) * (WORK_BYTES // 256)
 
 
 def main() -> None:
@@ -83,7 +88,7 @@ def _steps() -> int:
 def _work_seconds(n_steps: int) -> float:
     begun, total = time.process_time(), 0
     for step in range(n_steps):
-        total += step * step % 7
+        total += _DATA[64 * step % WORK_BYTES]
     return time.process_time() - begun
 
 

@@ -23,7 +23,8 @@ class Looks:
     Looks every T seconds of c seconds each take c / T of this rank, and of those who ask every g seconds T / (2 g), for
     they wait half of T in the mean. The sum is least for T = sqrt(2 g c): the law of J. W. Young, A first order
     approximation to the optimum checkpoint interval, Commun. ACM 17 (1974) 530, where lost work is in the place of
-    waiting. c is LOOK_SECONDS, or what looks are seen to take where that is more: at thousands of connections, say.
+    waiting. g is the mean of the last requests, or the time since the last one where that is more; c is LOOK_SECONDS,
+    or what looks are seen to take where that is more: at thousands of connections, say.
 
     >>> looks = Looks(0.0)
     >>> looks.seconds_to_next(2.0)
@@ -44,6 +45,7 @@ class Looks:
 
     def seconds_to_next(self, now: float) -> float:
         """Return how long to compute before the next look."""
-        gap_seconds = max(0.0, now - self._asked[0]) / len(self._asked)
+        mean_seconds = (now - self._asked[0]) / len(self._asked)
+        gap_seconds = max(0.0, mean_seconds, now - self._asked[-1])
         look_seconds = max(LOOK_SECONDS, min(self._looks))
         return min(max(SHORTEST_SECONDS, sqrt(2 * gap_seconds * look_seconds)), LONGEST_SECONDS)
