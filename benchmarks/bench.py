@@ -27,6 +27,7 @@ import waiting
 from harness import Raw, table
 from programs import HERE, Bench, ProgramError, warm_up
 from studies import write_doing_nothing
+from summary import summary
 
 from fullrank.compare.statistics import FEWEST_ROUNDS
 
@@ -196,7 +197,7 @@ def render(raw: Raw) -> str:
     """Return the report as Markdown, from what was kept alone."""
     page = raw["machine"]
     sections = [_section(name, raw["sections"][name], page) for name in SECTIONS if name in raw["sections"]]
-    return "\n\n".join([_head(page), *sections])
+    return "\n\n".join([_head(page), summary(sections), *sections])
 
 
 def _head(told: Raw) -> str:
@@ -213,9 +214,9 @@ def _head(told: Raw) -> str:
             "`make bench` writes this file; README.md says how it is measured and what the words mean. A section says "
             "of which commit it is, and its machine and versions as far as they are others than these.",
             "A verdict needs the whole interval on one side of what is asked: *holds* or *DOES NOT HOLD*, else *not "
-            "resolved*. Each is right with 95 % by itself, not all of them together: of twenty one may be wrong by "
-            "chance. Sections that judge few rounds by the worst one say so, and of those no confidence is known. "
-            f"Where other programs used more than {100 * BUSY_SHARE:.0f} % of the cores nothing is judged.",
+            "resolved*. Each is right with 95 % by itself, not all of them together: of twenty verdicts one may be "
+            "wrong by chance. Sections that judge few rounds by the worst one say so, and of those no confidence is "
+            f"known. Where other programs used more than {100 * BUSY_SHARE:.0f} % of the cores nothing is judged.",
         ]
     )
 

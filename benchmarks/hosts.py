@@ -140,9 +140,9 @@ def _section(bench: _Bench, waits: Sequence[float], efficiencies: dict[str, list
     ]
     code = machine.state_of_code()
     note = (
-        f"Measured {date.today()} of commit {code.get('commit', 'unknown')}: {len(waits)} waits, one after the other in "
-        f"one run, and {len(ratios)} rounds of {N_EQUAL} items of {EQUAL_SECONDS:g} s, whose two ways are begun in an "
-        "order that is drawn."
+        f"Measured {date.today()} of commit {code.get('commit', 'unknown')}: {len(waits)} waits, one after the other "
+        f"in one run, and {len(ratios)} rounds of {N_EQUAL} items of {EQUAL_SECONDS:g} s, whose two ways are begun in "
+        "an order that is drawn."
     )
     return f"## {bench.name}\n\n{note}\n\n{table(['what', *FIGURE_HEADS], rows)}\n\n"
 

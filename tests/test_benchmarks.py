@@ -212,6 +212,17 @@ def test_the_report_is_made_of_the_values_that_are_kept(bench: Any) -> None:
     assert bench.bench.render(raw) + "\n" == (BENCHMARKS / "RESULTS.md").read_text("utf-8")
 
 
+def test_summary_has_every_verdict_of_the_sections_and_no_other() -> None:
+    summary, *sections = (BENCHMARKS / "RESULTS.md").read_text("utf-8").split("\n## ")
+
+    def verdicts(text: str) -> list[list[str]]:
+        rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines() if line.startswith("| ")]
+        return sorted(row[-2:] for row in rows if row[-1] in ("holds", "DOES NOT HOLD", "not resolved"))
+
+    assert len(verdicts(summary)) > 20
+    assert verdicts(summary) == verdicts("\n".join(sections))
+
+
 def test_raw_values_that_cannot_be_read_are_told_in_a_sentence(bench: Any, tmp_path: Path) -> None:
     damaged = tmp_path / "raw.h5"
     damaged.write_bytes(b"x")
