@@ -185,7 +185,13 @@ class _Worker:
         self._n_taken = self._position = 0
         self._pace = Pace()
         self._claims = guided_claims(
-            self, n_items, n_workers=n_workers, pace=self._pace, clock=lambda: self._now, part=part
+            self,
+            n_items,
+            n_workers=n_workers,
+            pace=self._pace,
+            clock=lambda: self._now,
+            part=part,
+            is_fair=part is None,
         )
 
     def begin(self, size: int) -> None:

@@ -235,28 +235,31 @@ class MainThreadInterrupts(StopSignals):
 
     def requested_now(self) -> bool:
         """:meth:`StopSignals.requested_now`; the timer, too, an item may have taken for itself."""
-        if self._is_installed and (self._serve is not None or self._limit_seconds is not None):
-            is_own = signal.getsignal(signal.SIGALRM) == self._on_tick
-            if not is_own or signal.getitimer(signal.ITIMER_REAL)[0] == 0:
+        if self._is_installed:
+            self.look_at_clock()
+            if self._is_timer_lost():
                 signal.signal(signal.SIGALRM, self._on_tick)
                 self._arm()
+                self._serve_others()  # now, for the next item may take it again
         return super().requested_now()
+
+    def _is_timer_lost(self) -> bool:
+        """Return whether ticks are needed all the while, and the next one would not come."""
+        if self._serve is None and self._limit_seconds is None and not self.requested:
+            return False
+        is_armed = 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= self._tick_seconds
+        return not is_armed or signal.getsignal(signal.SIGALRM) != self._on_tick
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Note one signal, and look at the running item from now on."""
         super().on_signal(_number, _frame)
-        if self._serve is None:  # else it is armed, and for an earlier moment perhaps
+        if self._serve is None or self._is_timer_lost():  # else the next tick may come earlier
             self._arm()
 
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
-        if self._serve is not None:
-            if self._is_serving:  # it took longer than a tick, and must not be left half-way
-                return
-            self._is_serving = True
-            try:
-                self._arm(first_seconds=min(self._serve(), self._tick_seconds))
-            finally:
-                self._is_serving = False
+        if self._is_serving:  # it took longer than a tick, and must not be left half-way
+            return
+        self._serve_others()
         if self.requested:
             tell_heard()
         self.look_at_clock()
@@ -271,6 +274,18 @@ class MainThreadInterrupts(StopSignals):
         if self._limit_seconds is not None and seconds >= self._limit_seconds:
             self.interrupts.overdue.add(index)
             raise ItemInterrupted
+
+    def _serve_others(self) -> None:
+        """Serve, if somebody is to be served, and have the next tick come when that is wanted again."""
+        if self._serve is None or self._is_serving:
+            return
+        self._is_serving = True
+        try:
+            self._arm(first_seconds=min(self._serve(), self._tick_seconds))
+        except RecursionError:  # the item's own depth, which is no fault of its: the next tick goes on
+            pass
+        finally:
+            self._is_serving = False
 
 
 class _ForkGuard(threading.local):

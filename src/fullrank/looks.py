@@ -10,17 +10,17 @@ LOOK_SECONDS = 1e-4
 """What a look in vain at few connections takes of a computation, whose data it pushes out of the caches
 (``make bench``, *Waiting*)."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 0.1
-"""Between two looks. The longest one costs a thousandth of the rank's time."""
+"""Between two looks. With the longest one they take a thousandth of the rank's time, as a rule."""
 _N_LAST = 16
 """Requests by which it is known how often they come."""
 _N_LOOKS = 3
-"""In vain, of which the quickest tells what looks take here: others were interrupted."""
+"""In vain, of which the quickest tells what looks take here: others may have been interrupted."""
 
 
 class Looks:
     """When to look next.
 
-    Looks every T seconds of c seconds each take c / T of this rank, and of those who ask every g seconds T / (2 g), for
+    A look of c seconds every T seconds takes c / T of this rank, and of those who ask every g seconds T / (2 g), for
     they wait half of T in the mean. The sum is least for T = sqrt(2 g c): the law of J. W. Young, A first order
     approximation to the optimum checkpoint interval, Commun. ACM 17 (1974) 530, where lost work is in the place of
     waiting. g is the mean of the last requests, or the time since the last one where that is more; c is LOOK_SECONDS,

@@ -34,8 +34,8 @@ MOST_GROWTH = 8
 """Of a claim that took less time than that; the mean it goes by is of few items. Others double at most."""
 N_LAST_CLAIMS = 31
 """By whose medians a claim's wait and overhead are known."""
-LEAST_SEEN = 0.1
-"""Part of the time from asking to the answer that a worker has to wait, for that to be what the counter took."""
+LEAST_CLAIMS = 3
+"""Before any is made ahead, of which it cannot be told how long it was waited for: one accident is no rule."""
 N_LAST_GROUPS = 4
 """Whose mean duration is taken for that of the next items, if those before are known to cost more."""
 
@@ -129,7 +129,7 @@ class Todo:
         self.part: Part | None = None
         """Where costs are known: how many of the next items make up a part of what is left."""
         self.is_fair = order.stride > 1
-        """Whether items that have ended tell what others take: by a stride, any run of positions is a sample of all."""
+        """Whether items that have ended tell what others take: by a stride any run of positions is a sample of all."""
         self._n_before, self.n_items = 0, self.n_unfinished
         if among is not None:
             self._n_before = self._n_unfinished_among(among.start)
@@ -213,7 +213,7 @@ def claim_size(
     wait_seconds: float = 0.0,
     is_fair: bool = True,
 ) -> int:
-    """Return how many positions a worker should claim next: ``part`` at most, and one at least.
+    """Return how many positions a worker should claim next: one at least, and ``part`` at most but for a slow counter.
 
     ``mean_seconds`` is its mean item so far, ``overhead_seconds`` the median time a claim of its took beyond its items,
     ``wait_seconds`` what it waited for the counter of that. As in OpenMP's ``guided`` the tail tapers, here by time:
@@ -266,7 +266,7 @@ class Pace:
         self.busy_seconds += seconds
 
     def add_claim(self, seconds: float) -> None:
-        """Remember how long it took the counter to answer one claim, or at most if the worker had not to wait."""
+        """Remember how long the counter's answer to one claim was waited for."""
         self._claim_seconds.append(seconds)
 
     def add_overhead(self, seconds: float) -> None:
@@ -295,6 +295,11 @@ class Pace:
             return 0.0
         between = self._sum_of_squares - self.busy_seconds**2 / self.n_items
         return sqrt(max(0.0, between) / (self._n_groups - 1)) / self.mean_seconds
+
+    @property
+    def n_claims(self) -> int:
+        """For how many claims it is known how long they were waited for; the last ones alone are kept."""
+        return len(self._claim_seconds)
 
     @property
     def claim_seconds(self) -> float:
@@ -349,28 +354,22 @@ def guided_claims(
 
     size, ahead = 1, False
     before: int | None = None
-    asked = 0.0
     while True:
+        asked = clock()
         if not ahead:
-            asked = clock()
             counter.begin(size)
-        called = clock() if ahead else asked
         start = counter.result()
-        answered = clock()
-        waited = answered - asked
-        # if the answer was there already, all that is known is that it took no longer
-        if answered - called >= LEAST_SEEN * waited or waited < pace.claim_seconds:
-            pace.add_claim(waited)
+        if not ahead:
+            pace.add_claim(clock() - asked)
         if start >= n_items:
             return
         claimed = range(start, min(start + size, n_items))
         # where the next claim will begin: all workers go on meanwhile as they did since the last one
         advance = 0 if before is None else start - before
         expected, before = min(max(claimed.stop, start + advance), n_items), start
-        ahead = 0 < mean_seconds() < pace.claim_seconds
+        ahead = 0 < mean_seconds() < pace.claim_seconds and pace.n_claims >= LEAST_CLAIMS
         if ahead:
             size = next_size(claimed.stop, expected, size)
-            asked = clock()
             counter.begin(size)
         yield claimed
         if not ahead:

@@ -5,6 +5,7 @@ take several for one claim. Here all that a worker has to tell goes with its cla
 root answers between two bytecodes of whatever it computes.
 """
 
+import os
 import time
 from array import array
 
@@ -16,8 +17,10 @@ from fullrank.looks import SHORTEST_SECONDS, Looks
 _ASK, _ANSWER = 1, 2
 _STOP, _NOTHING = -1, -2
 """In place of a number of positions: no more are wanted, and no request at all."""
+_NUMBER, _N_ASKED = N_CELLS, N_CELLS + 1
+"""Of a request, behind its cells: the reply has it, too."""
 _LOOKS = 2
-"""In vain, before there is nothing to be answered: the first may only have moved a message."""
+"""After so many in vain nobody is taken to wait: the first one may only have moved a message."""
 
 
 class MessageCounter:
@@ -34,11 +37,13 @@ class MessageCounter:
         self._is_stopped = False
         self._is_at_work = False
         self._looks = Looks(time.monotonic())
-        self._heard, self._reply = array("q", [_NOTHING] * N_CELLS), array("q", [0])
+        self._heard, self._reply = array("q", [_NOTHING] * _N_ASKED), array("q", [0, 0])
         self._asker, self._owes_reply = ROOT, False
-        """What root has heard and not answered yet, of which rank; should an item's exception come in between."""
+        """What root has heard and not answered yet, and from which rank, in case an exception comes in between."""
         self._request: MPI.Request | None = None
-        self._asked, self._answer = array("q", [0] * N_CELLS), array("q", [0])
+        self._number = int.from_bytes(os.urandom(4))
+        """Of the last request: not one of an earlier run's on the same communicator."""
+        self._asked, self._answer = array("q", [0] * _N_ASKED), array("q", [0, 0])
         self._status = MPI.Status()
 
     def begin(self, size: int) -> None:
@@ -46,37 +51,38 @@ class MessageCounter:
         if self._is_root:
             self._answer[0] = self._own([size, 0, 0, 0])
             return
-        self._asked = array("q", [size, *self._cells[FINISHED:]])
+        self._number += 1
+        self._asked = array("q", [size, *self._cells[FINISHED:], self._number])
         self._cells = [0] * N_CELLS
         self._request = self._comm.Irecv(self._answer, ROOT, _ANSWER)
         wait(self._comm.Isend(self._asked, ROOT, _ASK))
 
     def result(self) -> int:
         """Return the position that was fetched, waiting for it where need be."""
-        if self._request is not None:
+        while self._request is not None:
             wait(self._request)
-            self._request = None
+            is_own = self._answer[1] == self._number  # else root sent the reply before once more
+            self._request = None if is_own else self._comm.Irecv(self._answer, ROOT, _ANSWER)
         return self._answer[0]
 
     def _own(self, told: "list[int]") -> int:
         before, self._is_at_work = self._is_at_work, True
         try:
-            return self._taken(told)
+            self._cells, position = self._after(told)
+            return position
         finally:
             self._is_at_work = before
 
-    def _taken(self, told: "list[int] | array[int]") -> int:
-        """Add to the cells what a worker tells, and return the position before."""
-        size = told[POSITION]
-        for cell in (FINISHED, FAILED, BUSY_MILLISECONDS):
-            self._cells[cell] += told[cell]
+    def _after(self, told: "list[int] | array[int]") -> tuple[list[int], int]:
+        """Return the cells with what a worker tells added, and the position before; it can be done again."""
+        cells, size = self._cells, told[POSITION]
         if size == _STOP:
             self._is_stopped = True
+        position = cells[POSITION]
         if self._is_stopped:
-            return MAX_CLAIMS
-        position = self._cells[POSITION]
-        self._cells[POSITION] += size
-        return position
+            size, position = 0, MAX_CLAIMS
+        added = cells[FINISHED] + told[FINISHED], cells[FAILED] + told[FAILED]
+        return [cells[POSITION] + size, *added, cells[BUSY_MILLISECONDS] + told[BUSY_MILLISECONDS]], position
 
     def serve(self) -> float:
         """Answer those that have asked; at root. Return how many seconds later to look for others.
@@ -110,9 +116,16 @@ class MessageCounter:
         return self._looks.seconds_to_next(now)
 
     def _answer_heard(self) -> None:
+        """Answer the request that was heard, if there is one; called again after whatever was raised in between.
+
+        It is counted once. Its reply may be sent twice, if a signal's handler raises as it has been sent.
+        """
         if self._heard[POSITION] != _NOTHING:
-            position = self._taken(self._heard)
-            self._reply[0], self._heard[POSITION], self._owes_reply = position, _NOTHING, True
+            cells, position = self._after(self._heard)
+            number = self._heard[_NUMBER]
+            # no call and no jump back among these: Python runs no signal's handler here
+            self._cells, self._owes_reply = cells, True
+            self._reply[0], self._reply[1], self._heard[POSITION] = position, number, _NOTHING
         if self._owes_reply:
             self._comm.Send(self._reply, self._asker, _ANSWER)
             self._owes_reply = False
