@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -228,8 +229,9 @@ def test_a_tick_on_the_way_out_arms_no_timer(monkeypatch: pytest.MonkeyPatch, st
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_who_is_served_is_served_again_after_an_exception() -> None:
-    """An item that is near the recursion limit, or has a raising handler of its own, may have it raised in there."""
+@pytest.mark.parametrize("error", [RecursionError, ValueError])
+def test_who_is_served_is_served_again_after_an_exception(error: type[Exception]) -> None:
+    """An item that has a raising handler of its own may have it raised in there; its depth is no fault of the item."""
     signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
     n_served = 0
 
@@ -237,32 +239,84 @@ def test_who_is_served_is_served_again_after_an_exception() -> None:
         nonlocal n_served
         n_served += 1
         if n_served == 1:
-            raise RecursionError
+            raise error
         return 0.001
 
     with signals.installed():
         signals.serve(serve)
-        with pytest.raises(RecursionError):
-            loop()
+        with pytest.raises(ValueError) if error is ValueError else nullcontext():
+            loop(until=lambda: n_served > 0)
         loop(until=lambda: n_served > 3)
 
 
-def test_timer_that_an_item_took_for_itself_is_back_for_the_next_claim() -> None:
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda: signal.alarm(0),
+        lambda: signal.alarm(60),
+        lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+        lambda: with_textbook_timeout(lambda: time.sleep(0.01)),
+    ],
+)
+def test_who_is_served_is_served_between_items_that_take_the_timer(take: Callable[[], object]) -> None:
     signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
     n_served = 0
 
     def serve() -> float:
         nonlocal n_served
         n_served += 1
-        return 0.001
+        return 7.0
 
     with signals.installed():
         signals.serve(serve)
-        for take in (lambda: signal.alarm(0), lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN)):
+        for number in range(5):
             take()
-            before = n_served
             assert not signals.requested_now()
-            loop(until=lambda before=before: n_served > before + 2)
+            assert n_served == number + 1
+
+
+def with_textbook_timeout(work: Callable[[], object]) -> None:
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.alarm(5)
+    work()
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_time_limit_is_looked_at_again_after_an_item_that_took_the_timer() -> None:
+    running = [IDLE]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=0.05)
+    with signals.installed():
+        signal.alarm(0)
+        signals.requested_now()
+        running[0] = 3
+        with pytest.raises(ItemInterrupted):
+            loop()
+        running[0] = IDLE
+    assert signals.interrupts.overdue == {3}
+
+
+def test_time_to_stop_is_seen_between_items_that_take_the_timer() -> None:
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None, stop_at=time.time() + 0.05)
+    with signals.installed():
+        assert not signals.requested_now()
+        with_textbook_timeout(lambda: time.sleep(0.06))
+        assert signals.requested_now()
+
+
+@pytest.mark.parametrize("serves", [True, False])
+def test_a_stop_ends_an_item_that_took_the_timer(serves: bool) -> None:
+    running = [3]
+    signals = MainThreadInterrupts(running=running, item_time_limit_seconds=None, grace_seconds=0.05)
+    with signals.installed():
+        if serves:
+            signals.serve(lambda: 7.0)
+        signal.alarm(0)
+        receive(signal.SIGTERM)
+        with pytest.raises(ItemInterrupted):
+            loop()
+        running[0] = IDLE
+    assert signals.interrupts.abandoned == {3}
 
 
 def test_a_signal_does_not_put_off_who_is_served(monkeypatch: pytest.MonkeyPatch) -> None:

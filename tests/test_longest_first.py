@@ -149,6 +149,13 @@ def test_a_part_of_what_is_left_is_told_by_cost_among_first_items_and_by_number_
         assert sum(every[position : position + found + 1]) >= share - rounding
 
 
+def test_costs_that_are_told_do_not_make_what_has_ended_a_fair_sample(tmp_path: Path) -> None:
+    todo = todo_of(tmp_path, [3.0, 2.0, 1.0, 0.5, 0.25], n_workers=2)
+    assert not todo.is_fair
+    assert Todo(Order.named("spread", 5)).is_fair
+    assert not Todo(Order.named("index", 5)).is_fair
+
+
 def test_a_long_item_goes_out_alone_and_the_short_ones_behind_it_together() -> None:
     left = CostsLeft([360.0, *[9.0] * 360], 0, rest_cost=0.0)
     assert left.part(0, 12) == 0  # a twelfth is 300

@@ -1,6 +1,9 @@
 """The counter that root keeps and answers by messages: what ranks on several hosts over a network use."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from studies import VISITED, Project
@@ -40,6 +43,24 @@ def f(x):
     of_root = project.read("f")[project.read("worker") == 0]
     assert len(of_root) == 1
     assert of_root[0] >= 86
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("where", ["Iprobe", "Recv", "Send"])
+def test_what_is_raised_anywhere_in_an_answer_loses_none_and_counts_none_twice(
+    mpiexec: Path, where: str, moment: str, number: int
+) -> None:
+    script = Path(__file__).with_name("owed_replies.py")
+    done = subprocess.run(
+        [sys.executable, script, where, moment, str(number)], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert found["raised"] == 1
+    assert found["told"] == [7, 3, 4]
+    by_number = {number: (rank, position) for rank, position, number in found["sent"]}  # a rank takes each once
+    assert by_number == {700: (1, 0), 800: (2, 5), 701: (1, 8), 801: (2, 15)}
+    assert len(found["sent"]) == 4 + (where == "Send" and moment == "after")
 
 
 def test_recursion_to_the_limit_on_root_keeps_nobody_waiting(mpi_project: Project) -> None:
