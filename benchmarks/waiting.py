@@ -186,7 +186,7 @@ def report(raw: Raw) -> str:
             f"{_libraries(raw['libraries'])}",
             table(["% of a core", *heads], rows),
             "Root's timer answers ranks of other hosts while root computes: the more seldom the less they ask, every "
-            f"{1000 * LONGEST_SECONDS:g} ms where nobody has for a minute (`looks.py`). Here both ranks are on one "
+            f"{1000 * LONGEST_SECONDS:g} ms where nobody has for minutes (`looks.py`). Here both ranks are on one "
             "host, kept from its shared memory, and the other one asks for nothing; all of it is for one other rank, "
             "and a look at more connections takes longer. *Direct*: work on 512 KB of data with a tick every 5 ms and "
             "without, in turns of 50 ms, by the process's own seconds; the median of the pairs of one start, and in "

@@ -257,11 +257,11 @@ def test_verdict_on_the_timer_needs_every_start_to_say_the_same() -> None:
         return [row[-1] for row in rows(low, high)]
 
     assert verdicts(0.0, 20.0) == ["holds", "holds", "", ""]
-    assert verdicts(100.0, 190.0) == ["holds", "DOES NOT HOLD", "", ""]
-    assert verdicts(500.0, 600.0) == ["DOES NOT HOLD", "DOES NOT HOLD", "", ""]
+    assert verdicts(100.0, 390.0) == ["holds", "DOES NOT HOLD", "", ""]
+    assert verdicts(900.0, 1000.0) == ["DOES NOT HOLD", "DOES NOT HOLD", "", ""]
     assert verdicts(-1000.0, 1000.0) == ["not resolved", "not resolved", "", ""]
     shares = {row[0]: row[1:3] for row in rows(0.0, 280.0)}
-    assert shares["MPICH: root's timer where nobody asks, every 100 ms"] == ["0.14", "0.14 (0.00 to 0.28)"]
+    assert shares["MPICH: root's timer where nobody asks, every 200 ms"] == ["0.07", "0.07 (0.00 to 0.14)"]
     assert shares["MPICH: the same where one claim comes a second, every 14 ms"] == ["0.99", "0.99 (0.00 to 1.98)"]
 
 

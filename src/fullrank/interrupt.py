@@ -204,7 +204,7 @@ class MainThreadInterrupts(StopSignals):
         self._is_serving = self._is_installed = False
         self._item = RunningItem(running)
         self._limit_seconds = item_time_limit_seconds
-        self._tick_seconds = tick_seconds(item_time_limit_seconds)
+        self._tick_seconds = self._armed_seconds = tick_seconds(item_time_limit_seconds)
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -231,7 +231,8 @@ class MainThreadInterrupts(StopSignals):
 
     def _arm(self, *, first_seconds: float | None = None) -> None:
         if self._is_installed:
-            signal.setitimer(signal.ITIMER_REAL, first_seconds or self._tick_seconds, self._tick_seconds)
+            self._armed_seconds = first_seconds or self._tick_seconds
+            signal.setitimer(signal.ITIMER_REAL, self._armed_seconds, self._tick_seconds)
 
     def requested_now(self) -> bool:
         """:meth:`StopSignals.requested_now`; the timer, too, an item may have taken for itself."""
@@ -243,17 +244,22 @@ class MainThreadInterrupts(StopSignals):
                 self._serve_others()  # now, for the next item may take it again
         return super().requested_now()
 
+    @property
+    def _looks_at_item(self) -> bool:
+        """Whether the running item may have to be interrupted."""
+        return self._limit_seconds is not None or self.requested
+
     def _is_timer_lost(self) -> bool:
         """Return whether ticks are needed all the while, and the next one would not come."""
-        if self._serve is None and self._limit_seconds is None and not self.requested:
+        if self._serve is None and not self._looks_at_item:
             return False
-        is_armed = 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= self._tick_seconds
+        is_armed = 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= self._armed_seconds
         return not is_armed or signal.getsignal(signal.SIGALRM) != self._on_tick
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
         """Note one signal, and look at the running item from now on."""
         super().on_signal(_number, _frame)
-        if self._serve is None or self._is_timer_lost():  # else the next tick may come earlier
+        if self._serve is None or self._is_timer_lost():  # else the next tick comes soon enough, or sooner
             self._arm()
 
     def _on_tick(self, _number: int, _frame: FrameType | None) -> None:
@@ -281,7 +287,8 @@ class MainThreadInterrupts(StopSignals):
             return
         self._is_serving = True
         try:
-            self._arm(first_seconds=min(self._serve(), self._tick_seconds))
+            wanted_seconds = self._serve()
+            self._arm(first_seconds=min(wanted_seconds, self._tick_seconds) if self._looks_at_item else wanted_seconds)
         except RecursionError:  # the item's own depth, which is no fault of its: the next tick goes on
             pass
         finally:

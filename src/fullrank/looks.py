@@ -7,9 +7,9 @@ from collections import deque
 from math import sqrt
 
 LOOK_SECONDS = 1e-4
-"""What a look in vain at few connections takes of a computation, whose data it pushes out of the caches
-(``make bench``, *Waiting*)."""
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 0.1
+"""What a look in vain takes at least of a computation, whose data it pushes out of the caches: with half a megabyte of
+them it is twice that (``make bench``, *Waiting*)."""
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.001, 0.2
 """Between two looks. With the longest one they take a thousandth of the rank's time, as a rule."""
 _N_LAST = 16
 """Requests by which it is known how often they come."""
