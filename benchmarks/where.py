@@ -18,10 +18,12 @@ from statistics import median
 import studies
 from harness import table
 from noop_root import BY_THREADS, REST, STAGES
-from noop_worker import BARE
+from noop_worker import BARE, ITEMS_A_CLAIM
 
 WORKER, ROOT = (Path(__file__).with_name(name) for name in ("noop_worker.py", "noop_root.py"))
 WORKER_SIZES = (8_192, 40_960)
+SIZES_IN_CLAIMS = (12, 96)
+"""Of a study of 256 items; the second is all that it has left."""
 ROOT_WARM_UP = 16_384
 ROOT_SIZES = (81_920, 163_840)
 """Two and three buckets; all datasets are so large that threads filter them."""
@@ -94,6 +96,13 @@ def of_worker(folder: Path, kind: str = "total") -> dict[str, float]:
     if kind == "phases":
         found |= per_item(*runs[1:3], WORKER_SIZES)
     return found
+
+
+def of_claim(folder: Path) -> float:
+    """Return the instructions of a claim of three items on the worker's path, where a part of the study is finished."""
+    runs = parts(*counted(WORKER, folder, folder, "claims", *SIZES_IN_CLAIMS))
+    _, small, great = (sum(run.values()) for run in runs)
+    return ITEMS_A_CLAIM * (great - small) / (SIZES_IN_CLAIMS[1] - SIZES_IN_CLAIMS[0])
 
 
 def of_root(folder: Path) -> float:

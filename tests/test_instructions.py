@@ -1,8 +1,15 @@
-"""What an item costs that does nothing, counted in instructions: a regression shows on a busy machine too.
+"""What an item costs that does nothing, and a small claim, in instructions: a regression shows on a busy machine too.
 
 Times say nothing where other programs run. Callgrind counts the same from run to run, for one build of Python and, on
 root's path, of the libraries: others are compiled otherwise, and these tests are skipped there. After a change that is
-meant to cost or to gain, put the figures into PER_ITEM that the tests tell.
+meant to cost or to gain, put the figures into COSTS that the tests tell.
+
+Counts do not see how long an instruction takes: caches that are missed, waits for locks. They do not see what the
+kernel does in a system call, such as a claim's write to its journal. The worker that is counted has no thread beside
+it, so no flush, no sync and no early frames; a counter of plain integers, so no message to root; no time limit, so no
+timer; and no ``isolate``, so no child process. Of studies that go on only a small one is counted: the bitmap of
+finished items is looked through from the start of a part of 4,096 of them, so where there are more to look through a
+claim takes several times as much.
 """
 
 import platform
@@ -30,21 +37,23 @@ class Build(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Instructions of an item that returns its only parameter."""
+    """Instructions: ``worker`` and ``root`` of an item that returns its only parameter."""
 
     worker: int
     """The bare loop's among them, 571 in Python 3.11."""
+    claim: int
+    """Of a claim of three items, the items among them: two parameters, two results, a study that goes on."""
     root: int
     """From the journal to the verified file and its report, with LIBRARIES."""
 
 
-PER_ITEM = {
-    Build("x86_64", "3.11.7", "GCC 12.2.0", ""): Cost(worker=3825, root=3378),
-    Build("x86_64", "3.12.1", "GCC 12.2.0", ""): Cost(worker=4468, root=3393),
-    Build("x86_64", "3.13.0", "GCC 12.2.0", ""): Cost(worker=4325, root=3385),
+COSTS = {
+    Build("x86_64", "3.11.7", "GCC 12.2.0", ""): Cost(worker=3825, claim=435_500, root=3378),
+    Build("x86_64", "3.12.1", "GCC 12.2.0", ""): Cost(worker=4468, claim=472_400, root=3393),
+    Build("x86_64", "3.13.0", "GCC 12.2.0", ""): Cost(worker=4325, claim=421_900, root=3385),
 }
 LIBRARIES = "numpy 2.4.6, h5py 3.16.0, zlib 1.2.13"
-TOLERANCE, TOLERANCE_OF_ROOT = 0.03, 0.05
+TOLERANCE, TOLERANCE_OF_CLAIM, TOLERANCE_OF_ROOT = 0.03, 0.02, 0.05
 
 
 def build() -> Build:
@@ -59,7 +68,7 @@ def libraries() -> str:
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed"),
-    pytest.mark.skipif(build() not in PER_ITEM, reason=f"no figure is stored of {' '.join(build()).strip()}"),
+    pytest.mark.skipif(build() not in COSTS, reason=f"no figure is stored of {' '.join(build()).strip()}"),
     pytest.mark.timeout(600),  # of CPU time it is half a minute, of a busy machine's time more
 ]
 
@@ -72,9 +81,13 @@ def where() -> Iterator[Any]:
 
 def test_an_item_costs_its_worker_as_many_instructions_as_before(where: Any, tmp_path: Path) -> None:
     found = sum(where.of_worker(tmp_path).values())
-    assert found == pytest.approx(PER_ITEM[build()].worker, rel=TOLERANCE)
+    assert found == pytest.approx(COSTS[build()].worker, rel=TOLERANCE)
+
+
+def test_a_small_claim_costs_its_worker_as_many_instructions_as_before(where: Any, tmp_path: Path) -> None:
+    assert where.of_claim(tmp_path) == pytest.approx(COSTS[build()].claim, rel=TOLERANCE_OF_CLAIM)
 
 
 @pytest.mark.skipif(libraries() != LIBRARIES, reason=f"the figure is of {LIBRARIES}, these are {libraries()}")
 def test_an_item_costs_root_as_many_instructions_as_before(where: Any, tmp_path: Path) -> None:
-    assert where.of_root(tmp_path) == pytest.approx(PER_ITEM[build()].root, rel=TOLERANCE_OF_ROOT)
+    assert where.of_root(tmp_path) == pytest.approx(COSTS[build()].root, rel=TOLERANCE_OF_ROOT)

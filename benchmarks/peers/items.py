@@ -38,6 +38,11 @@ def nothing(x: float) -> float:
     return x
 
 
+def pair(x: float, y: float) -> tuple[float, float]:
+    """Return both parameters."""
+    return x, y
+
+
 def eight(x: float) -> tuple[float, ...]:
     """Return eight numbers of many digits, at once."""
     return x, x / 3, x * 7, x - 0.3, 1.0 - x, x * x, x + 2.0, x * x * x
