@@ -18,7 +18,7 @@ LAYERS = [
     "axes",
     "sweep tables",
     "config",
-    "schedule leading seeds encode journal filesystem cores features",
+    "looks schedule leading seeds encode journal filesystem cores features",
     "function signature module_names",
     "job",
     "claim",

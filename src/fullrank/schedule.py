@@ -104,7 +104,12 @@ def mark(bitmap: bytearray, position: int) -> None:
 
 
 _UNSET_BITS = [tuple(bit for bit in range(8) if not byte >> bit & 1) for byte in range(256)]
-_BLOCK_BYTES = 512
+_BLOCK_BYTES, _PIECE_BYTES = 512, 16
+"""Of the bitmap: unset bits before each block are known, those before a piece of one are counted."""
+
+
+def _n_unset(piece: bytes) -> int:
+    return 8 * len(piece) - int.from_bytes(piece, "little").bit_count()
 
 
 class Todo:
@@ -161,16 +166,27 @@ class Todo:
             positions = range(positions.start + self._n_before, positions.stop + self._n_before)
         if self.finished is None:
             return self._order.indices(positions)
-        block = bisect_right(self._unset_before, positions.start) - 1
-        to_skip = positions.start - self._unset_before[block]
+        start, to_skip = self._place(positions.start)
         found: list[int] = []
         wanted = to_skip + len(positions)
-        for offset in range(block * _BLOCK_BYTES, len(self.finished)):
+        for offset in range(start, len(self.finished)):
             found.extend(8 * offset + bit for bit in _UNSET_BITS[self.finished[offset]])
             if len(found) >= wanted:
                 break
         stride, n_items = self._order.stride, self._order.n_items
         return [visit * stride % n_items for visit in found[to_skip:wanted]]
+
+    def _place(self, n_before: int) -> tuple[int, int]:
+        """Return a byte of the bitmap near the unset bit that ``n_before`` come before, and how many from there on."""
+        assert self.finished is not None
+        block = bisect_right(self._unset_before, n_before) - 1
+        n_before -= self._unset_before[block]
+        for offset in range(block * _BLOCK_BYTES, len(self.finished), _PIECE_BYTES):
+            n_unset = _n_unset(self.finished[offset : offset + _PIECE_BYTES])
+            if n_unset > n_before:
+                break
+            n_before -= n_unset
+        return offset, n_before
 
     def shares(self, n_workers: int, number: int) -> Iterator[range]:
         """Yield the positions of worker ``number`` when all are dealt out beforehand."""
