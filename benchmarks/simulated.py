@@ -344,7 +344,7 @@ def _limits(raw: Raw) -> list[str]:
         _sorting(
             largest[WINDOW, long],
             next(entry for entry in varied[WINDOW, long] if entry["all_sorted"]),
-            next(entry for entry in varied[WINDOW, long] if not entry["dearer"]),
+            next((entry for entry in varied[WINDOW, long] if not entry["dearer"]), None),
         ),
         _counter_limit(raw["costs"]["samples"], largest, most),
         _not_in_it(most),
@@ -357,9 +357,13 @@ def _varied_name(entry: Mapping[str, float]) -> str:
     return f"an answer takes {entry['dearer']:g} times as long" if entry["dearer"] else "an answer takes no time"
 
 
-def _sorting(as_it_is: Mapping[str, float], all_sorted: Mapping[str, float], at_once: Mapping[str, float]) -> str:
+def _sorting(
+    as_it_is: Mapping[str, float], all_sorted: Mapping[str, float], at_once: Mapping[str, float] | None
+) -> str:
     """Say what it costs that only so many items are sorted, and what the counter's answers cost."""
-    of_counter = f"{_excess(at_once):.3f} if the counter answered in no time"
+    of_counter = (
+        f"{_excess(at_once):.3f} if the counter answered in no time" if at_once else "less of a quicker counter"
+    )
     unsorted = max(0, as_it_is["n_items"] - MOST_FIRST)
     if not unsorted:
         return (

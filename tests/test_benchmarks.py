@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from math import inf
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -215,9 +215,10 @@ def test_the_report_is_made_of_the_values_that_are_kept(bench: Any) -> None:
 def test_summary_has_every_verdict_of_the_sections_and_no_other() -> None:
     summary, *sections = (BENCHMARKS / "RESULTS.md").read_text("utf-8").split("\n## ")
 
-    def verdicts(text: str) -> list[list[str]]:
+    def verdicts(text: str) -> list[tuple[str, str]]:
         rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines() if line.startswith("| ")]
-        return sorted(row[-2:] for row in rows if row[-1] in ("holds", "DOES NOT HOLD", "not resolved"))
+        pairs = [pair for row in rows for pair in pairwise(row)]
+        return sorted(pair for pair in pairs if pair[1] in ("holds", "DOES NOT HOLD", "not resolved"))
 
     assert len(verdicts(summary)) > 20
     assert verdicts(summary) == verdicts("\n".join(sections))

@@ -225,7 +225,8 @@ def test_gathering_is_told_by_the_clock_and_by_cpu_on_two_cores_and_on_one(frame
     raw |= gathered(7, 1.0)
     text = " ".join(frame.gather.report(raw).replace("|", " ").split())
     assert "gathering and writing / of h5py's writing, wall** 0.80 0.80 to 0.80 ≥ 0.5 holds" in text
-    assert "the same, CPU 0.50 0.50 to 0.50 **growth" in text
+    assert "the same, CPU 0.50 0.50 to 0.50 the same, wall, verification too 0.53 0.53 to 0.53" in text
+    assert "with verification / of h5py's writing and reading back, wall 0.80 0.80 to 0.80 **growth" in text
     assert "file written 0.600 0.600 to 0.600 1.100 1.100 to 1.100" in text
     assert "in 3 rounds, of which nothing is asked: median least most" in text
     assert "gathering and writing, µs an item 2.000 2.000 2.000" in text
