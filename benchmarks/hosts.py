@@ -18,7 +18,7 @@ from pathlib import Path
 
 import machine
 import numpy as np
-from harness import FIGURE_HEADS, Limit, figure, table
+from harness import FIGURE_HEADS, Limit, drawn_order, figure, table
 from numpy.typing import NDArray
 
 from fullrank.store import ResultFile
@@ -61,10 +61,10 @@ def main() -> None:
         bench = _Bench(Path(folder), library, arguments.ssh)
         waited = bench.run(two, n_items=N_WAITED, of_root=ROOT_SECONDS, of_others=OTHER_SECONDS)
         waits = _gaps_ms(*waited)
-        ways = [("two", two), ("one", one)]
-        for _ in range(arguments.rounds):
-            random.shuffle(ways)  # under any drift of the machine neither is always the first
-            for name, hosts in ways:
+        ways, seed = {"two": two, "one": one}, random.randrange(2**32)
+        for number in range(arguments.rounds):
+            for name in drawn_order(list(ways), (), number, seed):
+                hosts = ways[name]
                 _, begun, ended = bench.run(hosts, n_items=N_EQUAL, of_root=EQUAL_SECONDS, of_others=EQUAL_SECONDS)
                 efficiencies[name].append(N_EQUAL * EQUAL_SECONDS / 2 / float(ended.max() - begun.min()))
     sys.stdout.write(_section(bench, waits, efficiencies))

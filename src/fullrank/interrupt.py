@@ -235,14 +235,18 @@ class MainThreadInterrupts(StopSignals):
             signal.setitimer(signal.ITIMER_REAL, self._armed_seconds, self._tick_seconds)
 
     def requested_now(self) -> bool:
-        """:meth:`StopSignals.requested_now`; the timer, too, an item may have taken for itself."""
+        """:meth:`StopSignals.requested_now`, by the clock too, and :meth:`regain_timer`."""
         if self._is_installed:
             self.look_at_clock()
-            if self._is_timer_lost():
-                signal.signal(signal.SIGALRM, self._on_tick)
-                self._arm()
-                self._serve_others()  # now, for the next item may take it again
+            self.regain_timer()
         return super().requested_now()
+
+    def regain_timer(self) -> None:
+        """Have ticks come again if an item took the timer for itself; called between items, and after the last one."""
+        if self._is_timer_lost():
+            signal.signal(signal.SIGALRM, self._on_tick)
+            self._arm()
+            self._serve_others()  # now, for the next item may take it again
 
     @property
     def _looks_at_item(self) -> bool:
@@ -283,7 +287,7 @@ class MainThreadInterrupts(StopSignals):
 
     def _serve_others(self) -> None:
         """Serve, if somebody is to be served, and have the next tick come when that is wanted again."""
-        if self._serve is None or self._is_serving:
+        if self._serve is None:
             return
         self._is_serving = True
         try:

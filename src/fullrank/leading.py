@@ -54,7 +54,6 @@ class LeadingTodo(Todo):
         self._rest = Todo(order, bitmap)
         self._rest_cost = leading.rest_cost
         self.part = CostsLeft(self._costs, self._rest.n_items, rest_cost=self._rest_cost).part
-        self.is_fair = False  # the costs are what somebody says
 
     def _leave_out(self, order: Order, finished: bytes) -> None:
         """Drop first items that are finished."""

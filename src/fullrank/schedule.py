@@ -108,8 +108,8 @@ _BLOCK_BYTES, _PIECE_BYTES = 512, 16
 """Of the bitmap: unset bits before each block are known, those before a piece of one are counted."""
 
 
-def _n_unset(piece: bytes) -> int:
-    return 8 * len(piece) - int.from_bytes(piece, "little").bit_count()
+def _n_set(piece: bytes) -> int:
+    return int.from_bytes(piece, "little").bit_count()
 
 
 class Todo:
@@ -133,12 +133,18 @@ class Todo:
             self.n_unfinished = self._unset_before.pop()
         self.part: Part | None = None
         """Where costs are known: how many of the next items make up a part of what is left."""
-        self.is_fair = order.stride > 1
-        """Whether items that have ended tell what others take: by a stride any run of positions is a sample of all."""
         self._n_before, self.n_items = 0, self.n_unfinished
         if among is not None:
             self._n_before = self._n_unfinished_among(among.start)
             self.n_items = self._n_unfinished_among(among.stop) - self._n_before
+
+    @property
+    def is_fair(self) -> bool:
+        """Whether items that have ended tell what others take: by a stride any run of positions is a sample of all.
+
+        Not where costs are known: those that go first cost most, or so somebody says.
+        """
+        return self._order.stride > 1 and self.part is None
 
     def _directory(self, bitmap: bytes) -> "array[int]":
         """Return the number of unset bits before each block, and their total as the last entry."""
@@ -146,7 +152,7 @@ class Todo:
         for start in range(0, len(bitmap), _BLOCK_BYTES):
             block = bitmap[start : start + _BLOCK_BYTES]
             n_bits = min(8 * len(block), self._order.n_items - 8 * start)
-            before.append(before[-1] + n_bits - int.from_bytes(block, "little").bit_count())
+            before.append(before[-1] + n_bits - _n_set(block))
         return before
 
     def _n_unfinished_among(self, n_positions: int) -> int:
@@ -155,7 +161,7 @@ class Todo:
         if self.finished is None:
             return n_positions
         n_bytes, n_bits = divmod(n_positions, 8)
-        n_finished = int.from_bytes(self.finished[:n_bytes], "little").bit_count()
+        n_finished = _n_set(self.finished[:n_bytes])
         if n_bits:
             n_finished += (self.finished[n_bytes] & ((1 << n_bits) - 1)).bit_count()
         return n_positions - n_finished
@@ -182,7 +188,7 @@ class Todo:
         block = bisect_right(self._unset_before, n_before) - 1
         n_before -= self._unset_before[block]
         for offset in range(block * _BLOCK_BYTES, len(self.finished), _PIECE_BYTES):
-            n_unset = _n_unset(self.finished[offset : offset + _PIECE_BYTES])
+            n_unset = 8 * _PIECE_BYTES - _n_set(self.finished[offset : offset + _PIECE_BYTES])
             if n_unset > n_before:
                 break
             n_before -= n_unset
@@ -313,9 +319,9 @@ class Pace:
         return sqrt(max(0.0, between) / (self._n_groups - 1)) / self.mean_seconds
 
     @property
-    def n_claims(self) -> int:
-        """For how many claims it is known how long they were waited for; the last ones alone are kept."""
-        return len(self._claim_seconds)
+    def knows_wait(self) -> bool:
+        """Whether so many claims were waited for that one accident among them is no rule."""
+        return len(self._claim_seconds) >= LEAST_CLAIMS
 
     @property
     def claim_seconds(self) -> float:
@@ -329,7 +335,10 @@ class Pace:
 
 
 def _median(durations: Iterable[float]) -> float:
-    """Return the median, of an even number the smaller one of the two: one accident among the first is no rule."""
+    """Return the median, of an even number the smaller one of the two: one accident among the first is no rule.
+
+    It is :func:`statistics.median_low`, whose module each rank would have to import.
+    """
     ordered = sorted(durations)
     return ordered[(len(ordered) - 1) // 2] if ordered else 0.0
 
@@ -383,7 +392,7 @@ def guided_claims(
         # where the next claim will begin: all workers go on meanwhile as they did since the last one
         advance = 0 if before is None else start - before
         expected, before = min(max(claimed.stop, start + advance), n_items), start
-        ahead = 0 < mean_seconds() < pace.claim_seconds and pace.n_claims >= LEAST_CLAIMS
+        ahead = 0 < mean_seconds() < pace.claim_seconds and pace.knows_wait
         if ahead:
             size = next_size(claimed.stop, expected, size)
             counter.begin(size)

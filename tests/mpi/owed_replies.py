@@ -8,7 +8,6 @@ import sys
 from collections import deque
 from typing import Any
 
-from fullrank.backends.base import N_CELLS
 from fullrank.backends.mpi.messages import MessageCounter
 
 ASKED = [[1, 5, 1, 0, 700], [2, 3, 0, 0, 800], [1, 7, 2, 1, 701], [2, 4, 4, 2, 801]]
@@ -73,7 +72,7 @@ def main() -> None:
             n_raised += 1
     tally = counter.tally()
     told = [tally.n_finished, tally.n_failed, round(100 * tally.busy_seconds)]
-    print(json.dumps({"sent": comm.sent, "told": told, "raised": n_raised, "cells": N_CELLS}))
+    print(json.dumps({"sent": comm.sent, "told": told, "raised": n_raised}))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class MpiTeam:
             with watch(RootHandle(counter)) if self.rank == ROOT else nullcontext():
                 wait_for_all(self.comm)
                 failure = _compute(worker, counter, todo=todo, keeper=keeper)
-                signals.requested_now()  # with a timer that its last item took, root would answer nobody
+                signals.regain_timer()  # without it root would answer nobody while it waits for all
                 wait_for_all(self.comm)
             counter.free()
         if failure is not None:
