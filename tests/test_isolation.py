@@ -17,16 +17,28 @@ ISOLATE = "[run]\nisolate = true"
 N_ITEMS = 40
 GRID = f"x = {{ range = {N_ITEMS} }}"
 TOP = f"{VISITED}\nimport ctypes, signal\n"
+TOLD_SECONDS = 0.05
+"""An item that takes far more than ten times what telling of it does, which is half a millisecond where caches are
+cold: it is told as soon as it has ended, and the death of a later one of its claim does not cost it."""
 
 
-def study(body: str, *, top: str = TOP) -> str:
+def study(body: str, *, top: str = TOP, seconds: float = 0.004) -> str:
     lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
-    return f"{top}\ndef f(x):\n    visited(x)\n    time.sleep(0.004)\n{lines}    return x / 7\n"
+    return f"{top}\ndef f(x):\n    visited(x)\n    time.sleep({seconds})\n{lines}    return x / 7\n"
 
 
-def run(project: Project, body: str, *, backend: str, run_keys: str = "", expect: int = 0, top: str = TOP) -> str:
-    """Run a study whose function has this body in isolation; return what it said."""
-    project.write(study(body, top=top), grid=GRID, tail=f"{ISOLATE}\n{run_keys}")
+def run(
+    project: Project,
+    body: str,
+    *,
+    backend: str,
+    run_keys: str = "",
+    expect: int = 0,
+    top: str = TOP,
+    seconds: float = 0.004,
+) -> str:
+    """Run a study whose function takes so long and has this body, in isolation; return what it said."""
+    project.write(study(body, top=top, seconds=seconds), grid=GRID, tail=f"{ISOLATE}\n{run_keys}")
     done = project.run("-b", backend, "-n", WORKERS[backend], expect=expect)
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -59,7 +71,8 @@ STACKS = ((3, "segfault"), (13, "abort"))
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_items_that_kill_their_process_cost_these_items_only(project: Project, backend: str) -> None:
     deadly = {3 + 5 * number: death for number, death in enumerate(DEATHS.values())}
-    run(project, "\n".join(f"if x == {x}: {code}" for x, (code, _) in deadly.items()), backend=backend, expect=3)
+    body = "\n".join(f"if x == {x}: {code}" for x, (code, _) in deadly.items())
+    run(project, body, backend=backend, expect=3, seconds=TOLD_SECONDS)
     assert failures(project) == {x: (4, f"its process died twice: {told}") for x, (_, told) in deadly.items()}
     lines = [text.splitlines() for text in project.read("failures/traceback")]
     assert [found[2].strip() for found in lines if found] == [f"if x == {x}: {DEATHS[how][0]}" for x, how in STACKS]
@@ -112,7 +125,7 @@ def test_a_kill_from_outside_changes_no_result(project: Project) -> None:
         "if x == 5 and project_visits(5) == 1:\n    open('victim', 'w').write(str(os.getpid()))\n    time.sleep(1000)"
     )
     count = "def project_visits(x):\n    return open('visits').read().split().count(str(x))\n"
-    project.write(study(body, top=TOP + count), grid=GRID, tail=ISOLATE)
+    project.write(study(body, top=TOP + count, seconds=TOLD_SECONDS), grid=GRID, tail=ISOLATE)
     running = project.start_run("-b", "processes", "-n", 2)
     victim = project.folder / "victim"
     project.until(lambda: victim.exists() and victim.read_text(), "the item runs")

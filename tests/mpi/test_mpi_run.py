@@ -340,7 +340,7 @@ def f(x):
     if x == 17:
         signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
         ctypes.CDLL(None).pause()
-    time.sleep(0.003)
+    time.sleep(0.05)
     return x * x / 7
 """
     tail = "[run]\nisolate = true\nitem_time_limit_seconds = 0.5"

@@ -28,9 +28,9 @@ from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tel
 from fullrank.parent import die_with
 
 _UNTOLD_SECONDS = 0.001
-"""An item that took this long is told as soon as it has ended; shorter ones together, once in so long."""
+"""Items that end within so long are told together."""
 _TELLING_SHARE = 0.1
-"""Of the time of short items with bulky results, that may be spent on telling them."""
+"""Of the time, that may be spent on telling. An item of ten times what that takes is told as soon as it has ended."""
 
 
 class _Telling:
