@@ -5,7 +5,7 @@ from statistics import median
 
 import studies
 from harness import FIGURE_HEADS, Limit, Raw, Sample, Samples, column, figure, paired, table
-from lineup import CEILING, KNOWN, MPI, PROCESSES, RANKS, SERIAL, STATIC, is_mpi_peer, is_process_pool
+from lineup import CEILING, KNOWN, MPI, MUCH_SLOWER, PROCESSES, RANKS, SERIAL, STATIC, is_mpi_peer, is_process_pool
 from starts import N_CORES
 
 WORKLOADS = {
@@ -131,22 +131,20 @@ def _asked(workload: str, part: Raw, own: str) -> list[list[str]]:
     if "longest_seconds" in samples[own][0]:  # not in raw values of old
         by_clocks = [1 / over_least(sample) for sample in samples[own]]
         rows.append([_BY_CLOCKS, *figure(by_clocks, digits=3, limit=LEAST_EFFICIENCY[workload])])
-        rows.append(_over_least(samples[own], own))
+        if own == MPI + KNOWN:
+            rows.append(_over_least(samples[own]))
     if CEILING in samples:
         ratios = paired(column(samples, CEILING, "makespan_seconds"), column(samples, own, "makespan_seconds"))
         rows.append(["makespan of two bare loops at once / its own", *figure(ratios, digits=3)])
     return rows
 
 
-def _over_least(samples: Sequence[Sample], own: str) -> list[str]:
-    """Return the row of a makespan over the least there is; Graham's bound is asked for if costs are known."""
+def _over_least(samples: Sequence[Sample]) -> list[str]:
+    """Return the row of a makespan over the least there is, of which Graham's bound is asked in every round."""
     beyond = [over_least(sample) for sample in samples]
-    middle, interval, asked, said = figure(beyond, digits=3)
-    label = "makespan / the least there is"
-    if own == MPI + KNOWN:
-        label += "; the verdict is on all rounds"
-        asked, said = str(GRAHAM), "holds" if GRAHAM.holds(max(beyond)) else "DOES NOT HOLD"
-    return [label, middle, interval, asked, said]
+    middle, interval, _, _ = figure(beyond, digits=3)
+    said = "holds" if GRAHAM.holds(max(beyond)) else "DOES NOT HOLD"
+    return ["makespan / the least there is; the verdict is on all rounds", middle, interval, str(GRAHAM), said]
 
 
 def best_of(samples: Samples, names: Collection[str]) -> str | None:
@@ -187,8 +185,9 @@ def _remarks(name: str, part: Raw) -> str:
     )
     if name in AHEAD_OF_MPI_PEERS:
         text += (
-            " Of each pool of MPI the variant that was fastest before the first round took part in all rounds; the "
-            "pool's default, and all pools of processes, stand aside. fullrank is held against the pool on "
+            " Of each pool of MPI the variant that was fastest before the first round took part in all rounds, unless "
+            f"it took more than {MUCH_SLOWER:g} times as long there as the fastest pool on as many ranks; such a pool, "
+            "each pool's default, and all pools of processes, stand aside. fullrank is held against the pool on "
             f"{' or '.join(map(str, RANKS))} ranks whose whole command was shortest in the median. It is chosen by the "
             "same rounds that judge, which makes the best of several look rather faster than it is: that counts "
             "against fullrank. The line below a ratio tells what a program would reach that took no time to start and "

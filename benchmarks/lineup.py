@@ -30,6 +30,9 @@ POOL_CHUNKSIZES = (1, 4)
 """Tried for pools of processes, to which an item more costs little."""
 N_TRIALS, N_TRIALS_ASIDE = 3, 2
 """Starts of each variant before the first round: where a verdict rests on it, and where none does."""
+MUCH_SLOWER = 2.0
+"""A pool of MPI whose trials took so many times as long as those of the fastest on as many ranks stands aside: no
+verdict will rest on it, and each round in which it took part would put the others minutes apart."""
 SHORTER_BACKOFF_SECONDS = 1e-4
 """A tenth of the default of mpi4py.futures: how long its ranks sleep at most before they look for a message again."""
 
@@ -103,17 +106,19 @@ class Lineup:
 
     def _add_mpi_pools(self, n_ranks: int, items: Path, from_end: Path, suffix: str, *, aside: bool) -> None:
         """Add the pools on so many ranks; ``from_end`` are the items for a pool that begins with the last one."""
-        self._add_futures(n_ranks, items, suffix, aside=aside)
-        self._add_schwimmbad(n_ranks, from_end, suffix, aside=aside)
-        name = f"mpipool, {n_ranks} ranks, item by item"
-        if self._has("mpipool", name):
-            self._add(name + suffix, _under_mpi(n_ranks, "mpipool_pool.py", items), aside=aside)
+        tried = {
+            **self._add_futures(n_ranks, items, suffix, aside=aside),
+            **self._add_schwimmbad(n_ranks, from_end, suffix, aside=aside),
+            **self._add_mpipool(n_ranks, items, suffix, aside=aside),
+        }
+        least = min(tried.values(), default=0.0)
+        self.aside.update(name for name, seconds in tried.items() if seconds > MUCH_SLOWER * least)
 
-    def _add_futures(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> None:
-        """Add mpi4py.futures; with its best chunks a shorter back-off is tried, too."""
+    def _add_futures(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> dict[str, float]:
+        """Add mpi4py.futures; with its best chunks a shorter back-off is tried, too. See :meth:`_add_best`."""
         name = f"mpi4py.futures, {n_ranks} ranks"
         if not self._has("mpi4py", name):
-            return
+            return {}
         sizes = {f"chunks of {size}": size for size in self._sizes(n_ranks)}
         variants = {label: _futures(n_ranks, items, size) for label, size in sizes.items()}
         n_trials = N_TRIALS_ASIDE if aside else N_TRIALS
@@ -121,26 +126,48 @@ class Lineup:
         shorter = f"{best}, back-off {1e3 * SHORTER_BACKOFF_SECONDS:g} ms"
         variants[shorter] = _futures(n_ranks, items, sizes[best], SHORTER_BACKOFF_SECONDS)
         either = {label: variants[label] for label in (best, shorter)}
-        best = self._fastest(f"{name}{suffix}, back-off", either, n_trials)
-        self._add_best(name, variants, best, suffix, aside=aside)
+        trial = f"{name}{suffix}, back-off"
+        return self._add_best(name, variants, self._fastest(trial, either, n_trials), suffix, trial=trial, aside=aside)
 
-    def _add_schwimmbad(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> None:
+    def _add_schwimmbad(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> dict[str, float]:
         """Add schwimmbad, which is told item by item or in the batches that its ``batch_tasks`` makes."""
         name = f"schwimmbad, {n_ranks} ranks"
         if not self._has("schwimmbad", name):
-            return
+            return {}
         variants = {"item by item": _under_mpi(n_ranks, "schwimmbad_pool.py", items)}
         for size in self._sizes(n_ranks)[1:]:
             variants[f"batches of {size}"] = _under_mpi(n_ranks, "schwimmbad_pool.py", items, size)
-        best = self._fastest(name + suffix, variants, N_TRIALS_ASIDE if aside else N_TRIALS)
-        self._add_best(name, variants, best, suffix, aside=aside)
+        trial = name + suffix
+        best = self._fastest(trial, variants, N_TRIALS_ASIDE if aside else N_TRIALS)
+        return self._add_best(name, variants, best, suffix, trial=trial, aside=aside)
 
-    def _add_best(self, name: str, variants: Variants, best: str, suffix: str, *, aside: bool) -> None:
-        """Add the best variant of a pool of MPI, and if verdicts may rest on it, aside, the default."""
-        self._add(f"{name}, {best}{suffix}", variants[best], aside=aside)
+    def _add_mpipool(self, n_ranks: int, items: Path, suffix: str, *, aside: bool) -> dict[str, float]:
+        """Add mpipool, which has nothing to choose: it is tried only where it may turn out too slow to take part."""
+        name = f"mpipool, {n_ranks} ranks"
+        if not self._has("mpipool", name):
+            return {}
+        variants = {"item by item": _under_mpi(n_ranks, "mpipool_pool.py", items)}
+        trial = name + suffix
+        if not aside:
+            self._fastest(trial, variants, N_TRIALS)
+        return self._add_best(name, variants, "item by item", suffix, trial=trial, aside=aside)
+
+    def _add_best(
+        self, name: str, variants: Variants, best: str, suffix: str, *, trial: str, aside: bool
+    ) -> dict[str, float]:
+        """Add the best variant of a pool of MPI, and if verdicts may rest on it, aside, the default.
+
+        Returns the median seconds of the best one's whole command in that trial, by the name of the program; nothing
+        for a pool aside.
+        """
+        program = f"{name}, {best}{suffix}"
+        self._add(program, variants[best], aside=aside)
+        if aside:
+            return {}
         default = next(iter(variants))
-        if default != best and not aside:
+        if default != best:
             self._add(f"{name}, {default}{suffix}", variants[default], aside=True)
+        return {program: median(column(self.trials[trial]["samples"], best, "wall_seconds"))}
 
     def _add(self, name: str, command: Sequence[str], *, aside: bool) -> None:
         self.programs[name] = partial(peer, self._workload, command)

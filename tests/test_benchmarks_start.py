@@ -124,6 +124,25 @@ def test_where_no_verdict_rests_on_a_peer_its_best_variant_alone_stands_aside(
     assert lineup.aside == {"schwimmbad, 3 ranks, batches of 40"}
 
 
+@pytest.mark.parametrize(("seconds", "stands_aside"), [(9.9, False), (10.1, True)])
+def test_a_pool_that_takes_twice_as_long_as_the_fastest_on_as_many_ranks_stands_aside(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, *, stands_aside: bool
+) -> None:
+    slow = "mpipool, 3 ranks, item by item"
+    walls = {"schwimmbad_pool.py": 5.0, "mpipool_pool.py": seconds}
+
+    def start(_: Any, command: list[str]) -> dict[str, float]:
+        return {"wall_seconds": next(wall for name, wall in walls.items() if any(name in word for word in command))}
+
+    monkeypatch.setattr(bench.lineup, "peer", start)
+    asked = bench.programs.Bench(tmp_path, n_rounds=9, quick=False, tell=lambda text: None)
+    lineup = bench.lineup.Lineup(asked, SimpleNamespace(), {"schwimmbad": "0.4.2", "mpipool": "2.2.1"})
+    items = tmp_path / "work.json"
+    lineup._add_mpi_pools(3, items, items, "", aside=False)
+    assert list(lineup.programs) == ["schwimmbad, 3 ranks, item by item", slow]
+    assert lineup.aside == ({slow} if stands_aside else set())
+
+
 def test_break_even_is_measured_and_told(bench: Any, one_round: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.break_even, "N_ITEMS", 100)
     monkeypatch.setattr(bench.break_even, "ITEM_US", (20,))
