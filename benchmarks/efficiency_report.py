@@ -169,7 +169,8 @@ def over_least(sample: Sample, n_workers: int = N_CORES) -> float:
 
 def _remarks(name: str, part: Raw) -> str:
     samples: Samples = part["samples"]
-    serial = median(column(samples, SERIAL, "makespan_seconds"))
+    makespans = column(samples, SERIAL, "makespan_seconds")
+    serial = median(makespans)
     differences = [
         sample["by_clock_seconds"] / sample["makespan_seconds"] - 1
         for of_one in samples.values()
@@ -177,7 +178,7 @@ def _remarks(name: str, part: Raw) -> str:
         if "by_clock_seconds" in sample
     ]
     text = (
-        f"No schedule on two cores takes less than {serial * part['least_makespan_share']:.3f} s (half the work, or "
+        f"{len(makespans)} rounds. No schedule on two cores takes less than {serial * part['least_makespan_share']:.3f} s (half the work, or "
         "the longest item), by the serial loop; in the ratio of makespans the least there is comes from the clocks "
         "that the items of the same run read themselves. By those clocks, from the first item's start to the last "
         f"one's end, fullrank's makespan differs by {100 * min(differences):+.2f} to {100 * max(differences):+.2f} % "
