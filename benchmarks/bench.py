@@ -241,8 +241,11 @@ def _conditions(section: Raw, page: Raw) -> str:
     if "commit" in section:  # not in raw values of old, like all that is asked for here
         text += f" of commit {section['commit']}"
         text += " **with changes that are not in it**" if section["has_changes"] else ""
+    if n_rounds := _numbers_of_rounds(section):
+        text += f", {' and '.join(map(str, n_rounds))} rounds"
     if "seconds" in section:
-        text += f", which took {section['seconds'] / 60:.1f} min"
+        seconds = section["seconds"]
+        text += f", which took {seconds / 60:.1f} min" if seconds >= 60 else f", which took {seconds:.0f} s"
     if elsewhere := machine.beyond(section.get("machine", {}), page):
         text += f", on another machine or with other versions ({', '.join(elsewhere)})"
     if shares:
@@ -259,8 +262,16 @@ def _parts(section: Raw) -> list[Raw]:
     return [section["raw"], *(part for part in section["raw"].values() if isinstance(part, dict))]
 
 
-def _shares_of_others(section: Raw) -> list[float]:
-    return [part["others_share"] for part in _parts(section) if "others_share" in part]
+def _numbers_of_rounds(section: Raw) -> list[int]:
+    """Return how many rounds there were, of each part of a section; in ascending order, equal ones once."""
+    samples = [part["samples"] for part in _parts(section) if part.get("samples")]
+    return sorted({max(map(len, of_part.values())) for of_part in samples if isinstance(of_part, dict)})
+
+
+def _shares_of_others(raw: Raw) -> list[float]:
+    """Return the shares that rounds have left at any depth: those before the first round too."""
+    own = [raw["others_share"]] if "others_share" in raw else []
+    return own + [share for part in raw.values() if isinstance(part, dict) for share in _shares_of_others(part)]
 
 
 def _is_busy(section: Raw) -> bool:

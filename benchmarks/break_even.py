@@ -25,7 +25,7 @@ WAYS: dict[str, Callable[[], list[str]]] = {
 
 def measure(bench: Bench) -> Raw:
     """Measure whole commands of many equal items, of some durations."""
-    rate = run(OWN.script("bare_loop.py", "rate", 40), folder=bench.scratch).told()
+    rate = run(OWN.script("bare_loop.py", "rate", studies.N_TRIES), folder=bench.scratch).told()
     fewer = 10 if bench.quick else 1
     n_items, item_us = N_ITEMS // fewer, [fewer * wanted for wanted in ITEM_US]
     programs: dict[str, Callable[[], Sample]] = {}

@@ -6,7 +6,7 @@ import efficiency_report
 import studies
 from harness import Raw, take_rounds
 from lineup import KNOWN, PACKAGES, RANKS, Lineup
-from programs import OWN, PEERS, Bench, run
+from programs import OWN, PEERS, Bench, ProgramError, run
 from starts import N_CORES, Workload
 
 TITLE = "Efficiency on two cores, beside the peers"
@@ -15,7 +15,7 @@ report = efficiency_report.report
 
 def measure(bench: Bench) -> Raw:
     """Measure all workloads; returns per workload its size, what was tried before the first round, and the samples."""
-    rate = run(OWN.script("bare_loop.py", "rate", 40), folder=bench.scratch).told()
+    rate = run(OWN.script("bare_loop.py", "rate", studies.N_TRIES), folder=bench.scratch).told()
     per_second = rate["iterations_per_second"]
     share = 10 if bench.quick else 1
     installed = _installed(bench)
@@ -35,6 +35,7 @@ def _measure_one(
         "n_items": len(workload.work),
         "least_makespan_share": studies.least_makespan(workload.work, N_CORES),
         "trials": lineup.trials,
+        "aside": sorted(lineup.aside),
     }
     rounds = take_rounds(lineup.programs, bench.n_rounds, tell=bench.tell, aside=lineup.aside)
     rounds["restarts"] = [*lineup.restarts, *rounds["restarts"]]
@@ -42,8 +43,18 @@ def _measure_one(
 
 
 def _installed(bench: Bench) -> dict[str, str]:
-    """Return the versions of the peers that are installed, and of the Python that runs them."""
-    return dict(run(PEERS.script("versions.py", *PACKAGES), folder=bench.scratch).told())
+    """Return the versions of the peers that are installed, of the Python that runs them and of their MPI library.
+
+    Raises ProgramError if it is another Python than that of fullrank: items would take another time.
+    """
+    installed = dict(run(PEERS.script("versions.py", *PACKAGES), folder=bench.scratch).told())
+    own = run(OWN.script("versions.py"), folder=bench.scratch).told()
+    if installed["python"] != own["python"]:
+        raise ProgramError(
+            f"peers are installed beside Python {installed['python']}, and fullrank beside {own['python']}: "
+            "delete .venv-bench, and `make bench` makes it again"
+        )
+    return installed
 
 
 def _beside_all(lineup: Lineup, workload: Workload) -> None:

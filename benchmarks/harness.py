@@ -1,5 +1,6 @@
 """What every measurement shares: interleaved rounds, medians with intervals, verdicts, tables."""
 
+import os
 import random
 import resource
 import time
@@ -159,10 +160,12 @@ def column(samples: Samples, name: str, key: str) -> list[float]:
 
 
 def _cpu_seconds(path: Path = Path("/proc/stat")) -> tuple[float, float]:
-    """Return the seconds in which cores were busy, for whomever, and all seconds of all cores."""
-    ticks = [int(text) for text in path.read_text().splitlines()[0].split()[1:9]]
-    idle = ticks[3] + ticks[4]
-    return (sum(ticks) - idle) / 100, sum(ticks) / 100
+    """Return how many seconds the cores that this process may use were busy, for whomever, and all their seconds."""
+    names = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    lines = [line.split() for line in path.read_text().splitlines()]
+    ticks = [sum(of_kind) for of_kind in zip(*(map(int, line[1:9]) for line in lines if line[0] in names), strict=True)]
+    per_second = os.sysconf("SC_CLK_TCK")
+    return (sum(ticks) - ticks[3] - ticks[4]) / per_second, sum(ticks) / per_second
 
 
 def _own_cpu_seconds() -> float:
@@ -172,7 +175,7 @@ def _own_cpu_seconds() -> float:
 
 @contextmanager
 def neighbours(raw: Raw) -> Iterator[None]:
-    """Put into ``raw`` which share of the machine's core-seconds went to others meanwhile."""
+    """Put into ``raw`` which share of the core-seconds that are measured on went to others meanwhile."""
     try:
         busy, every = _cpu_seconds()
     except (OSError, ValueError, IndexError):  # not Linux

@@ -13,7 +13,7 @@ Program = Callable[[], Sample]
 Variants = Mapping[str, Sequence[str]]
 """Of one pool: commands by what is set in them; the pool's default comes first."""
 
-SERIAL, CEILING = "bare loop, one process", "two bare loops, dealt out by known cost"
+SERIAL, CEILING = "bare loop, one process", "two bare loops at once"
 STATIC = "bare scatter and gather, 2 ranks"
 MPI, PROCESSES = "fullrank, mpi, 2 ranks", "fullrank, processes, 2 workers"
 KNOWN = ", costs known"
@@ -28,7 +28,7 @@ CHUNKSIZES = {N_CORES: (1, 12, 100), N_CORES + 1: (1, 4, 12, 40)}
 """Tried for pools of MPI, by ranks: a single worker never gets too much at once, one of two may wait for the other."""
 POOL_CHUNKSIZES = (1, 4)
 """Tried for pools of processes, to which an item more costs little."""
-N_TRIALS, N_TRIALS_ASIDE = 3, 2
+N_TRIALS, N_TRIALS_ASIDE = 5, 2
 """Starts of each variant before the first round: where a verdict rests on it, and where none does."""
 MUCH_SLOWER = 2.0
 """A pool of MPI whose trials took so many times as long as those of the fastest on as many ranks stands aside: no

@@ -57,10 +57,6 @@ def _siblings(core: int) -> str:
 
 def facts(bench: Bench, cores: Raw) -> Raw:
     """Return what the figures depend on beside the code; ``cores`` is what :func:`keep_to_two_cores` told."""
-    library = run(
-        [str(OWN.python), "-c", "from mpi4py import MPI; print(MPI.Get_library_version())"],
-        folder=bench.scratch,
-    ).stdout
     installed = run(OWN.script("versions.py", "fullrank", "numpy", "h5py", "mpi4py"), folder=bench.scratch).told()
     return {
         "processor": _processor(),
@@ -69,7 +65,7 @@ def facts(bench: Bench, cores: Raw) -> Raw:
         "scratch": file_system(bench.scratch.resolve(), Path("/proc/self/mounts").read_text()),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": installed.pop("python"),
-        "mpi": " ".join(library.strip("\0\n ").splitlines()[0].split()),
+        "mpi": installed.pop("mpi"),
         "packages": installed,
     }
 

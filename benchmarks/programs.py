@@ -24,6 +24,10 @@ class ProgramError(Exception):
     """A program that was to be measured failed, or did not end."""
 
 
+class Disagreement(Exception):
+    """Programs that were given the same items returned different results: nothing of them may be reported."""
+
+
 @dataclass(frozen=True)
 class Finished:
     """A program that ended well."""

@@ -1,6 +1,8 @@
 """Starting one program on one workload: what it took, and whether its results are those of the others."""
 
 import json
+import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -8,25 +10,30 @@ from pathlib import Path
 
 import studies
 from harness import Sample
-from programs import OWN, ProgramError, run
+from programs import HERE, OWN, Disagreement, run
 
 from fullrank.store import ResultFile
 
+sys.path.append(str(HERE / "peers"))
+from items import checksum
+
 N_CORES = 2
+START_SECONDS = 0.5
+"""In which two bare loops have started and read their lists, so that they can begin at one moment."""
 
 
 class Agreement:
-    """What the results of a study add up to, by the first program that ran."""
+    """The checksum of a study's results, by the first program that ran."""
 
     def __init__(self, study: str) -> None:
         self._study = study
         self._checksum: int | None = None
 
     def check(self, checksum: int) -> None:
-        """Raise ProgramError for a program whose results add up to something else."""
+        """Raise Disagreement for a program whose results have another one."""
         self._checksum = checksum if self._checksum is None else self._checksum
         if checksum != self._checksum:
-            raise ProgramError(f"{self._study}: the results differ; no time of them means anything")
+            raise Disagreement(f"{self._study}: the results differ; no time of them means anything")
 
 
 class Workload:
@@ -36,21 +43,17 @@ class Workload:
         self.folder = folder
         self.name = name
         self.work = list(work)
-        self.list = self._written("", self.work)
-        self.presorted = self._written(".presorted", sorted(work, reverse=True))
-        self.presorted_from_end = self._written(".presorted-from-end", sorted(work))
+        self.list = self.written("", self.work)
+        self.presorted = self.written(".presorted", sorted(work, reverse=True))
+        self.presorted_from_end = self.written(".presorted-from-end", sorted(work))
         """For a program that begins with the last item of its list."""
         self.config = studies.write_spinning(folder / f"{name}.toml", self.work)
         self.config_with_costs = studies.write_spinning(folder / f"{name}.costs.toml", self.work, longest_first=True)
         self.output = folder / f"{name}.h5"
         self.agreement = Agreement(name)
 
-    def dealt_out(self) -> list[Path]:
-        """Write lists of equal work, one a core."""
-        shares = studies.dealt_out(self.work, N_CORES)
-        return [self._written(f".{number}", share) for number, share in enumerate(shares)]
-
-    def _written(self, what: str, work: Sequence[int]) -> Path:
+    def written(self, what: str, work: Sequence[int]) -> Path:
+        """Write a list of items into a file, and return its path."""
         path = self.folder / f"{self.name}{what}.json"
         path.write_text(json.dumps(list(work)))
         return path
@@ -65,16 +68,21 @@ def peer(workload: Workload, command: Sequence[str]) -> Sample:
 
 
 def loops_side_by_side(workload: Workload) -> Sample:
-    """Run a bare loop on each core: what the machine gives to processes that share nothing."""
-    commands = [OWN.script("bare_loop.py", "spin", path) for path in workload.dealt_out()]
+    """Run a bare loop on each core: what the machine gives to processes that share nothing.
+
+    The makespan is that of the two speeds together, as if the work had been dealt out by them: half the work each, the
+    slower loop would tell how unlike two cores were, and a program that shares work out as it goes is faster than that.
+    """
+    begin_at = str(time.monotonic() + START_SECONDS)
+    shares = studies.dealt_out(workload.work, N_CORES)
+    paths = [workload.written(f".{number}", share) for number, share in enumerate(shares)]
+    commands = [OWN.script("bare_loop.py", "spin", path, begin_at) for path in paths]
     with ThreadPoolExecutor(N_CORES) as pool:
         told = [done.told() for done in pool.map(partial(run, folder=workload.folder), commands)]
     workload.agreement.check(sum(entry["checksum"] for entry in told))
-    return {
-        "makespan_seconds": max(entry["makespan_seconds"] for entry in told),
-        "inside_seconds": sum(entry["inside_seconds"] for entry in told),
-        "longest_seconds": max(entry["longest_seconds"] for entry in told),
-    }
+    seconds = [entry["makespan_seconds"] for entry in told]
+    speeds = [sum(share) / of_one for share, of_one in zip(shares, seconds, strict=True)]
+    return {"makespan_seconds": sum(workload.work) / sum(speeds), "slower_seconds": max(seconds)}
 
 
 def fullrank(workload: Workload, config: Path, command: Sequence[str], *options: str) -> Sample:
@@ -86,7 +94,7 @@ def fullrank(workload: Workload, config: Path, command: Sequence[str], *options:
         (block,) = file.blocks(file.n_items)
     workload.output.unlink()
     begun, ended = block.values["begun"], block.values["ended"]
-    workload.agreement.check(int(block.values["value"].sum()))
+    workload.agreement.check(checksum(block.values["value"].tolist()))
     return {
         "makespan_seconds": max(elapsed),
         "inside_seconds": float((ended - begun).sum()),

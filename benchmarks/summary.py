@@ -22,7 +22,7 @@ def _rows(section: str) -> Iterator[list[str]]:
         if block.startswith("## "):
             title, part = re.split("[:,]", block[3:])[0], ""
         elif block.startswith("### "):
-            part = ": " + re.split(r" \(| and, ", block[4:])[0]
+            part = ": " + re.split(" [(]|; ", block[4:])[0]
         elif block.startswith("| "):
             yield from ([title + part, *row] for row in _asked_in(block))
 

@@ -33,7 +33,7 @@ def of_claims() -> list[list[str]]:
     """Return the µs a claim of each phase: the median of the runs, of both workers together."""
     found: dict[str, list[float]] = {phase: [] for phase in PHASES}
     with tempfile.TemporaryDirectory() as folder:
-        rate = run(OWN.script("bare_loop.py", "rate", 40), folder=Path(folder)).told()
+        rate = run(OWN.script("bare_loop.py", "rate", studies.N_TRIES), folder=Path(folder)).told()
         work = studies.equal(N_ITEMS, rate["iterations_per_second"])
         config = studies.write_spinning(Path(folder, "equal.toml"), work)
         output = config.with_suffix(".h5")

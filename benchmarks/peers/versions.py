@@ -1,4 +1,7 @@
-"""``versions.py PACKAGE…``: which of them are installed, in which version, for which Python."""
+"""``versions.py PACKAGE…``: which of them are installed, in which version, for which Python.
+
+With mpi4py among them also beside which MPI library, as it calls itself.
+"""
 
 import json
 import platform
@@ -14,6 +17,10 @@ def main(packages: list[str]) -> None:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
+    if "mpi4py" in found:
+        from mpi4py import MPI
+
+        found["mpi"] = " ".join(MPI.Get_library_version().strip("\0\n ").splitlines()[0].split())
     print(json.dumps(found))
 
 
