@@ -76,7 +76,8 @@ def _announce(names: list[str], kept: Raw) -> None:
     _tell("minutes that each section took last time:")
     for name in names:
         _tell(f"  {name}: {f'{known[name]:.1f}' if name in known else 'not known'}")
-    _tell(f"in all {sum(known.get(name, 0) for name in names):.0f} min, and those that are not known")
+    others = "" if all(name in known for name in names) else ", and those that are not known"
+    _tell(f"in all {sum(known.get(name, 0) for name in names):.0f} min{others}")
 
 
 def _measure_all(names: list[str], bench: Bench, told: Raw, code: Raw) -> int:
@@ -211,7 +212,7 @@ def _head(told: Raw) -> str:
         [
             "# What was measured",
             facts,
-            "`make bench` writes this file; README.md says how it is measured and what the words mean. A section says "
+            "[README.md](README.md) says how `make bench` measures this and what the words mean. A section says "
             "of which commit it is, and its machine and versions as far as they are others than these.",
             "A verdict needs the whole interval on one side of what is asked: *holds* or *DOES NOT HOLD*, else *not "
             "resolved*. Each is right with 95 % by itself, not all of them together: of twenty verdicts one may be "

@@ -80,11 +80,12 @@ def report(raw: Raw) -> str:
         [
             f"{n_items:,} items on one worker. Worker: from its start to the end of its last item, less the bare loop. "
             "Root: whole command, less the same command with one item (start-up), less what the worker took; beside it "
-            "what h5py alone takes for the same arrays, with the same chunks and filters, in one thread. Parts follow, "
-            "indented. Root's time is wall time on two cores: while its first one puts records in their places, the "
-            "second one filters and digests. CPU is what all processes and threads of the whole command used, less "
-            "that of the command with one item; the items' own calls are in it. "
-            "[WHERE.md](WHERE.md) has the instructions that are behind it.",
+            "what h5py alone takes for the same arrays, with the same chunks and filters, in one thread. The parts "
+            "of the worker's time follow, marked ·; those of root's are in [WHERE.md](WHERE.md#root). Root's time is "
+            "wall time on two cores: while its first one puts records in their places, the second one filters and "
+            "digests. CPU is what all processes and threads of the whole command used, less that of the command with "
+            "one item; the items' own calls are in it. [WHERE.md](WHERE.md#the-worker) has the instructions that are "
+            "behind it, too.",
             table(["µs an item", *FIGURE_HEADS], rows),
         ]
     )

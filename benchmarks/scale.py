@@ -234,7 +234,8 @@ def _asked() -> str:
     reached = "; ".join(f"{cell.greedy_efficiency:.3f} with {cell.title}" for cell in asked)
     return (
         f"An efficiency of {ASKED.value:g} is asked of every study on {ASKED_RANKS} ranks, whatever its order can "
-        f"reach. Greedy reaches {reached}."
+        f"reach. Greedy reaches {reached}. What is missing beside greedy is what claims cost on two cores that all "
+        "these ranks share (processor), and items that end late because of it (late)."
     )
 
 

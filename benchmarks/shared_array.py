@@ -111,7 +111,7 @@ def _row(raw: Raw, way: str, backend: str) -> list[str]:
         f"{_WAYS[way]}; {_BACKENDS[backend]}",
         f"{median(rss):,.0f}",
         f"{median(pss):,.0f}",
-        f"{median(n_arrays):.2f}" if way != "none" else "",
+        f"{median(n_arrays):.2f} (worst {max(n_arrays):.2f})" if way != "none" else "",
         str(ASKED) if is_asked else "",
         ("holds" if ASKED.holds(max(n_arrays)) else "DOES NOT HOLD") if is_asked else "",
         f"{median(start):.2f}",

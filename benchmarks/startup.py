@@ -64,5 +64,9 @@ def report(raw: Raw) -> str:
         ["**the run / the imports**", *figure(ratios, digits=2, limit=ASKED)],
         ["`--help` beyond `python -c pass`, ms", *figure(beyond, digits=0, limit=ASKED_HELP_MS)],
     ]
-    text = "Whole commands, launcher included, from warm caches; ratio and difference paired in each round."
+    text = (
+        "Whole commands, launcher included, from warm caches; ratio and difference paired in each round. Beyond the "
+        "imports a run loads fullrank's modules and h5py, lets each rank start Python a second time, and writes, reads "
+        "back and checks a file; [WHERE.md](WHERE.md#start-up) has the share of each."
+    )
     return f"{text}\n\n{table(['command', *FIGURE_HEADS], rows)}"

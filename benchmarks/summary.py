@@ -36,12 +36,22 @@ def _asked_in(block: str) -> Iterator[list[str]]:
     for row in rows:
         if row[asked]:
             measured = {head: cell for head, cell in zip(heads[1:asked], row[1:asked], strict=True) if cell}
-            yield [_named(row[0].replace("**", ""), measured), _told(measured), row[asked], row[asked + 1]]
+            what = _with_unit(row[0].replace("**", ""), heads[0])
+            yield [_named(what, measured), _told(measured), row[asked], row[asked + 1]]
 
 
 def _named(what: str, measured: Mapping[str, str]) -> str:
     head = list(measured)[-1]
     return what if "median" in measured or head in what else f"{head}: {what}"
+
+
+def _with_unit(what: str, head: str) -> str:
+    """Return what a row is about with the unit that the head of its column has for all rows.
+
+    >>> _with_unit("root", "peak, MB"), _with_unit("the run / the imports", "command")
+    ('peak, MB: root', 'the run / the imports')
+    """
+    return f"{head}: {what}" if re.search("%|percent|µs|MB", head) else what
 
 
 def _told(measured: Mapping[str, str]) -> str:

@@ -191,10 +191,12 @@ def report(raw: Raw) -> str:
             "and a look at more connections takes longer. *Direct*: work on 512 KB of data with a tick every 5 ms and "
             "without, in turns of 50 ms, by the process's own seconds; the median of the pairs of one start, and in "
             "brackets an interval of 95 % of the worst start. It is divided by the time between two of root's own "
-            "ticks, which are too few to be timed. A verdict needs the intervals of all starts on one side of what is "
-            "asked. *Warm*: a tick is timed by raising its signal 200 times in a row: what its instructions take, with "
-            "all they need in the caches, which is not so in a run.",
-            table(["root's timer, % of its time", *heads], ticks),
+            "ticks, which are too few to be timed. A verdict needs the intervals of all starts on one side of what "
+            "is asked. Where claims come, looking more seldom would cost more than it saves: between two claims root "
+            "looks so often that its looks and what the other rank waits for its answer take equally long. *Warm*: a "
+            "tick is timed by raising its signal 200 times in a row: what its instructions take, with all they need "
+            "in the caches, which is not so in a run.",
+            table(["% of root's time", *heads], ticks),
         ]
     )
 
