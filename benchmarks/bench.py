@@ -18,6 +18,7 @@ import isolation
 import machine
 import memory
 import overhead
+import pages
 import rawfile
 import scale
 import shared_array
@@ -115,6 +116,7 @@ def _measured(name: str, bench: Bench) -> Raw:
 def _write(raw: Raw) -> int:
     rawfile.save(HERE / RAW, raw)
     (HERE / RESULTS).write_text(render(raw) + "\n")
+    pages.WHEN_NOT.write_text(pages.written(pages.WHEN_NOT.read_text("utf-8"), raw["sections"]), "utf-8")
     return 0
 
 

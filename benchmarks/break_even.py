@@ -91,7 +91,7 @@ def report(raw: Raw) -> str:
     n_items, samples = raw["n_items"], raw["samples"]
     rows = [_beside(samples, way, item_us) for way in WAYS for item_us in raw["item_us"]]
     for way in WAYS:
-        cells = [cell.replace("inf", "∞") for cell in figure(_found(raw, way), digits=0)]
+        cells = [cell.replace("inf", "∞") for cell in figure(found(raw, way), digits=0)]
         rows.append([f"**{way}: break-even, µs an item**", "", "", *cells])
     return "\n\n".join(
         [
@@ -111,7 +111,7 @@ def _beside(samples: Samples, way: str, item_us: int) -> list[str]:
     return [f"{way}; {item_us} µs: fullrank / bare loop", *walls, *figure(paired(own, bare), digits=2)]
 
 
-def _found(raw: Raw, way: str) -> list[float]:
+def found(raw: Raw, way: str) -> list[float]:
     """Return the break-even duration in µs of each round."""
     samples, item_us = raw["samples"], raw["item_us"]
     loops = [column(samples, _name(BARE, wanted), "loop_seconds") for wanted in item_us]

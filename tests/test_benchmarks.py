@@ -15,7 +15,7 @@ from benchmark_modules import BENCHMARKS, imported
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Any]:
-    names = ("bench", "break_even", "efficiency_report", "harness", "lineup", "rawfile", "studies")
+    names = ("bench", "break_even", "efficiency_report", "harness", "lineup", "pages", "rawfile", "studies")
     with imported(*names) as modules:
         yield SimpleNamespace(**dict(zip(names, modules, strict=True)))
 
@@ -211,6 +211,16 @@ def test_what_such_a_file_cannot_hold_is_refused_by_name_and_the_earlier_file_st
 def test_the_report_is_made_of_the_values_that_are_kept(bench: Any) -> None:
     raw = bench.rawfile.load(BENCHMARKS / "raw.h5")
     assert bench.bench.render(raw) + "\n" == (BENCHMARKS / "RESULTS.md").read_text("utf-8")
+
+
+def test_the_page_of_when_not_to_has_the_figures_that_are_kept(bench: Any) -> None:
+    raw = bench.rawfile.load(BENCHMARKS / "raw.h5")
+    text = bench.pages.WHEN_NOT.read_text("utf-8")
+    assert text.count("written by `make bench`") == 2
+    assert bench.pages.written(text, raw["sections"]) == text
+    without_figures = "\n".join(line for line in text.splitlines() if not line.startswith("  | "))
+    assert bench.pages.written(without_figures, raw["sections"]) == text.rstrip("\n")
+    assert bench.pages.written(without_figures, {}) == without_figures
 
 
 def test_summary_has_every_verdict_of_the_sections_and_no_other() -> None:
