@@ -1,8 +1,10 @@
 """Measure fullrank beside its peers, and write RESULTS.md and raw.h5. ``make bench`` calls it; README.md says how."""
 
 import argparse
+import shutil
 import sys
 import tempfile
+import textwrap
 import time
 import traceback
 from collections.abc import Sequence
@@ -83,19 +85,34 @@ def _announce(names: list[str], kept: Raw) -> None:
 
 def _measure_all(names: list[str], bench: Bench, told: Raw, code: Raw) -> int:
     raw: Raw = {"format": FORMAT, "machine": told, "sections": {}}
-    print(_head(told))
+    print(_shown(_head(told)))
     n_failed = 0
     for name in names:
         _tell(f"--- {SECTIONS[name].TITLE}")
         part = _measured(name, bench) | code | {"machine": told}
         n_failed += "failed" in part
-        print(f"\n{_section(name, part, told)}", flush=True)
+        print(f"\n{_shown(_section(name, part, told))}", flush=True)
         raw["sections"][name] = part
         if not bench.quick:  # at once: another may fail
             _write(_merged(_load(HERE / RAW), raw))
     if bench.quick:
         _tell("a quick run: nothing was written")
+    else:
+        _tell(f"written: {HERE.name}/{RESULTS}, which begins with a table of all verdicts, and {HERE.name}/{RAW}")
     return 1 if n_failed else 0
+
+
+def _shown(text: str, width: int | None = None) -> str:
+    """Return Markdown for a terminal: paragraphs as lines that fit it, tables as they are.
+
+    >>> _shown("b b b b", 4).splitlines(), _shown("| b b b b |", 4)
+    (['b b', 'b b'], '| b b b b |')
+    """
+    width = width or min(100, shutil.get_terminal_size().columns)
+    blocks = text.split("\n\n")
+    return "\n\n".join(
+        block if block.startswith(("|", "- ")) else "\n".join(textwrap.wrap(block, width)) for block in blocks
+    )
 
 
 def _measured(name: str, bench: Bench) -> Raw:

@@ -1,4 +1,4 @@
-"""Figures of RESULTS.md that stand in docs/when-not.md too: written there between marks, so that no hand copies them."""
+"""Figures of RESULTS.md that stand in docs/when-not.md too: written between marks, so that no hand copies them."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
