@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-NAMES = {path.stem for path in BENCHMARKS.glob("*.py")}
+NAMES = {path.stem for path in BENCHMARKS.rglob("*.py")}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What benchmarks/ computes from its measurements, and what it keeps of them."""
 
+import doctest
 import random
 from collections.abc import Iterator
 from itertools import pairwise, product
@@ -18,6 +19,12 @@ def bench() -> Iterator[Any]:
     names = ("bench", "break_even", "efficiency_report", "harness", "lineup", "pages", "rawfile", "studies")
     with imported(*names) as modules:
         yield SimpleNamespace(**dict(zip(names, modules, strict=True)))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
+def test_examples_in_docstrings_are_true(name: str) -> None:
+    with imported(name) as (module,):
+        assert doctest.testmod(module).failed == 0
 
 
 def best_makespan(work: list[int], n_workers: int) -> int:
