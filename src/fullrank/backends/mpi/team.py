@@ -5,13 +5,13 @@ import signal
 from array import array
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fullrank.backends.base import Outcome, Watch
 from fullrank.backends.mpi.collectives import spans_hosts, wait, wait_for_all
 from fullrank.backends.mpi.counter import RootHandle, WindowCounter, is_answered_without_root
 from fullrank.backends.mpi.library import MPI, ROOT
 from fullrank.backends.mpi.lookout import Lookout
-from fullrank.backends.mpi.messages import MessageCounter
 from fullrank.claim import Cell
 from fullrank.errors import FullrankError, FunctionError
 from fullrank.interrupt import EARLY, MainThreadInterrupts
@@ -21,6 +21,9 @@ from fullrank.output import ItemLog, descriptors_replaced, streams_replaced, tel
 from fullrank.schedule import Todo
 from fullrank.witness import Witness
 from fullrank.worker import LOG_SUFFIX, RUNNING_SUFFIX, Keeper, Worker, death_note, file_stem, running_cell
+
+if TYPE_CHECKING:
+    from fullrank.backends.mpi.messages import MessageCounter
 
 _SEVERAL_HOSTS_SECONDS = 45.0
 """So long MPI_Finalize may take there: ranks by the thousand take leave of each other."""
@@ -88,12 +91,14 @@ class MpiTeam:
             raise failure
         return Outcome(stopped=signals.requested)
 
-    def _counter(self, n_items: int, signals: MainThreadInterrupts) -> WindowCounter | MessageCounter:
+    def _counter(self, n_items: int, signals: MainThreadInterrupts) -> "WindowCounter | MessageCounter":
         """Return the shared counter that suits the way between the ranks. Collective."""
         window = WindowCounter(self.comm, n_items)
         if not spans_hosts(self.comm) or is_answered_without_root(self.comm, window):
             return window
         window.free()
+        from fullrank.backends.mpi.messages import MessageCounter  # two files that ranks of one host need not open
+
         counter = MessageCounter(self.comm, n_items)
         if self.rank == ROOT:
             signals.serve(counter.serve)
@@ -127,7 +132,7 @@ class MpiTeam:
 
 
 def _compute(
-    worker: Worker, counter: WindowCounter | MessageCounter, *, todo: Todo, keeper: Keeper
+    worker: Worker, counter: "WindowCounter | MessageCounter", *, todo: Todo, keeper: Keeper
 ) -> FullrankError | None:
     """Run the worker's loop; return what it raises, a journal that cannot be written say, after stopping the others."""
     try:
