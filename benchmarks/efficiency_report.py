@@ -71,14 +71,13 @@ def report(raw: Raw) -> str:
 def _part(name: str, part: Raw) -> list[str]:
     samples: Samples = part["samples"]
     own = MPI + KNOWN if MPI + KNOWN in samples else MPI
-    text = [
+    return [
         f"### {part['n_items']} {WORKLOADS[name]}",
-        _programs(samples, own, LEAST_EFFICIENCY[name], part.get("aside", ())),
+        _programs(samples, own, LEAST_EFFICIENCY[name], part["aside"]),
+        table([f"{own}, beside others", *FIGURE_HEADS], _asked(name, part, own)),
+        _remarks(name, part),
+        *_trials(part),
     ]
-    asked = _asked(name, part, own)
-    if asked:
-        text.append(table([f"{own}, beside others", *FIGURE_HEADS], asked))
-    return [*text, _remarks(name, part), *_trials(part)]
 
 
 def _programs(samples: Samples, own: str, asked: Limit, aside: Collection[str]) -> str:
@@ -147,9 +146,8 @@ def _asked(workload: str, part: Raw, own: str) -> list[list[str]]:
     rows.append([_BY_CLOCKS, *figure(by_clocks, digits=3, limit=LEAST_EFFICIENCY[workload])])
     if own == MPI + KNOWN:
         rows += [_over_least(samples, name) for name in (own, with_processes)]
-    if CEILING in samples:
-        ratios = paired(column(samples, CEILING, "makespan_seconds"), column(samples, own, "makespan_seconds"))
-        rows.append(["makespan of two bare loops at once / fullrank's", *figure(ratios, digits=3)])
+    ratios = paired(column(samples, CEILING, "makespan_seconds"), column(samples, own, "makespan_seconds"))
+    rows.append(["makespan of two bare loops at once / fullrank's", *figure(ratios, digits=3)])
     return rows
 
 

@@ -15,6 +15,8 @@ ASKED = Limit(80)
 HEAVY = ("numpy", "h5py")
 ROOT, OTHER, IMPORTS = "fullrank run, root", "fullrank run, the other rank", "from mpi4py import MPI"
 _OPENED = re.compile(r'\bopen(?:at)?\([^"]*"(?P<path>[^"]*)", (?P<flags>[A-Z_|]+).*\) = \d+')
+OF_THE_KERNEL = ("/proc/", "/sys/", "/dev/")
+"""No file server is asked for these; and how often a rank looks into /proc depends on how long it waits."""
 _STARTED = re.compile(r"\bexecve\(.*\) = 0$")
 
 
@@ -41,15 +43,14 @@ def measure(bench: Bench) -> Raw:
 
 
 def opened_files(trace: str) -> list[str]:
-    r"""Return the files that were opened, from a trace: no directories, nothing that was not there.
+    r"""Return the files that were opened, from a trace: no directories, nothing that was not there or is the kernel's.
 
     >>> opened_files('7 open("/a/b.py", O_RDONLY|O_CLOEXEC) = 3\n7 openat(AT_FDCWD, "/a", O_RDONLY) = -1 ENOENT')
     ['/a/b.py']
     """
     found = (match for line in trace.splitlines() if (match := _OPENED.search(line)))
-    return [
-        match["path"] for match in found if "O_DIRECTORY" not in match["flags"] and not Path(match["path"]).is_dir()
-    ]
+    paths = [match["path"] for match in found if "O_DIRECTORY" not in match["flags"]]
+    return [path for path in paths if not path.startswith(OF_THE_KERNEL) and not Path(path).is_dir()]
 
 
 def before_restart(trace: str) -> str:
@@ -87,7 +88,7 @@ def package_of(path: str) -> str:
         return "standard library"
     if re.search(r"\.so(\.|$)", path):
         return "shared libraries"
-    return "system" if path.startswith(("/proc", "/sys", "/dev", "/etc")) else "other"
+    return "system" if path.startswith("/etc") else "other"
 
 
 def _heavy(paths: Iterable[str]) -> set[str]:
@@ -115,8 +116,9 @@ def report(raw: Raw) -> str:
     rows.append(["**the other rank: what it imports of them**", "", "", ", ".join(heavy) or "none", "none", said])
     heads = ["program", "opens", "different files", "numpy, h5py", "asked", "verdict on one run"]
     text = [
-        "Successful opens of files (strace; directories left out), of a run of one no-op item on two ranks. The "
-        "verdict is on one run: these are counts that hardly vary, and no interval is given for them.",
+        "Successful opens of files (strace), of a run of one no-op item on two ranks. Directories are left out, and "
+        f"what is the kernel's own ({', '.join(name.rstrip('/') for name in OF_THE_KERNEL)}): no file server is asked "
+        "for that. The verdict is on one run: these are counts that hardly vary, and no interval is given for them.",
         table(heads, rows),
         _owners(raw),
     ]

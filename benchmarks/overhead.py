@@ -100,6 +100,7 @@ def _rows(samples: Samples, name: str, n_items: int) -> list[list[str]]:
     elapsed, compute = per_item("elapsed_seconds"), per_item("compute_seconds")
     claim, journal = per_item("claim_seconds"), per_item("journal_seconds")
     run_wall = _minus(wall, startup)
+    cpu = _minus(per_item("cpu_seconds"), per_item("cpu_seconds", f"{name}, one item"))
     of_worker = (
         ("loop: call, clock, catch", _minus(compute, bare)),
         ("claims", claim),
@@ -120,17 +121,9 @@ def _rows(samples: Samples, name: str, n_items: int) -> list[list[str]]:
         ],
         *([f"· beside it: {what}", *figure(values, digits=3)] for what, values in beside),
         [f"{name}: both", *figure(_minus(run_wall, bare), digits=3)],
-        *_cpu_row(samples, name, per_item),
+        [f"{name}: CPU of the whole command, less that of one item", *figure(cpu, digits=3)],
         [start, *figure([value * n_items / 1000 for value in startup], digits=0)],
     ]
-
-
-def _cpu_row(samples: Samples, name: str, per_item: Callable[[str, str], list[float]]) -> list[list[str]]:
-    """Return the row of CPU time; none for raw values of old, which do not have it."""
-    if "cpu_seconds" not in samples[name][0]:
-        return []
-    cpu = _minus(per_item("cpu_seconds", name), per_item("cpu_seconds", f"{name}, one item"))
-    return [[f"{name}: CPU of the whole command, less that of one item", *figure(cpu, digits=3)]]
 
 
 def _minus(values: list[float], *others: list[float]) -> list[float]:
