@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 
 import break_even
-from efficiency_report import WORKLOADS
-from harness import Raw, Sample, Samples, column, paired, table
+from efficiency_report import best_of
+from harness import Raw, Sample, Samples, column, figure, paired, table
 from lineup import KNOWN, MPI, PRESORTED, PROCESSES, SERIAL
 from starts import N_CORES
 
@@ -24,6 +24,8 @@ POOLS = {
     "mpipool, 3 ranks": "mpipool, 3 ranks",
 }
 """Of those that have two processes compute: how the page calls them, and how the names of their programs begin."""
+_TITLES = {"heavy": "heavy-tailed items", "equal": "equal items", "one-long": "one long item"}
+"""Of the studies, in the order of the columns."""
 
 
 def written(text: str, sections: Mapping[str, Raw]) -> str:
@@ -63,41 +65,45 @@ def _interval(values: Sequence[float], spelled: str) -> str:
 
 
 def _beside_pools(raw: Raw) -> str:
-    studies = [raw[name] for name in WORKLOADS]
-    rows = [_row("fullrank, `mpi`", MPI, studies), _row("fullrank, `processes`", PROCESSES, studies)]
-    rows += [_row(name, begins, studies) for name, begins in POOLS.items()]
-    heads = ["on two cores", "whole command / fullrank's", "its 95 % intervals", "start and end, s", "efficiency"]
-    return table(heads, rows)
+    studies = [raw[name] for name in _TITLES if name in raw]
+    heads = [title for name, title in _TITLES.items() if name in raw]
+    programs = {"fullrank, `processes`": PROCESSES, **POOLS}
+    rows = [_row("fullrank, `mpi`", MPI, studies)]
+    rows += [_row(name, begins, studies) for name, begins in programs.items() if any(_programs(studies, begins))]
+    return table(["on two cores", *heads, "start and end, s", "efficiency"], rows)
 
 
-def _row(name: str, begins: str, studies: Sequence[Raw]) -> list[str]:
-    """Return what a program took, from the least to the most of the studies in which it takes part."""
-    ratios, ends, beside, efficiencies = [], [], [], []
-    for study in studies:
-        samples: Samples = study["samples"]
-        program, own = _fastest(samples, begins), _fastest(samples, MPI)
-        if program is None or own is None:
-            continue
-        walls = paired(column(samples, program, "wall_seconds"), column(samples, own, "wall_seconds"))
-        ratios.append(median(walls))
-        ends += median_interval(walls) or ()
-        beside.append(median(_outside(sample) for sample in samples[program]))
-        makespans = column(samples, program, "makespan_seconds")
-        serial = column(samples, SERIAL, "makespan_seconds")
-        efficiencies.append(median(paired(serial, makespans)) / N_CORES)
+def _programs(studies: Sequence[Raw], begins: str) -> list[str | None]:
+    """Return of each study the program that is named so and fastest beside fullrank; none of those that know costs."""
     return [
-        name,
-        _span(ratios, "{:.2f}"),
-        f"{min(ends):.2f} to {max(ends):.2f}" if begins != MPI else "",
-        _span(beside, "{:.1f}"),
-        _span(efficiencies, "{:.2f}"),
+        best_of(
+            study["samples"],
+            MPI,
+            [name for name in study["samples"] if name.startswith(begins) and not name.endswith((KNOWN, PRESORTED))],
+        )
+        for study in studies
     ]
 
 
-def _fastest(samples: Samples, begins: str) -> str | None:
-    """Return the program whose whole command is shortest of those that are named so and know no costs; None without."""
-    named = [name for name in samples if name.startswith(begins) and not name.endswith((KNOWN, PRESORTED))]
-    return min(named, key=lambda name: median(column(samples, name, "wall_seconds")), default=None)
+def _row(name: str, begins: str, studies: Sequence[Raw]) -> list[str]:
+    """Return what a program took in each study in which it takes part, and from the least to the most of them."""
+    ratios, beside, efficiencies = [], [], []
+    for study, program in zip(studies, _programs(studies, begins), strict=True):
+        samples: Samples = study["samples"]
+        if program is None:
+            ratios.append("")
+            continue
+        walls = paired(column(samples, program, "wall_seconds"), column(samples, MPI, "wall_seconds"))
+        ratios.append("1" if program == MPI else _with_interval(walls))
+        beside.append(median(_outside(sample) for sample in samples[program]))
+        serial = column(samples, SERIAL, "makespan_seconds")
+        efficiencies.append(median(paired(serial, column(samples, program, "makespan_seconds"))) / N_CORES)
+    return [name, *ratios, _span(beside, "{:.1f}"), _span(efficiencies, "{:.2f}")]
+
+
+def _with_interval(values: Sequence[float]) -> str:
+    middle, interval, *_ = figure(values, digits=2)
+    return f"{middle} ({interval})" if interval else middle
 
 
 def _outside(sample: Sample) -> float:

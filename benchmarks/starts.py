@@ -10,7 +10,7 @@ from pathlib import Path
 
 import studies
 from harness import Sample
-from programs import HERE, OWN, Disagreement, run
+from programs import HERE, OWN, Disagreement, ProgramError, run
 
 from fullrank.store import ResultFile
 
@@ -20,6 +20,8 @@ from items import checksum
 N_CORES = 2
 START_SECONDS = 0.5
 """In which two bare loops have started and read their lists, so that they can begin at one moment."""
+MOST_LATE_SECONDS = 0.01
+"""After that moment."""
 
 
 class Agreement:
@@ -73,13 +75,16 @@ def loops_side_by_side(workload: Workload) -> Sample:
     The makespan is that of the two speeds together, as if the work had been dealt out by them: half the work each, the
     slower loop would tell how unlike two cores were, and a program that shares work out as it goes is faster than that.
     """
-    begin_at = str(time.monotonic() + START_SECONDS)
     shares = studies.dealt_out(workload.work, N_CORES)
     paths = [workload.written(f".{number}", share) for number, share in enumerate(shares)]
+    begin_at = str(time.monotonic() + START_SECONDS)
     commands = [OWN.script("bare_loop.py", "spin", path, begin_at) for path in paths]
     with ThreadPoolExecutor(N_CORES) as pool:
         told = [done.told() for done in pool.map(partial(run, folder=workload.folder), commands)]
     workload.agreement.check(sum(entry["checksum"] for entry in told))
+    late_seconds = max(entry["late_seconds"] for entry in told)
+    if late_seconds > MOST_LATE_SECONDS:
+        raise ProgramError(f"two bare loops did not begin at once: one was {1000 * late_seconds:.0f} ms late")
     seconds = [entry["makespan_seconds"] for entry in told]
     speeds = [sum(share) / of_one for share, of_one in zip(shares, seconds, strict=True)]
     return {"makespan_seconds": sum(workload.work) / sum(speeds), "slower_seconds": max(seconds)}

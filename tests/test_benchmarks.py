@@ -230,6 +230,19 @@ def test_the_page_of_when_not_to_has_the_figures_that_are_kept(bench: Any) -> No
     assert bench.pages.written(without_figures, {}) == without_figures
 
 
+def test_a_pool_that_was_not_installed_has_no_line_on_that_page(bench: Any) -> None:
+    sections = bench.rawfile.load(BENCHMARKS / "raw.h5")["sections"]
+    for study in ("heavy", "equal"):
+        samples = sections["efficiency"]["raw"][study]["samples"]
+        for name in [name for name in samples if name.startswith("mpire")]:
+            del samples[name]
+    del sections["efficiency"]["raw"]["one-long"]
+    text = bench.pages.written(bench.pages.WHEN_NOT.read_text("utf-8"), sections)
+    assert "| heavy-tailed items | equal items | start and end" in " ".join(text.split()).replace("  ", " ")
+    assert "| mpire" not in text
+    assert "| joblib" in text
+
+
 def test_summary_has_every_verdict_of_the_sections_and_no_other() -> None:
     summary, *sections = (BENCHMARKS / "RESULTS.md").read_text("utf-8").split("\n## ")
 

@@ -18,8 +18,8 @@ N_ITEMS = 40
 GRID = f"x = {{ range = {N_ITEMS} }}"
 TOP = f"{VISITED}\nimport ctypes, signal\n"
 TOLD_SECONDS = 0.05
-"""An item that takes far more than ten times what telling of it does, which is half a millisecond where caches are
-cold: it is told as soon as it has ended, and the death of a later one of its claim does not cost it."""
+"""An item that takes far more than ten times what telling of the one before does, which is half a millisecond where
+caches are cold: it is told as soon as it has ended, and the death of a later one of its claim does not cost it."""
 
 
 def study(body: str, *, top: str = TOP, seconds: float = 0.004) -> str:

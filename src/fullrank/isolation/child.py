@@ -30,7 +30,7 @@ from fullrank.parent import die_with
 _UNTOLD_SECONDS = 0.001
 """Items that end within so long are told together."""
 _TELLING_SHARE = 0.1
-"""Of the time, that may be spent on telling. An item of ten times what that takes is told as soon as it has ended."""
+"""Of the time, that may be spent on telling. The keeper tells every second, whatever telling takes."""
 
 
 class _Telling:
