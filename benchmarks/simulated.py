@@ -308,10 +308,10 @@ def _real(real: Raw) -> list[str]:
         measured = "; no measured ones of this machine and these versions were there"
     else:
         measured = (
-            f" ({real['date']}{of_commit}). *Items late* is played with items that last longer than asked by as much "
-            "as those did in the mean, for far more ranks than cores take turns; what then remains between played and "
-            "measured is what is not played: ranks that begin one after the other, and that wait for a core between "
-            "items"
+            f" ({real['date']}{of_commit}; the schedule that is played is that of this section's commit). *Items "
+            "late* is played with items that last longer than asked by as much as those did in the mean, for far "
+            "more ranks than cores take turns; what then remains between played and measured is what is not played: "
+            "ranks that begin one after the other, and that wait for a core between items"
         )
     rows = [
         [name, f"{entry['played']:.3f}", *_measured(entry)] for name, entry in entries.items()
