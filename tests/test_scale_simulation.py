@@ -279,7 +279,7 @@ def test_what_was_played_stands_beside_what_was_measured_where_that_is_kept() ->
         {"date": "2026-11-27", "entries": {"MPICH, 4 ranks": kept, "MPICH, 8 ranks": {"played": 1}}}
     )
     assert told == "### Played beside real"
-    assert "(2026-11-27)" in text
+    assert "(2026-11-27; the schedule that is played is that of this section's commit)" in text
     first, second = rows.splitlines()[2:]
     assert [cell.strip() for cell in first.split("|")[1:-1]] == [
         "MPICH, 4 ranks",
