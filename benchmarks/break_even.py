@@ -9,7 +9,7 @@ from statistics import median
 import studies
 from harness import FIGURE_HEADS, Raw, Sample, Samples, column, figure, paired, table, take_rounds
 from programs import OWN, Bench, run
-from starts import Agreement, checksum
+from starts import Agreement, checksum, iterations_per_second
 
 from fullrank.store import ResultFile
 
@@ -25,12 +25,12 @@ WAYS: dict[str, Callable[[], list[str]]] = {
 
 def measure(bench: Bench) -> Raw:
     """Measure whole commands of many equal items, of some durations."""
-    rate = run(OWN.script("bare_loop.py", "rate", studies.N_TRIES), folder=bench.scratch).told()
+    per_second = iterations_per_second(bench.scratch)
     fewer = 10 if bench.quick else 1
     n_items, item_us = N_ITEMS // fewer, [fewer * wanted for wanted in ITEM_US]
     programs: dict[str, Callable[[], Sample]] = {}
     for wanted_us in item_us:
-        iterations = round(rate["iterations_per_second"] * wanted_us / 1e6)
+        iterations = round(per_second * wanted_us / 1e6)
         config = studies.write_turning(bench.scratch / f"turn-{wanted_us}.toml", n_items, iterations)
         study = _Study(config, n_items, iterations)
         programs[_name(BARE, wanted_us)] = study.bare_loop

@@ -7,7 +7,7 @@ import studies
 from harness import Raw, take_rounds
 from lineup import KNOWN, PACKAGES, RANKS, Lineup
 from programs import OWN, PEERS, Bench, ProgramError, run
-from starts import N_CORES, Workload
+from starts import N_CORES, Workload, iterations_per_second
 
 TITLE = "Efficiency on two cores, beside the peers"
 report = efficiency_report.report
@@ -15,8 +15,7 @@ report = efficiency_report.report
 
 def measure(bench: Bench) -> Raw:
     """Measure all workloads; returns per workload its size, what was tried before the first round, and the samples."""
-    rate = run(OWN.script("bare_loop.py", "rate", studies.N_TRIES), folder=bench.scratch).told()
-    per_second = rate["iterations_per_second"]
+    per_second = iterations_per_second(bench.scratch)
     share = 10 if bench.quick else 1
     installed = _installed(bench)
     raw: Raw = {"peers": installed}

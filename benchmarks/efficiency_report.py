@@ -92,8 +92,8 @@ def _programs(samples: Samples, own: str, asked: Limit, aside: Collection[str]) 
         ratios = [ratio / n_cores for ratio in paired(serial, makespans)]
         *efficiency, limit, said = figure(ratios, digits=3, limit=asked if name in with_verdict else None)
         walls = [sample["wall_seconds"] for sample in samples[name] if "wall_seconds" in sample]
-        whole = [f"{median(walls):.3f}", _folded(paired(walls, own_walls), digits=2)] if walls else ["", ""]
-        inside = _folded(_inside(samples[name], n_cores), digits=3) if "inside_seconds" in samples[name][0] else ""
+        whole = [f"{median(walls):.3f}", folded(paired(walls, own_walls), digits=2)] if walls else ["", ""]
+        inside = folded(_inside(samples[name], n_cores), digits=3) if "inside_seconds" in samples[name][0] else ""
         named = f"{name} (aside)" if name in aside else name
         rows.append([named, f"{median(makespans):.3f}", *whole, inside, _in_one_cell(*efficiency), limit, said])
     heads = ["program", "makespan, s", "whole command, s", "/ fullrank's", "inside items", "efficiency"]
@@ -105,10 +105,10 @@ def _inside(samples: Sequence[Sample], n_cores: int) -> list[float]:
     return [sample["inside_seconds"] / (n_cores * sample["makespan_seconds"]) for sample in samples]
 
 
-def _folded(values: Sequence[float], *, digits: int) -> str:
+def folded(values: Sequence[float], *, digits: int) -> str:
     """Return the median and its interval, for one cell.
 
-    >>> _folded([1.0] * 5 + [2.0], digits=1), _folded([1.0], digits=1)
+    >>> folded([1.0] * 5 + [2.0], digits=1), folded([1.0], digits=1)
     ('1.0 (1.0 to 2.0)', '1.0')
     """
     return _in_one_cell(*figure(values, digits=digits)[:2])
@@ -125,7 +125,7 @@ def _asked(workload: str, part: Raw, own: str) -> list[list[str]]:
     for n_ranks, limit in AHEAD_OF_MPI_PEERS.get(workload, {}).items():
         best = best_of(samples, own, [name for name in samples if is_mpi_peer(name, n_ranks)])
         if best:
-            ratios = _walls_beside(samples, best, own)
+            ratios = walls_beside(samples, best, own)
             rows.append([f"whole command of {best} / fullrank's", *figure(ratios, digits=2, limit=limit)])
             least = [_least_seconds(sample) for sample in samples[own]]
             label = "· the most that ratio could be: fullrank without start, end or idle core"
@@ -133,7 +133,7 @@ def _asked(workload: str, part: Raw, own: str) -> list[list[str]]:
     with_processes = own.replace(MPI, PROCESSES)
     best = best_of(samples, with_processes, [name for name in samples if is_process_pool(name)])
     if best:
-        ratios = _walls_beside(samples, best, with_processes)
+        ratios = walls_beside(samples, best, with_processes)
         rows.append([f"whole command of {best} / fullrank's with processes", *figure(ratios, digits=2)])
     if workload == "equal" and STATIC in samples:
         ratios = paired(column(samples, own, "makespan_seconds"), column(samples, STATIC, "makespan_seconds"))
@@ -168,10 +168,11 @@ def best_of(samples: Samples, own: str, names: Collection[str]) -> str | None:
     """
     n_rounds = max((len(samples[name]) for name in names), default=0)
     whole = [name for name in names if len(samples[name]) == n_rounds]
-    return min(whole, key=lambda name: median(_walls_beside(samples, name, own)), default=None)
+    return min(whole, key=lambda name: median(walls_beside(samples, name, own)), default=None)
 
 
-def _walls_beside(samples: Samples, name: str, own: str) -> list[float]:
+def walls_beside(samples: Samples, name: str, own: str) -> list[float]:
+    """Return how many times as long as that of ``own`` the whole command of a program took, by round."""
     return paired(column(samples, name, "wall_seconds"), column(samples, own, "wall_seconds"))
 
 
@@ -236,12 +237,9 @@ def _remarks(name: str, part: Raw) -> str:
 
 def _mean_ms(part: Raw, makespans: Sequence[float]) -> str:
     """Return an item's mean duration, and the least and the greatest of a round."""
-    middle, least, most = (1e3 * seconds / part["n_items"] for seconds in _of(makespans))
+    seconds = (median(makespans), min(makespans), max(makespans))
+    middle, least, most = (1e3 * of_all / part["n_items"] for of_all in seconds)
     return f"{middle:.1f} ms ({least:.1f} to {most:.1f} in single rounds)"
-
-
-def _of(values: Sequence[float]) -> tuple[float, float, float]:
-    return median(values), min(values), max(values)
 
 
 def _trials(part: Raw) -> list[str]:

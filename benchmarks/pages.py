@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 
 import break_even
-from efficiency_report import best_of
-from harness import Raw, Sample, Samples, column, figure, paired, table
+from efficiency_report import best_of, folded, walls_beside
+from harness import Raw, Sample, Samples, column, paired, table
 from lineup import KNOWN, MPI, PRESORTED, PROCESSES, SERIAL
 from starts import N_CORES
 
@@ -93,17 +93,11 @@ def _row(name: str, begins: str, studies: Sequence[Raw]) -> list[str]:
         if program is None:
             ratios.append("")
             continue
-        walls = paired(column(samples, program, "wall_seconds"), column(samples, MPI, "wall_seconds"))
-        ratios.append("1" if program == MPI else _with_interval(walls))
+        ratios.append("1" if program == MPI else folded(walls_beside(samples, program, MPI), digits=2))
         beside.append(median(_outside(sample) for sample in samples[program]))
         serial = column(samples, SERIAL, "makespan_seconds")
         efficiencies.append(median(paired(serial, column(samples, program, "makespan_seconds"))) / N_CORES)
     return [name, *ratios, _span(beside, "{:.1f}"), _span(efficiencies, "{:.2f}")]
-
-
-def _with_interval(values: Sequence[float]) -> str:
-    middle, interval, *_ = figure(values, digits=2)
-    return f"{middle} ({interval})" if interval else middle
 
 
 def _outside(sample: Sample) -> float:

@@ -22,6 +22,8 @@ START_SECONDS = 0.5
 """In which two bare loops have started and read their lists, so that they can begin at one moment."""
 MOST_LATE_SECONDS = 0.01
 """After that moment."""
+N_TRIES = 400
+"""Of some ms each, by whose median speed iterations are reckoned from seconds."""
 
 
 class Agreement:
@@ -59,6 +61,11 @@ class Workload:
         path = self.folder / f"{self.name}{what}.json"
         path.write_text(json.dumps(list(work)))
         return path
+
+
+def iterations_per_second(folder: Path) -> float:
+    """Measure how fast this machine does the work of an item."""
+    return float(run(OWN.script("bare_loop.py", "rate", N_TRIES), folder=folder).told()["iterations_per_second"])
 
 
 def peer(workload: Workload, command: Sequence[str]) -> Sample:

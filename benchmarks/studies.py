@@ -7,8 +7,6 @@ from pathlib import Path
 ITEMS = Path(__file__).parent / "peers" / "items.py"
 SEED = 20261123
 MEAN_SECONDS = 0.008
-N_TRIES = 400
-"""Of some ms each, by whose median speed iterations are reckoned from seconds."""
 SIGMA = 1.5
 
 

@@ -13,6 +13,7 @@ from statistics import median
 import studies
 from harness import table
 from programs import OWN, run
+from starts import iterations_per_second
 
 from fullrank.store import ResultFile
 
@@ -33,8 +34,7 @@ def of_claims() -> list[list[str]]:
     """Return the µs a claim of each phase: the median of the runs, of both workers together."""
     found: dict[str, list[float]] = {phase: [] for phase in PHASES}
     with tempfile.TemporaryDirectory() as folder:
-        rate = run(OWN.script("bare_loop.py", "rate", studies.N_TRIES), folder=Path(folder)).told()
-        work = studies.equal(N_ITEMS, rate["iterations_per_second"])
+        work = studies.equal(N_ITEMS, iterations_per_second(Path(folder)))
         config = studies.write_spinning(Path(folder, "equal.toml"), work)
         output = config.with_suffix(".h5")
         for _ in range(N_ROUNDS):
