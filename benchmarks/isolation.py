@@ -63,19 +63,24 @@ def report(raw: Raw) -> str:
             rows.append([label, *figure(values, digits=2, limit=limit)])
     return "\n\n".join(
         [
-            "Items that hold their core until a clock says that their time is over: every run has the same work in it. "
-            "The time beside the items (the workers' elapsed seconds less their items' own), with isolation less "
-            "without, in percent of the items' time, round by round.",
+            "Items that hold their core until a clock says that their time is over. What a run takes longer with "
+            "isolation than without: the workers' elapsed seconds, those of one less those of the other, in percent "
+            "of the time that the items ask for, round by round. The child tells its worker "
+            "of what has ended, between two items and for a tenth of the time at most: that is most of it where items "
+            "are short, and counted among the next item's seconds. What the worker takes from an item while it holds "
+            "its core does not show, for the item ends by the clock.",
             table(["percent added", *FIGURE_HEADS], rows),
         ]
     )
 
 
 def _added_percent(samples: Samples, item_ms: float, backend: str) -> list[float]:
-    isolated, plain = (_percent_beside(samples, _name(item_ms, backend, isolate=isolate)) for isolate in (True, False))
+    names = [_name(item_ms, backend, isolate=isolate) for isolate in (True, False)]
+    isolated, plain = (_percent(samples, name, item_ms) for name in names)
     return [one - other for one, other in zip(isolated, plain, strict=True)]
 
 
-def _percent_beside(samples: Samples, name: str) -> list[float]:
-    elapsed, compute = column(samples, name, "elapsed_seconds"), column(samples, name, "compute_seconds")
-    return [100 * (all_of_it - items) / items for all_of_it, items in zip(elapsed, compute, strict=True)]
+def _percent(samples: Samples, name: str, item_ms: float) -> list[float]:
+    """Return what the workers took, in percent of what their items ask for."""
+    elapsed, n_items = column(samples, name, "elapsed_seconds"), column(samples, name, "n_items")
+    return [100 * seconds / (number * item_ms / 1000) for seconds, number in zip(elapsed, n_items, strict=True)]
