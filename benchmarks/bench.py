@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import textwrap
@@ -49,6 +50,7 @@ SECTIONS: dict[str, ModuleType] = {
     "waiting": waiting,
 }
 RAW, RESULTS = "raw.h5", "RESULTS.md"
+_PAGES = f"{HERE.name}/{RESULTS}, which begins with a table of all verdicts, and the figures of docs/when-not.md"
 FORMAT = 2
 BUSY_SHARE = 0.05
 """Of the cores for others: beyond this, times are those of the neighbours."""
@@ -58,14 +60,16 @@ N_ROUNDS = 9
 
 
 def main() -> int:
-    """Measure what is asked for; return the exit code: 1 if a measurement failed."""
+    """Measure what is asked for; return the exit code: 1 if a measurement failed, 130 if it was stopped."""
     arguments = _arguments()
     if arguments.render:
-        return _write(_load(HERE / RAW))
+        return _render_again()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the folder of temporary files is removed then, too
+    kept = {} if arguments.quick else _load(HERE / RAW)
     code = machine.state_of_code()  # before anything else: it is what was installed
     cores = machine.keep_to_two_cores(quick=arguments.quick)
     if not arguments.quick:
-        _announce(arguments.only, _load(HERE / RAW))
+        _announce(arguments.only, kept)
     with tempfile.TemporaryDirectory(prefix="fullrank-bench-") as folder:
         n_rounds = 2 if arguments.quick else arguments.rounds
         bench = Bench(Path(folder), n_rounds, quick=arguments.quick, tell=_tell)
@@ -83,23 +87,43 @@ def _announce(names: list[str], kept: Raw) -> None:
     _tell(f"in all {sum(known.get(name, 0) for name in names):.0f} min{others}")
 
 
+def _render_again() -> int:
+    raw = _load(HERE / RAW)
+    if not raw:
+        raise ProgramError(f"{RAW}: there is none to render; a run without --quick writes it")
+    _write_pages(raw)
+    _tell(f"written: {_PAGES}")
+    return 0
+
+
 def _measure_all(names: list[str], bench: Bench, told: Raw, code: Raw) -> int:
     raw: Raw = {"format": FORMAT, "machine": told, "sections": {}}
     print(_shown(_head(told)))
-    n_failed = 0
     for name in names:
         _tell(f"--- {SECTIONS[name].TITLE}")
-        part = _measured(name, bench) | code | {"machine": told}
-        n_failed += "failed" in part
+        try:
+            part = _measured(name, bench) | code | {"machine": told}
+        except KeyboardInterrupt:
+            _tell(f"stopped in {name}, of which nothing is kept; {_written(raw['sections'], bench)}")
+            return 128 + signal.SIGINT
         print(f"\n{_shown(_section(name, part, told))}", flush=True)
         raw["sections"][name] = part
         if not bench.quick:  # at once: another may fail
             _write(_merged(_load(HERE / RAW), raw))
-    if bench.quick:
-        _tell("a quick run: nothing was written")
-    else:
-        _tell(f"written: {HERE.name}/{RESULTS}, which begins with a table of all verdicts, and {HERE.name}/{RAW}")
-    return 1 if n_failed else 0
+    _tell(_written(raw["sections"], bench))
+    return 1 if any("failed" in part for part in raw["sections"].values()) else 0
+
+
+def _written(sections: Raw, bench: Bench) -> str:
+    """Say which files hold what was measured, and what is missing in it."""
+    if bench.quick or not sections:
+        return "nothing was written"
+    told = f"written: {HERE.name}/{RAW}, {_PAGES}"
+    failed = [name for name, part in sections.items() if "failed" in part]
+    busy = [name for name, part in sections.items() if "failed" not in part and _is_busy(part)]
+    told += f"; not measured: {', '.join(failed)}" if failed else ""
+    told += f"; not judged, for others were busy: {', '.join(busy)}" if busy else ""
+    return told
 
 
 def _shown(text: str, width: int | None = None) -> str:
@@ -130,11 +154,15 @@ def _measured(name: str, bench: Bench) -> Raw:
     return {"date": date, "raw": raw, "seconds": round(time.monotonic() - begun, 1)}
 
 
-def _write(raw: Raw) -> int:
+def _write(raw: Raw) -> None:
+    render(raw)  # before anything is written: raw values that make no page replace none that do
     rawfile.save(HERE / RAW, raw)
+    _write_pages(raw)
+
+
+def _write_pages(raw: Raw) -> None:
     (HERE / RESULTS).write_text(render(raw) + "\n")
     pages.WHEN_NOT.write_text(pages.written(pages.WHEN_NOT.read_text("utf-8"), raw["sections"]), "utf-8")
-    return 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -153,10 +181,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _sections(text: str) -> list[str]:
-    names = text.split(",")
+    names = list(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in SECTIONS:
-            raise argparse.ArgumentTypeError(f"expected some of {', '.join(SECTIONS)}, got {name}")
+            raise argparse.ArgumentTypeError(f"expected some of {', '.join(SECTIONS)}, got {name!r}")
     return names
 
 
@@ -182,14 +210,20 @@ def _tell(text: str) -> None:
 
 
 def _load(path: Path) -> Raw:
+    """Return what is kept, {} if nothing is; raises ProgramError for a file that is none of this format."""
+    if not path.exists():
+        return {}
     try:
-        found: Raw = rawfile.load(path) if path.exists() else {}
+        found: Raw = rawfile.load(path)
+        fault = "" if found.get("format") == FORMAT else f"its format is {found.get('format')}, not {FORMAT}"
     except OSError as error:
+        fault = f"it cannot be read ({error})"
+    if fault:
         raise ProgramError(
-            f"{path.name}: expected the HDF5 file that a run without --quick writes, and it cannot be read ({error}); "
+            f"{path.name}: expected the HDF5 file that a run without --quick writes, and {fault}; "
             "put back what is committed, or delete it to begin anew"
-        ) from None
-    return found if found.get("format") == FORMAT else {}
+        )
+    return found
 
 
 def _merged(old: Raw, new: Raw) -> Raw:
@@ -269,7 +303,7 @@ def _conditions(section: Raw, page: Raw) -> str:
     if elsewhere := machine.beyond(section.get("machine", {}), page):
         text += f", on another machine or with other versions ({', '.join(elsewhere)})"
     if shares:
-        text += f"; meanwhile other programs used {100 * max(shares):.0f} % of the cores"
+        text += f"; meanwhile other programs used {100 * max(shares):.1f} % of the cores"
     if _is_busy(section):
         text += " (**too much for verdicts: measure again**)"
     if restarts:

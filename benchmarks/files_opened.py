@@ -8,7 +8,7 @@ from pathlib import Path
 
 import studies
 from harness import Limit, Raw, table
-from programs import OWN, Bench, run
+from programs import OWN, Bench, ProgramError, run
 
 TITLE = "Files opened"
 ASKED = Limit(80)
@@ -21,9 +21,9 @@ _STARTED = re.compile(r"\bexecve\(.*\) = 0$")
 
 
 def measure(bench: Bench) -> Raw:
-    """Trace the ranks of a run of one item, and a program that imports MPI."""
+    """Trace the ranks of a run of one item, and a program that imports MPI. Raises ProgramError without strace."""
     if shutil.which("strace") is None:
-        return {"missing": "strace is not installed"}
+        raise ProgramError("strace is not installed")
     folder = bench.scratch
     config = studies.write_doing_nothing(folder / "traced.toml", 1)
     fullrank = [*OWN.fullrank, "run", str(config), "-o", str(folder / "traced.h5")]
@@ -98,8 +98,6 @@ def _heavy(paths: Iterable[str]) -> set[str]:
 
 def report(raw: Raw) -> str:
     """Return the section as Markdown."""
-    if "missing" in raw:
-        return f"Not measured: {raw['missing']}."
     rows = [_row(name, raw[name]) for name in (ROOT, OTHER, IMPORTS)]
     beyond = {key: raw[OTHER][key] - raw[IMPORTS][key] for key in ("n_files", "n_different")}
     n_second = beyond["n_files"] - _n_first_start(raw)

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -140,12 +141,15 @@ def _cpu_seconds_of_children() -> float:
 def watch(command: Sequence[str], *, folder: Path, look: Callable[[list[int]], None]) -> float:
     """Run a program to its end, and return the seconds it took; ``look`` sees its processes every 50 ms.
 
-    Raises ProgramError if it fails or runs into the time limit.
+    Raises ProgramError, with what it said last, if it fails or runs into the time limit.
     """
     begun = time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+        ) as process,
+    ):
         try:
             while process.poll() is None:
                 if time.perf_counter() - begun > TIME_LIMIT_SECONDS:
@@ -155,8 +159,9 @@ def watch(command: Sequence[str], *, folder: Path, look: Callable[[list[int]], N
         finally:
             if process.poll() is None:
                 end(process)
-    if process.returncode != 0:
-        raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}")
+        if process.returncode != 0:
+            said.seek(0)
+            raise ProgramError(f"{' '.join(command)}: exit code {process.returncode}\n{said.read()[-4000:]}")
     return time.perf_counter() - begun
 
 

@@ -160,6 +160,49 @@ def test_a_section_that_fails_does_not_keep_the_next_one_from_being_measured(
     assert (tmp_path / "RESULTS.md").read_text() == frame.bench.render(frame.bench._load(tmp_path / "raw.h5")) + "\n"
 
 
+def test_stopped_measurement_says_what_is_kept(frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(bench: Any) -> Any:
+        raise KeyboardInterrupt
+
+    told: list[str] = []
+    monkeypatch.setattr(frame.bench, "_tell", told.append)
+    monkeypatch.setattr(frame.memory, "measure", lambda bench: memory_part(frame)["raw"])
+    monkeypatch.setattr(frame.overhead, "measure", stop)
+    monkeypatch.setattr(frame.bench, "HERE", tmp_path)
+    asked = frame.programs.Bench(tmp_path, n_rounds=6, quick=False, tell=told.append)
+    assert (
+        frame.bench._measure_all(["memory", "overhead"], asked, MACHINE, {"commit": "x", "has_changes": False}) == 130
+    )
+    assert told[-1].startswith("stopped in overhead, of which nothing is kept; written: ")
+    assert frame.bench._load(tmp_path / "raw.h5")["sections"].keys() == {"memory"}
+
+
+def test_without_strace_earlier_figures_stay(frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    told: list[str] = []
+    monkeypatch.setattr(frame.bench, "_tell", told.append)
+    part = frame.bench._measured("files", frame.programs.Bench(tmp_path, n_rounds=6, quick=False, tell=told.append))
+    assert part.keys() == {"failed"}
+    assert told == ["not measured: strace is not installed"]
+
+
+@pytest.mark.parametrize("kept", [None, {"format": 1, "sections": {}}])
+def test_nothing_is_rendered_of_what_is_not_there_or_of_another_format(
+    frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: dict[str, Any] | None
+) -> None:
+    monkeypatch.setattr(frame.bench, "HERE", tmp_path)
+    if kept is not None:
+        frame.bench.rawfile.save(tmp_path / "raw.h5", kept)
+    before = [(path.name, path.read_bytes()) for path in tmp_path.iterdir()]
+    with pytest.raises(frame.bench.ProgramError, match=r"there is none to render|its format is 1, not 2"):
+        frame.bench._render_again()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == before
+
+
+def test_section_that_is_asked_for_twice_is_measured_once(frame: Any) -> None:
+    assert frame.bench._sections("files,memory,files") == ["files", "memory"]
+
+
 def test_nothing_is_judged_while_others_were_busy(frame: Any) -> None:
     quiet = memory_part(frame)
     busy = memory_part(frame, raw=quiet["raw"] | {"others_share": 0.06})
@@ -233,7 +276,7 @@ def test_gathering_is_told_by_the_clock_and_by_cpu_on_two_cores_and_on_one(frame
     assert "gathering and writing, µs an item 0.800 0.400 1.000" in text  # at the end of runs
     assert "wall 1.00 0.80 2.00" in text
     section = frame.bench._section("gather", {"date": "1", "raw": raw}, MACHINE)
-    assert "other programs used 20 % of the cores" in section
+    assert "other programs used 20.0 % of the cores" in section
     assert "holds" not in section
 
 
