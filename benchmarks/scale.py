@@ -213,10 +213,11 @@ def report(raw: Raw) -> str:
         "ones in every run), on far more ranks than cores. Efficiency: the bound max(all the items' time / ranks, "
         "longest item), which no schedule beats, over the makespan: from the begin of the first item to the end of the "
         "last one, by the clocks that the items read and that are in the file. Late: how much longer than asked an "
-        "item slept, because the cores were busy with others; processor: what the workers used of both cores between "
-        "items. *Greedy* is the efficiency of the same order if a claim cost nothing and each rank took its next item "
-        "the moment it is free: where costs are unknown a long item may be met last, and whoever deals the items out "
-        "in this order does no better.",
+        "item slept, some 0.2 ms by itself and more where the cores were busy with others; processor: what the workers "
+        "used of both cores between items. *Greedy* is the efficiency of the same order if a claim cost nothing and "
+        "each rank took its next item the moment it is free: where costs are unknown a long item may be met last, and "
+        "whoever deals the items out in this order does about as well. Each delay changes which rank takes which item, "
+        "so a run may do a little better or worse.",
         _asked(),
     ]
     for library in MPI_LIBRARIES:
@@ -235,7 +236,8 @@ def _asked() -> str:
     return (
         f"An efficiency of {ASKED.value:g} is asked of every study on {ASKED_RANKS} ranks, whatever its order can "
         f"reach. Greedy reaches {reached}. What is missing beside greedy is what claims cost on two cores that all "
-        "these ranks share (processor), and items that end late because of it (late)."
+        "these ranks share (processor), items that end late because of it (late), and ranks that begin one after the "
+        "other."
     )
 
 

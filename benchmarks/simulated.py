@@ -14,7 +14,7 @@ import rawfile
 import scale
 import simulated_picture
 import studies
-from harness import FIGURE_HEADS, Raw, Sample, Samples, column, figure, table, take_rounds
+from harness import FIGURE_HEADS, Raw, Sample, Samples, column, figure, median_interval, table, take_rounds
 from numpy.typing import NDArray
 from programs import HERE, MPI_LIBRARIES, OWN, Bench, run, with_libraries
 from simulate import Costs, play
@@ -23,7 +23,7 @@ from waiting import OVER_NETWORK
 from fullrank.costs.first import MOST_FIRST
 from fullrank.leading import CostsLeft
 from fullrank.looks import LONGEST_SECONDS, LOOK_SECONDS, SHORTEST_SECONDS, Looks
-from fullrank.schedule import LONGEST_TARGET_SECONDS
+from fullrank.schedule import LONGEST_TARGET_SECONDS, WAITS_PER_TARGET
 from fullrank.store import ResultFile
 from fullrank.worker import SYNC_SECONDS
 
@@ -292,7 +292,10 @@ def _what_costs_are() -> str:
         "claim, addition to the tally included, keeps root's memory from others, and mostly what the two ranks' own "
         "Python takes. These are costs within a host; a network's way is some µs longer. The messages' *answer* is a "
         "look that answers one claim less a look in vain, each after 2 ms in which root computed: receipt, answer and "
-        "tally. They go over the TCP of one host."
+        "tally. They go over the TCP of one host. Being a difference, it is known less well than the others, and "
+        "single rounds may have it below zero. All but this is with the caches warm: after an item of some "
+        "milliseconds a claim takes a real rank some 0.2 ms at the counter ([WHERE.md](WHERE.md), A claim), which is "
+        "not played."
     )
 
 
@@ -311,7 +314,8 @@ def _real(real: Raw) -> list[str]:
             f" ({real['date']}{of_commit}; the schedule that is played is that of this section's commit). *Items "
             "late* is played with items that last longer than asked by as much as those did in the mean, for far "
             "more ranks than cores take turns; what then remains between played and measured is what is not played: "
-            "ranks that begin one after the other, and that wait for a core between items"
+            "ranks that begin one after the other, that wait for a core between items, and whose caches are cold when "
+            "they claim"
         )
     rows = [
         [name, f"{entry['played']:.3f}", *_measured(entry)] for name, entry in entries.items()
@@ -382,20 +386,32 @@ def _sorting(
 def _counter_limit(samples: Samples, largest: Mapping[tuple[str, str], Mapping[str, float]], most: float) -> str:
     short, long = STUDIES
     loads = {key: 100 * entry["root_load"] for key, entry in largest.items()}
-    full = {way: _about(LONGEST_TARGET_SECONDS / _costs(samples, way).service_seconds) for way in WAYS}
     return (
         "Where the counter limits: it answers one claim after the other. As long as items are short, claims get longer "
-        f"where it is slow, up to {LONGEST_TARGET_SECONDS:g} s: on {most:,} ranks it is busy for "
+        f"where it is slow: they aim at {WAITS_PER_TARGET} times what they are waited for, at "
+        f"{LONGEST_TARGET_SECONDS:g} s at most. On {most:,} ranks it is busy for "
         f"{loads[WINDOW, short]:.0f} % of the time (window) and {loads[MESSAGES, short]:.0f} % (messages) with items "
-        f"of {1000 * STUDIES[short][0]:g} ms, though all ask at once at the start, for one item; claims then grow "
-        "until they take twice as long as they are waited for, and shrink no further at the end. Items of 1 s and more "
-        "go out one by one, and nothing makes that rarer: "
-        f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Full it would be at some {full[WINDOW]} ranks "
-        f"(window) and {full[MESSAGES]} (messages) whose claims take 1 s each; of root, which computes too, messages "
-        "take that share of its own items' time, and looks for them up to a tenth more. That an answer costs the same "
-        "however many ask is assumed: a look at 100,000 connections takes longer than one at two, which is why dearer "
-        "answers are in the table."
+        f"of {1000 * STUDIES[short][0]:g} ms: all ask at once at the start, for one item, and by messages an answer to "
+        f"each of {most:,} takes {most * _costs(samples, MESSAGES).service_seconds:.1f} s, longer than a claim may "
+        "last. Items of 1 s and more go out one by one, and nothing makes that rarer: "
+        f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Ranks whose claims take 1 s each would fill "
+        f"it at {_full(samples, MESSAGES)} of them by messages, for that is how well its answer is known, and by the "
+        f"window, whose answer takes what is played at most, at {_full(samples, WINDOW)} or more. By messages it hurts "
+        "earlier. Root, which computes too, stops its own item for as long as it answers, so that this item ends "
+        "last of all: that is why with items of 1 s the load is not 100 % to the end; and root looks for messages up "
+        "to a tenth more, or a fifth where looks take what *Waiting* has. What would come first there is a root that "
+        "takes no long item, or none, while it is asked that much. That an answer costs the same however many ask is "
+        "assumed: a look at 100,000 connections takes longer than one at two, which is why dearer answers are in the "
+        "table."
     )
+
+
+def _full(samples: Samples, way: str) -> str:
+    """Say how many ranks fill the counter whose claims take 1 s each, by both ends of what an answer takes."""
+    answers = column(samples, way, "service_microseconds")
+    ends = median_interval(answers) or (median(answers), median(answers))
+    few, many = (_about(1e6 * LONGEST_TARGET_SECONDS / end) for end in reversed(ends))
+    return few if few == many or way == WINDOW else f"{few} to {many}"
 
 
 def _about(number: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness import Limit, Raw, Sample, Samples, column, figure, table, take_rounds
 from programs import HERE, MPI_LIBRARIES, OWN, Bench, Environment, ProgramError, run, watch, with_libraries
 
-from fullrank.looks import LONGEST_SECONDS, Looks
+from fullrank.looks import LONGEST_SECONDS, LOOK_SECONDS, Looks
 from fullrank.store import ResultFile
 
 TITLE = "Waiting"
@@ -192,8 +192,9 @@ def report(raw: Raw) -> str:
             "without, in turns of 50 ms, by the process's own seconds; the median of the pairs of one start, and in "
             "brackets an interval of 95 % of the worst start. It is divided by the time between two of root's own "
             "ticks, which are too few to be timed. A verdict needs the intervals of all starts on one side of what "
-            "is asked. Where claims come, looking more seldom would cost more than it saves: between two claims root "
-            "looks so often that its looks and what the other rank waits for its answer take equally long. *Warm*: a "
+            "is asked; the answers to claims are not in it. Where claims come, root looks so often that its looks, of "
+            f"{1000 * LOOK_SECONDS:g} ms each, and what the other rank waits for its answer would take equally long "
+            "(`looks.py`): looking much more seldom would cost more than it saves, here too. *Warm*: a "
             "tick is timed by raising its signal 200 times in a row: what its instructions take, with all they need "
             "in the caches, which is not so in a run.",
             table(["% of root's time", *heads], ticks),
