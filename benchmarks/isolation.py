@@ -67,7 +67,7 @@ def report(raw: Raw) -> str:
             "isolation than without: the workers' elapsed seconds, those of one less those of the other, in percent "
             "of the time that the items ask for, round by round. The child tells its worker "
             "of what has ended, between two items and for a tenth of the time at most: that is most of it where items "
-            "are short, and counted among the next item's seconds. What the worker takes from an item while it holds "
+            "are short, and counted among no item's seconds. What the worker takes from an item while it holds "
             "its core does not show, for the item ends by the clock.",
             table(["percent added", *FIGURE_HEADS], rows),
         ]

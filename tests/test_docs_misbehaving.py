@@ -91,6 +91,37 @@ def test_line_at_which_c_code_killed_the_process_is_told(project: Project) -> No
     assert "line 4" in exception + trace
 
 
+LEAVES_A_SIGNAL = """
+import os, signal
+class LeftBehind(Exception): pass
+def handler(number, frame): raise LeftBehind
+system_write = os.write
+def write(fd, data):
+    os.write = system_write
+    signal.raise_signal(signal.SIGUSR2)
+    return os.write(fd, data)
+def f(x):
+    if x == 2 and not os.path.exists("mended"):
+        signal.signal(signal.SIGUSR2, handler)
+        os.write = write
+    return x
+"""
+
+
+@pytest.mark.parametrize("backend", ["serial", "processes"])
+def test_signal_that_an_item_left_behind_ends_the_run_with_a_sentence_while_no_item_runs(
+    backend: str, project: Project
+) -> None:
+    assert "while fullrank itself is at work it ends the run with a sentence" in PROSE
+    told = grid(project, LEAVES_A_SIGNAL, "").run("-b", backend, "-n", 1, expect=2).stderr
+    assert "a signal handler that an item left behind raised this while no item ran" in told
+    assert "LeftBehind" in told
+    assert "error inside fullrank" not in told
+    (project.folder / "mended").touch()
+    project.run("-b", backend)
+    assert statuses(project) == [1, 1, 1, 1, 1]
+
+
 @pytest.mark.in_process
 def test_isolation_and_interpreters_are_refused_together_in_a_sentence(project: Project) -> None:
     assert "`run` refuses `isolate` with `interpreters` in a sentence" in PROSE

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -23,14 +23,16 @@ from hypothesis import strategies as st
 from fullrank import claim
 from fullrank.axes import RangeAxis
 from fullrank.backends.threads import ThreadInterrupts
-from fullrank.claim import IDLE, ItemInterrupted
+from fullrank.claim import IDLE, Batch, ItemInterrupted
 from fullrank.encode import Naming
 from fullrank.errors import FunctionError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.function import FunctionSource
 from fullrank.interrupt import MainThreadInterrupts
+from fullrank.isolation import child
 from fullrank.job import ArrayConstant, Job
 from fullrank.journal import Frame, Kind, read_stream
+from fullrank.output import ItemLog
 from fullrank.seeds import item_seed
 from fullrank.signature import parameters_of
 from fullrank.status import Status
@@ -200,6 +202,12 @@ class Clock:
     def perf_counter(self) -> float:
         return self.now
 
+    def thread_time(self) -> float:
+        """Return what has used no core, whatever passes."""
+        return 0.0
+
+    process_time = thread_time
+
 
 @settings(deadline=None)
 @given(items=st.lists(st.tuples(st.integers(1, 1000), st.booleans()), min_size=1, max_size=20))
@@ -222,6 +230,39 @@ def test_seconds_are_those_inside_each_item_and_add_up_to_the_busy_time(items: l
         evaluation = evaluator.evaluate(range(len(items)))
     assert [end.seconds for _, end in sorted(ends_of(evaluation).items())] == [n / 1024 for n, _ in items]
     assert evaluation.busy_seconds == sum(n for n, _ in items) / 1024
+
+
+def test_what_a_child_takes_to_tell_of_items_is_no_items_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, n_items, told = Clock(), 20, []
+
+    def function(i: int) -> float:
+        clock.now += 0.25 + i / 64
+        if i % 7 == 3:
+            raise ValueError(i)
+        return float(i)
+
+    def flush(self: Evaluator) -> None:
+        clock.now += 100.0
+        told.append(sum(1 for _ in read_stream(io.BytesIO(b"".join(self.early_frames())), Path())))
+
+    for module in (claim, child):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(child._TellingEvaluator, "flush", flush)
+    running = [IDLE]
+    evaluator = child._TellingEvaluator(
+        job_of(function, n_items=n_items),
+        -1,
+        running=running,
+        interrupts=Interrupts(),
+        log=ItemLog(tmp_path / "log", running),
+    )
+    evaluation = evaluator.evaluate(range(n_items))
+    ends = ends_of(evaluation)
+    assert len(told) > n_items / 2
+    assert min(told) > 0
+    assert [ends[i].seconds for i in range(n_items)] == [0.25 + i / 64 for i in range(n_items)]
+    assert [i for i in range(n_items) if ends[i].status == Status.FAILED] == [3, 10, 17]
+    assert evaluation.busy_seconds == sum(0.25 + i / 64 for i in range(n_items))
 
 
 # --- what is told of a failure
@@ -578,6 +619,50 @@ def test_interruptions_from_another_thread_lose_double_and_mix_nothing() -> None
     assert timed_out <= interrupts.overdue  # one that had ended and was written is left as it was
     for index in ends.keys() - timed_out:
         assert (ends[index].status, ends[index].value) == (Status.OK, [index, -index])
+
+
+class LeftBehind(Exception):
+    """What the handler of an alarm raises that an item did not cancel."""
+
+
+class _Rung:
+    """A batch with an alarm that rings once after each item of ``rings``, before the next one is there."""
+
+    def __init__(self, batch: Batch, rings: set[int], *, before: int) -> None:
+        self._batch, self._rings, self._before = batch, rings, before
+
+    def __iter__(self) -> Batch:
+        return self
+
+    def __next__(self) -> tuple[int, Any]:
+        found = next(self._batch, None)  # lost if it rings now
+        if self._before in self._rings:
+            self._rings.remove(self._before)
+            raise LeftBehind
+        if found is None:
+            raise StopIteration
+        self._before = found[0]
+        return found
+
+
+class _Ringing(Evaluator):
+    rings: set[int]
+
+    def _batch(self, indices: Sequence[int]) -> Batch:
+        return _Rung(super()._batch(indices), self.rings, before=indices[0] - 1 if indices else IDLE)
+
+
+def test_an_alarm_that_rings_between_items_is_no_end_of_any_and_mixes_none_up() -> None:
+    def function(i: int) -> float:
+        return 1.0 / (i - 3)
+
+    n_items, rings = 8, {IDLE, 0, 2, 3, 6, 7}  # before the first, after one that failed, after the last
+    evaluator = _Ringing(job_of(function, n_items=n_items), running=[IDLE])
+    evaluator.rings = rings
+    ends = ends_of(evaluator.evaluate(range(n_items)))
+    assert not rings
+    assert ends[3].status == Status.FAILED
+    assert {i: end.value for i, end in ends.items() if i != 3} == {i: 1.0 / (i - 3) for i in range(n_items) if i != 3}
 
 
 @pytest.mark.parametrize("kind", ["a list", "an array in a mapping", "a mapping of numbers", "a view"])

@@ -53,7 +53,6 @@ class Claim:
         self.seconds: list[float] = []
         self.failures: list[Failed] = []
         self.current: tuple[int, Any] = (IDLE, ())
-        self.current_has_ended = False
         self.abandoned = False
         self.begun = inf
         self._failed_seconds = 0.0
@@ -62,6 +61,16 @@ class Claim:
         """Start, values and ends of the items since the last failure."""
         self._n_told = self._n_failures_told = 0
         self._is_closed = False
+
+    @property
+    def left(self) -> Sequence[int]:
+        """The items that have not ended; the running one is the first of them."""
+        return self._claimed[self._n_visited :]
+
+    @property
+    def is_between_items(self) -> bool:
+        """Whether the current item has ended, with or without a result, or there is none yet."""
+        return self.current[0] == (self._claimed[self._n_visited - 1] if self._n_visited else IDLE)
 
     def go(
         self, function: Callable[..., Any], batch: Batch, *, naming: Naming, takes_one: bool = False
@@ -106,7 +115,6 @@ class Claim:
         with self._lock:
             self._live = None
             ended = self._claimed[self._n_visited : self._n_visited + n_ended]
-            self.current_has_ended = bool(ended) and ended[-1] == self.current[0]
             self._n_visited += n_ended
             self.indices.extend(ended)
             self.values.extend(values[:n_ended])

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from math import nan
 from typing import Any, NoReturn
 
@@ -156,17 +155,20 @@ class Evaluator:
             if os.getpid() != self._pid:
                 _leave_fork(error)
             if error is None:
-                break
+                if not claim.left:
+                    break
+                self._pause()
+                continue
             index, interrupted = claim.current[0], isinstance(error, ItemInterrupted)
             if index in self._interrupts.abandoned or (interrupted and self._interrupts.stop):
                 self._abandon(claim, error)
                 break
-            if interrupted and claim.current_has_ended:
-                continue
-            if index in self._interrupts.overdue:  # also where the user's code made another error of it
+            if claim.is_between_items:  # meant for an item that has ended, or by a handler that one left behind
+                batch = self._batch(claim.left)
+            elif index in self._interrupts.overdue:  # also where the user's code made another error of it
                 claim.fail(Status.TIMED_OUT, self._overdue_text(error, index))
             elif interrupted:  # meant for an item that ended meanwhile: this one did nothing wrong
-                batch = chain([claim.current], batch)
+                batch = self._batch(claim.left)
             else:
                 claim.fail(Status.FAILED, self._describe(error, index))
             error.__traceback__ = None  # one instance raised for item after item would collect the frames of all
@@ -181,6 +183,9 @@ class Evaluator:
         call = self._call
         arguments = call.only_arguments(columns) if call.takes_one else call.arguments(columns)
         return zip(indices, arguments, strict=False)
+
+    def _pause(self) -> None:
+        """Called where a batch has ended before its claim, to do what is no item's time; then it goes on."""
 
     def _abandon(self, claim: Claim, _error: BaseException) -> None:
         """Leave the running item and the rest of the claim alone, for the run is to stop."""

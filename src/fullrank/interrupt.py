@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from fullrank.beside import STOP_SIGNALS as STOP_SIGNALS
 from fullrank.beside import listening, tell_heard
 from fullrank.claim import IDLE, Cell, ItemInterrupted
+from fullrank.errors import FunctionError
 from fullrank.evaluate import Interrupts
+from fullrank.function import users_traceback
 
 GRACE_SECONDS = 5.0
 """After the first signal the running item gets this long to end by itself; a second signal ends it at once."""
@@ -54,6 +56,30 @@ def leave_stopping_to_worker() -> None:
 
 def _for_worker(_number: int, _frame: FrameType | None) -> None:
     """Do nothing."""
+
+
+@contextmanager
+def strays_told(written: str) -> Iterator[None]:
+    """Turn what a handler of the user's raises, which an item left behind with its signal, into a FunctionError."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_handler(error.__traceback__):
+            raise
+        raise FunctionError(
+            f"{written}: a signal handler that an item left behind raised this while no item ran. Cancel its alarm "
+            f"before the function returns, signal.alarm(0) say; what was written down before is kept:\n"
+            f"{users_traceback(error).rstrip()}"
+        ) from None
+
+
+def _is_of_handler(trace: TracebackType | None) -> bool:
+    """Return whether a traceback goes through a function that handles a signal."""
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    codes = {getattr(handler, "__code__", None) for handler in handlers} - {None}
+    while trace is not None and trace.tb_frame.f_code not in codes:
+        trace = trace.tb_next
+    return trace is not None
 
 
 class Helper(threading.Thread):

@@ -17,7 +17,7 @@ from fullrank.claim import IDLE, Cell
 from fullrank.errors import FunctionError, JournalError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.features import platform_features
-from fullrank.interrupt import Helper
+from fullrank.interrupt import Helper, strays_told
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, guided_claims, static_claims
@@ -199,9 +199,14 @@ class Worker:
     def run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
         """Claim and evaluate until nothing is left or the run is to stop; then close the journal.
 
-        Raises JournalError if the journal cannot be written, and FunctionError if the name of a result is taken or if
-        a new child of an isolated worker cannot load the function; what was written before stays.
+        Raises JournalError if the journal cannot be written, and FunctionError if the name of a result is taken, if
+        a new child of an isolated worker cannot load the function, or if an item left a signal behind that interrupts
+        what is no item; what was written before stays.
         """
+        with strays_told(self._job.function.shown):
+            self._run(counter, todo, keeper)
+
+    def _run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:
         clock, phases = time.perf_counter, self._phases
         begun, cpu_begun = clock(), time.thread_time()
         ended, refusal = begun, ""

@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from fullrank.beside import out_of_reach
-from fullrank.claim import IDLE, Batch, Cell
+from fullrank.claim import Batch, Cell
 from fullrank.errors import FullrankError
 from fullrank.evaluate import Evaluator, Interrupts
 from fullrank.interrupt import MainThreadInterrupts, leave_stopping_to_worker
@@ -33,30 +33,20 @@ _TELLING_SHARE = 0.1
 """Of the time, that may be spent on telling. The keeper tells every second, whatever telling takes."""
 
 
-class _Telling:
-    """Items of a claim; between two of them it is told which have ended.
+class _Pausing:
+    """Items of a claim, that pause where it is time to tell which have ended: the time of telling is no item's."""
 
-    No generator: an interruption that is raised in here must not end it.
-    """
-
-    def __init__(self, batch: Batch, running: Cell, *, tell: Callable[[], None]) -> None:
+    def __init__(self, batch: Batch) -> None:
         self._batch = batch
-        self._running = running
-        self._tell = tell
-        self._next_at = 0.0
+        self.pause_at = time.perf_counter() + _UNTOLD_SECONDS
 
     def __iter__(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
         return self
 
     def __next__(self) -> tuple[int, tuple[Any, ...]]:
-        self._running[0] = IDLE  # nothing is interrupted from here on
-        item = next(self._batch)
-        if time.perf_counter() >= self._next_at:
-            begun = time.thread_time()  # without what others on this core do meanwhile
-            self._tell()
-            cost_seconds = time.thread_time() - begun
-            self._next_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
-        return item
+        if time.perf_counter() >= self.pause_at:
+            raise StopIteration
+        return next(self._batch)
 
 
 class _TellingEvaluator(Evaluator):
@@ -94,7 +84,14 @@ class _TellingEvaluator(Evaluator):
         self.flush()
 
     def _batch(self, indices: Sequence[int]) -> Batch:
-        return _Telling(super()._batch(indices), self._running, tell=self.flush)
+        self._items = _Pausing(super()._batch(indices))
+        return self._items
+
+    def _pause(self) -> None:
+        begun = time.thread_time()  # without what others on this core do meanwhile
+        self.flush()
+        cost_seconds = time.thread_time() - begun
+        self._items.pause_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
 
     def _describe(self, error: BaseException, index: int) -> dict[str, str]:
         if not (isinstance(error, MemoryError) and self._memory.limit_bytes):
