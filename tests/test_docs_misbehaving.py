@@ -148,6 +148,23 @@ def test_guard_of_the_page_lets_a_function_lead_a_session_anywhere(project: Proj
     assert {text.split(":")[0] for text in project.read("failures/exception", "unguarded.h5")} == {"PermissionError"}
 
 
+PRIVATE_MB = r"""
+import re
+def f(x):
+    with open("/proc/self/smaps_rollup") as file:
+        return sum(int(kb) for kb in re.findall(r"^Private_\w+: +(\d+) kB", file.read(), re.M)) / 1000
+"""
+
+
+@pytest.mark.in_process
+def test_child_takes_as_much_memory_as_the_page_says(project: Project) -> None:
+    assert "less than 10 MB of its own and what the function needs" in PROSE
+    grid(project, PRIVATE_MB, "isolate = true").run("-b", "serial")
+    taken = project.read("f")
+    assert taken.max() < 10
+    assert taken.min() > 2
+
+
 @pytest.mark.in_process
 def test_memory_limit_is_a_memory_error_and_maps_of_arrays_do_not_count(project: Project) -> None:
     assert "item_memory_limit_bytes = 2_000_000_000" in in_code(PROSE)
