@@ -45,6 +45,8 @@ class Played:
     n_claims: int
     """Those in vain included, of which each worker has one at its end."""
     makespan_seconds: float
+    others_seconds: float
+    """Until the last worker but root had ended."""
     bound_seconds: float
     """max(total / workers, longest item), which no schedule beats (R. L. Graham, SIAM J. Appl. Math. 17 (1969) 416)."""
     root_load: float
@@ -269,6 +271,7 @@ def _play(draw: Draw, n_items: int, n_workers: int, costs: Costs, *, part: Part 
     return Played(
         root.n_claims,
         makespan,
+        others_seconds=max((worker.ended for worker in workers[1:]), default=makespan),
         bound_seconds=max(items.total_seconds / n_workers, items.longest_seconds),
         root_load=root.busy_seconds(makespan) / makespan,
         beside_items=sum(worker.ended for worker in workers) / items.total_seconds - 1,

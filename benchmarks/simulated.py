@@ -28,9 +28,9 @@ from fullrank.store import ResultFile
 from fullrank.worker import SYNC_SECONDS
 
 TITLE = "Scale, simulated: up to 100,000 ranks"
-WINDOW, MESSAGES, BESIDE = "window: root's memory answers", "messages: root answers", "beside the items of a claim"
+WINDOW, MESSAGES, BESIDE = "window: root's memory answers", "messages: root answers", "beside the item of a claim"
 WAYS = (WINDOW, MESSAGES)
-RANKS = (100, 300, 1000, 3000, 10_000, 100_000)
+RANKS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 QUICK_RANKS = (10, 100)
 STUDIES = {"1,000 items of 10 ms a rank": (0.01, 1000, False), "20 items of 1 s a rank": (1.0, 20, True)}
 """Mean seconds of an item, items a rank, and whether their costs are known and the longest go first."""
@@ -41,6 +41,8 @@ DEARER = 3
 N_ROUNDS = 9
 """At most, of the costs."""
 PICTURE = HERE / "scale.png"
+_N_RANKS = {"window": 2, "messages": 9}
+"""Of claims.py."""
 N_HELD, HELD_SECONDS = 100, 0.025
 """Items so long that each is a claim."""
 KEPT = HERE / "raw.h5"
@@ -117,7 +119,7 @@ def _played_all(cases: Sequence[Case], costs: Mapping[str, Costs]) -> dict[Case,
 
 def _claims(bench: Bench, way: str) -> Sample:
     apart = ["env", *OVER_NETWORK[_library()]] if way == "messages" else []
-    told = run([*apart, *OWN.mpiexec(2), *OWN.script("claims.py", way)], folder=bench.scratch).told()
+    told = run([*apart, *OWN.mpiexec(_N_RANKS[way]), *OWN.script("claims.py", way)], folder=bench.scratch).told()
     return {name: float(told[name]) for name in ("claim_microseconds", "service_microseconds")}
 
 
@@ -127,14 +129,14 @@ def _library() -> str:
 
 
 def _beside(bench: Bench) -> Sample:
-    """Return what a claim of one item takes beyond item and counter, of a real run."""
+    """Return what a claim of one item takes beyond the item, of a real run."""
     study = studies.write_holding(bench.scratch / "held.toml", N_HELD, HELD_SECONDS, isolate=False)
     output = study.with_suffix(".h5")
     run([*OWN.mpiexec(1), *OWN.fullrank, "run", str(study), "-o", str(output), "--quiet"], folder=bench.scratch)
     with ResultFile(output) as file:
         (worker,) = file.workers()
     output.unlink()
-    seconds = worker.elapsed_seconds - worker.compute_seconds - worker.claim_seconds
+    seconds = worker.elapsed_seconds - worker.compute_seconds
     return {"beside_microseconds": 1e6 * seconds / worker.n_claims}
 
 
@@ -149,7 +151,8 @@ def _costs(samples: Samples, way: str) -> Costs:
         service_seconds=seconds(way, "service_microseconds"),
         looks=partial(Looks, 0.0) if way == MESSAGES else None,
         look_seconds=LOOK_SECONDS,
-        beside_seconds=seconds(BESIDE, "beside_microseconds"),
+        # of a real run, with its claim by the window and cold caches: what is played of a claim is not counted again
+        beside_seconds=max(0.0, seconds(BESIDE, "beside_microseconds") - seconds(WINDOW, "claim_microseconds")),
     )
 
 
@@ -175,6 +178,7 @@ def _played(case: Case, costs: Costs) -> dict[str, float]:
         "n_items": case.n_items,
         "n_claims": found.n_claims,
         "makespan_seconds": round(found.makespan_seconds, 6),
+        "others_seconds": round(found.others_seconds, 6),
         "bound_seconds": round(found.bound_seconds, 6),
         "root_load": round(found.root_load, 6),
         "beside_items": round(found.beside_items, 6),
@@ -220,7 +224,7 @@ def report(raw: Raw) -> str:
             (WINDOW, "its answer, at most", "service_microseconds"),
             (MESSAGES, "a claim of one rank alone", "claim_microseconds"),
             (MESSAGES, "its answer", "service_microseconds"),
-            (BESIDE, "journal, tally and all", "beside_microseconds"),
+            (BESIDE, "claim, journal, tally and all, after 25 ms", "beside_microseconds"),
         )
     ]
     entries = [(key, entry) for key in product(WAYS, STUDIES) for entry in raw["runs"][Case(*key, 0).series]]
@@ -244,13 +248,14 @@ def report(raw: Raw) -> str:
     )
 
 
-_HEADS = ("claims", "makespan / bound", "beside items, %", "root's load, %")
+_HEADS = ("claims", "makespan / bound", "the others' / bound", "beside items, %", "root's load, %")
 
 
 def _cells(entry: Mapping[str, float]) -> list[str]:
     return [
         f"{entry['n_claims']:,}",
         f"{_excess(entry):.3f}",
+        f"{entry['others_seconds'] / entry['bound_seconds']:.3f}",
         f"{100 * entry['beside_items']:.1f}",
         f"{100 * entry['root_load']:.1f}",
     ]
@@ -267,13 +272,14 @@ def _short(way: str) -> str:
 def _what_is_played() -> str:
     return (
         "No machine of so many ranks was there. What follows is played: each rank runs the claims that a real one runs "
-        "(`schedule.guided_claims`), and one counter answers them one by one, at costs that are measured here between "
-        "two ranks. *Window*: memory of root's that others reach without it, as within a host and over networks whose "
+        "(`schedule.guided_claims`), and one counter answers them one by one, at costs that are measured here. "
+        "*Window*: memory of root's that others reach without it, as within a host and over networks whose "
         "hardware adds. *Messages*: what is used between hosts where that is not so; root looks for them, every "
         f"{1000 * SHORTEST_SECONDS:g} to {1000 * LONGEST_SECONDS:g} ms, the more often the more is asked "
         f"(`looks.py`), and its own item waits for {1000 * LOOK_SECONDS:g} ms while it looks and for as long as it "
         "answers. *Bound*: max(all items' time / "
-        "ranks, longest item), which no schedule beats (R. L. Graham, SIAM J. Appl. Math. 17 (1969) 416). *Beside "
+        "ranks, longest item), which no schedule beats (R. L. Graham, SIAM J. Appl. Math. 17 (1969) 416). *The "
+        "others'*: until the last rank but root has ended. *Beside "
         "items*: what ranks spend beside their items to the end of their last one, in percent of the items' time. "
         "*Root's load*: the share of the makespan in which the counter answers. Items are lognormal (sigma "
         f"{SIGMA:g}) and drawn one by one; an event is a claim, whose items are summed. Those of 1 s have costs that "
@@ -290,12 +296,12 @@ def _what_costs_are() -> str:
         "to the counter and half for the way back, and the answer counted beside it. The window's *answer* is the wall "
         "time over the claims of two ranks that claim as fast as they can: an upper bound of the time for which one "
         "claim, addition to the tally included, keeps root's memory from others, and mostly what the two ranks' own "
-        "Python takes. These are costs within a host; a network's way is some µs longer. The messages' *answer* is a "
-        "look that answers one claim less a look in vain, each after 2 ms in which root computed: receipt, answer and "
-        "tally. They go over the TCP of one host. Being a difference, it is known less well than the others, and "
-        "single rounds may have it below zero. All but this is with the caches warm: after an item of some "
-        "milliseconds a claim takes a real rank some 0.2 ms at the counter ([WHERE.md](WHERE.md), A claim), which is "
-        "not played."
+        "Python takes. These are costs within a host; a network's way is some µs longer. The messages' *answer* is "
+        "root's CPU time for each answer of a look, receipt and tally included: the slope of what looks take over how "
+        f"many claims they answer, of {_N_RANKS['messages'] - 1} ranks that claim by the TCP of one host while root "
+        "computes for 4 ms between looks. *Beside the item of a claim* is of a real run of one rank, whose items last "
+        f"{1000 * HELD_SECONDS:g} ms and leave cold caches behind ([WHERE.md](WHERE.md), A claim): all that is not the "
+        "item, the claim by the window in it; what is played of a claim with warm caches is taken off."
     )
 
 
@@ -392,13 +398,13 @@ def _counter_limit(samples: Samples, largest: Mapping[tuple[str, str], Mapping[s
         f"{LONGEST_TARGET_SECONDS:g} s at most. On {most:,} ranks it is busy for "
         f"{loads[WINDOW, short]:.0f} % of the time (window) and {loads[MESSAGES, short]:.0f} % (messages) with items "
         f"of {1000 * STUDIES[short][0]:g} ms: all ask at once at the start, for one item, and by messages an answer to "
-        f"each of {most:,} takes {most * _costs(samples, MESSAGES).service_seconds:.1f} s, longer than a claim may "
-        "last. Items of 1 s and more go out one by one, and nothing makes that rarer: "
+        f"each of {most:,} takes {most * _costs(samples, MESSAGES).service_seconds:.1f} s. Items of 1 s and more go "
+        "out one by one, and nothing makes that rarer: "
         f"{loads[WINDOW, long]:.0f} % and {loads[MESSAGES, long]:.0f} %. Ranks whose claims take 1 s each would fill "
         f"it at {_full(samples, MESSAGES)} of them by messages, for that is how well its answer is known, and by the "
         f"window, whose answer takes what is played at most, at {_full(samples, WINDOW)} or more. By messages it hurts "
         "earlier. Root, which computes too, stops its own item for as long as it answers, so that this item ends "
-        "last of all: that is why with items of 1 s the load is not 100 % to the end; and root looks for messages up "
+        "last of all: how much later than all others' is in the table; and root looks for messages up "
         "to a tenth more, or a fifth where looks take what *Waiting* has. What would come first there is a root that "
         "takes no long item, or none, while it is asked that much. That an answer costs the same however many ask is "
         "assumed: a look at 100,000 connections takes longer than one at two, which is why dearer answers are in the "

@@ -1,14 +1,15 @@
-"""What a claim costs on two ranks, as JSON: ``claims.py window`` or ``claims.py messages``.
+"""What a claim costs, as JSON: ``claims.py window`` on two ranks, or ``claims.py messages`` on some more.
 
 A claim is what a worker's is: the tally of the claim before is added to, positions are asked for, and the answer is
 waited for. Root computes meanwhile, in Python and outside the library, where that is what it does in a run.
 """
 
 import json
+import random
 import sys
 import time
 from array import array
-from statistics import median
+from statistics import linear_regression, median
 
 from fullrank.backends.mpi.collectives import wait, wait_for_all
 from fullrank.backends.mpi.counter import WindowCounter
@@ -16,8 +17,11 @@ from fullrank.backends.mpi.library import MPI, ROOT, world
 from fullrank.backends.mpi.messages import MessageCounter
 
 N_CLAIMS = 2000
-N_APART, APART_SECONDS = 1000, 0.002
-"""Claims that reach root while it computes, and for how long it does before it looks: a message is there by then."""
+N_APART, APART_SECONDS = 300, 0.004
+"""Claims of each rank that reach root while it computes, and for how long it does before it looks: they are there by
+then."""
+LEAST_LOOKS = 20
+"""With as many answers, for their median to count."""
 MANY = 2**40
 
 Counter = WindowCounter | MessageCounter
@@ -27,7 +31,7 @@ def main() -> None:
     """Measure one way of claiming."""
     comm = world()
     told = _window(comm) if sys.argv[1] == "window" else _messages(comm)
-    if comm.rank != ROOT:
+    if comm.rank == ROOT + 1:
         print(json.dumps(told), flush=True)
     wait_for_all(comm)
 
@@ -72,10 +76,9 @@ def _window(comm: MPI.Intracomm) -> dict[str, float]:
 
 
 def _messages(comm: MPI.Intracomm) -> dict[str, float]:
-    """Time claims of a rank whose root looks all the time, and at a root that computes the looks that answer one.
+    """Time claims of a rank whose root looks all the time, and then looks of a root that computes and all claim.
 
-    Such a look has the receipt in it, the answer and the tally, with root's caches full of other things. A look in
-    vain, after as much computing, is taken off: root's timer has it whether or not somebody asks.
+    What one more answer takes is the slope of the looks' times over how many they answered: receipt, answer and tally.
     """
     counter = MessageCounter(comm, MANY)
     wait_for_all(comm)
@@ -84,32 +87,31 @@ def _messages(comm: MPI.Intracomm) -> dict[str, float]:
     if comm.rank == ROOT:
         while counter.tally().n_finished < N_CLAIMS:
             counter.serve()
-        answering = _answering_seconds(counter, N_CLAIMS + N_APART)
-        in_vain = [_serve_seconds(counter) for _ in range(N_APART // 5)]
-        service[0] = median(answering) - median(in_vain)
-    else:
+    elif comm.rank == ROOT + 1:
         alone = [_claim_seconds(counter) for _ in range(N_CLAIMS)]
+    wait_for_all(comm)
+    if comm.rank == ROOT:
+        service[0] = _answer_seconds(counter, N_CLAIMS + N_APART * (comm.size - 1))
+    else:
+        draw = random.Random(comm.rank)
         for _ in range(N_APART):
             _claim_seconds(counter)
+            time.sleep(draw.uniform(0.0, 4 * APART_SECONDS))  # so that now more are there, now fewer
     wait(comm.Ibcast(service, ROOT))
     return _told(alone, service[0])
 
 
-def _answering_seconds(counter: MessageCounter, n_finished: int) -> list[float]:
-    """Return what looks took that answered one claim each, until so many are finished."""
-    found = []
+def _answer_seconds(counter: MessageCounter, n_finished: int) -> float:
+    """Look until so many are finished; return what each answer of a look takes: CPU time, for cores are shared."""
+    looks: dict[int, list[float]] = {}
     while (before := counter.tally().n_finished) < n_finished:
-        seconds = _serve_seconds(counter)
-        if counter.tally().n_finished == before + 1:
-            found.append(seconds)
-    return found
-
-
-def _serve_seconds(counter: MessageCounter) -> float:
-    _compute(APART_SECONDS)
-    begun = time.perf_counter()
-    counter.serve()
-    return time.perf_counter() - begun
+        _compute(APART_SECONDS)
+        begun = time.thread_time()
+        counter.serve()
+        seconds = time.thread_time() - begun
+        looks.setdefault(counter.tally().n_finished - before, []).append(seconds)
+    medians = {n: median(seconds) for n, seconds in looks.items() if n and len(seconds) >= LEAST_LOOKS}
+    return linear_regression([*medians], [*medians.values()]).slope
 
 
 def _told(alone: list[float], service_seconds: float) -> dict[str, float]:
