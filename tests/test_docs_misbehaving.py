@@ -92,28 +92,45 @@ def test_line_at_which_c_code_killed_the_process_is_told(project: Project) -> No
 
 
 LEAVES_A_SIGNAL = """
-import os, signal
+import os, signal, sys, time
 class LeftBehind(Exception): pass
-def handler(number, frame): raise LeftBehind
-system_write = os.write
-def write(fd, data):
-    os.write = system_write
+{handler}
+theirs = {where}
+def ours(*args):
+    {where} = theirs
     signal.raise_signal(signal.SIGUSR2)
-    return os.write(fd, data)
+    return theirs(*args)
 def f(x):
+    time.sleep(0.01)
     if x == 2 and not os.path.exists("mended"):
         signal.signal(signal.SIGUSR2, handler)
-        os.write = write
+        {where} = ours
     return x
 """
+RAISES = "def handler(number, frame): raise LeftBehind"
 
 
-@pytest.mark.parametrize("backend", ["serial", "processes"])
+@pytest.mark.parametrize(
+    ("backend", "isolate", "handler"),
+    [
+        ("serial", "false", RAISES),
+        ("serial", "true", RAISES),
+        ("processes", "false", "def handler(number, frame): sys.exit('LeftBehind')"),
+        ("serial", "false", "class Handler:\n    def __call__(self, *_): raise LeftBehind\nhandler = Handler()"),
+        (
+            "serial",
+            "false",
+            "from functools import partial\ndef ring(*_): raise LeftBehind\nhandler = partial(ring, 1)",
+        ),
+    ],
+)
 def test_signal_that_an_item_left_behind_ends_the_run_with_a_sentence_while_no_item_runs(
-    backend: str, project: Project
+    backend: str, isolate: str, handler: str, project: Project
 ) -> None:
     assert "while fullrank itself is at work it ends the run with a sentence" in PROSE
-    told = grid(project, LEAVES_A_SIGNAL, "").run("-b", backend, "-n", 1, expect=2).stderr
+    where = "time.process_time" if isolate == "true" else "os.write"  # after a claim
+    code = LEAVES_A_SIGNAL.format(handler=handler, where=where)
+    told = grid(project, code, f"isolate = {isolate}").run("-b", backend, "-n", 1, expect=2).stderr
     assert "a signal handler that an item left behind raised this while no item ran" in told
     assert "LeftBehind" in told
     assert "error inside fullrank" not in told

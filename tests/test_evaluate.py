@@ -3,6 +3,8 @@
 import gc
 import io
 import json
+import mmap
+import os
 import random
 import re
 import struct
@@ -523,6 +525,71 @@ def test_an_interruption_meant_for_an_item_that_has_ended_changes_nothing() -> N
     ends = ends_of(evaluator_of(function, interrupts=interrupts).evaluate([0, 1, 2]))
     assert n_calls == [0, 1, 1, 2]
     assert [ends[i].status for i in range(3)] == [Status.TIMED_OUT, Status.OK, Status.OK]
+
+
+def test_an_interruption_that_comes_back_for_ever_is_a_failure_of_its_item() -> None:
+    kept: list[ItemInterrupted] = []
+    interrupts = Interrupts()
+
+    def function(i: int) -> int:
+        if kept:
+            raise kept[0]  # as a task does that was ended once and is awaited again
+        if i == 1:
+            kept.append(ItemInterrupted())
+            interrupts.overdue.add(1)
+            raise kept[0]
+        return i
+
+    ends = ends_of(evaluator_of(function, interrupts=interrupts).evaluate([0, 1, 2, 3]))
+    assert [ends[i].status for i in range(4)] == [Status.OK, Status.TIMED_OUT, Status.FAILED, Status.FAILED]
+    assert ends[2].description is not None
+    assert "raise kept[0]" in ends[2].description["traceback"]
+
+
+def test_what_is_raised_before_an_item_that_begins_anew_is_not_its_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_calls: list[int] = []
+    make_batch = Evaluator._batch
+
+    def function(i: int) -> int:
+        n_calls.append(i)
+        if n_calls == [0, 1, 2, 3]:
+            raise ItemInterrupted  # meant for another
+        return 10 * i
+
+    def batch(self: Evaluator, indices: Sequence[int]) -> Batch:
+        if indices[0] == 3 and len(n_calls) == 4:
+            monkeypatch.setattr(Evaluator, "_batch", make_batch)
+            return map(raises(MemoryError), [3])
+        return make_batch(self, indices)
+
+    monkeypatch.setattr(Evaluator, "_batch", batch)
+    ends = ends_of(evaluator_of(function).evaluate(list(range(7))))
+    assert n_calls == [0, 1, 2, 3, 3, 4, 5, 6]
+    assert {i: end.value for i, end in ends.items()} == {i: 10 * i for i in range(7)}
+
+
+def test_a_process_that_an_item_forked_off_evaluates_no_other_item_and_leaves_the_running_cell_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cell").write_bytes(bytes(8))
+    with (tmp_path / "cell").open("r+b") as file:
+        running = memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
+    copies = []
+
+    def function(i: int) -> int:
+        (tmp_path / f"{i} in {os.getpid()}").touch()
+        if i == 2 and not copies:
+            copies.append(os.fork())
+            if not copies[0]:
+                return -1  # it forgot to leave
+            assert os.waitstatus_to_exitcode(os.waitpid(copies[0], 0)[1]) == 0
+            assert running[0] == 2
+        return i
+
+    evaluator = Evaluator(job_of(function, n_items=6), running=running)
+    ends = ends_of(evaluator.evaluate(range(6)))
+    assert [ends[i].value for i in range(6)] == list(range(6))
+    assert {path.name for path in tmp_path.glob("* in *")} == {f"{i} in {os.getpid()}" for i in range(6)}
 
 
 def raise_it() -> float:

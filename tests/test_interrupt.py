@@ -11,7 +11,15 @@ import pytest
 
 from fullrank import interrupt
 from fullrank.claim import IDLE, ItemInterrupted
-from fullrank.interrupt import STOP_SIGNALS, Helper, MainThreadInterrupts, RunningItem, StopSignals, tick_seconds
+from fullrank.interrupt import (
+    STOP_SIGNALS,
+    Helper,
+    MainThreadInterrupts,
+    RunningItem,
+    StopSignals,
+    left_behind_told,
+    tick_seconds,
+)
 
 ENDLESS_SECONDS = 30.0
 """A loop that nothing ends fails its test after this long."""
@@ -369,3 +377,13 @@ def test_no_signal_goes_to_a_helper_and_the_main_thread_hears_as_before() -> Non
     helper.join()
     assert heard[0] >= {*STOP_SIGNALS, signal.SIGALRM}
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+def test_what_fullranks_own_handler_raises_is_not_called_the_users() -> None:
+    def fail() -> float:
+        raise OSError("no progress")
+
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=None)
+    with signals.installed(), pytest.raises(OSError, match="no progress"), left_behind_told("sim:f"):
+        signals.serve(fail)
+        loop()

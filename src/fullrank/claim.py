@@ -1,6 +1,7 @@
 """The items of one claim as they are evaluated, and the journal frames that record them."""
 
 import json
+import os
 import struct
 import threading
 import time
@@ -10,7 +11,7 @@ from functools import lru_cache
 from itertools import chain
 from math import inf
 from operator import sub
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from fullrank.encode import Group, Layout, Naming, snapshot
 from fullrank.journal import Kind, pack
@@ -47,7 +48,9 @@ class Claim:
         self._claimed = claimed
         self._settle = settle
         self._running = running
-        self._n_visited = 0
+        self._pid = os.getpid()
+        self.n_visited = 0
+        """Items that have ended, with or without a result."""
         self.indices: list[int] = []
         self.values: list[Any] = []
         self.seconds: list[float] = []
@@ -63,19 +66,27 @@ class Claim:
         self._is_closed = False
 
     @property
+    def has_left(self) -> bool:
+        """Whether items are left that have not ended."""
+        return self.n_visited < len(self._claimed)
+
+    @property
     def left(self) -> Sequence[int]:
         """The items that have not ended; the running one is the first of them."""
-        return self._claimed[self._n_visited :]
+        return self._claimed[self.n_visited :]
 
     @property
     def is_between_items(self) -> bool:
-        """Whether the current item has ended, with or without a result, or there is none yet."""
-        return self.current[0] == (self._claimed[self._n_visited - 1] if self._n_visited else IDLE)
+        """Whether no item runs: the current one has ended, or none has begun."""
+        return not self.has_left or self._claimed[self.n_visited] != self.current[0]
 
     def go(
         self, function: Callable[..., Any], batch: Batch, *, naming: Naming, takes_one: bool = False
     ) -> BaseException | None:
         """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item).
+
+        A process that the user's function forked off and that came back out of it ends here: it is no worker, and
+        what it shares with one is not touched.
 
         With ``takes_one`` the batch has each item's only argument in place of a tuple.
         """
@@ -83,7 +94,7 @@ class Claim:
         values: list[Any] = []
         ends: list[float] = []
         error: BaseException | None = None
-        index, arguments = self.current
+        index, arguments = IDLE, ()
         start = clock()
         self.begun = min(self.begun, start)
         self._live = (start, values, ends)
@@ -96,10 +107,11 @@ class Claim:
                         value = snapshot(value, naming)
                     values.append(value)
                     ends.append(clock())
-                running[0] = IDLE
             except BaseException as caught:
-                running[0] = IDLE
                 error = caught
+            if os.getpid() != self._pid:
+                _leave_fork(error)
+            running[0] = IDLE
             self._settle()
         except ItemInterrupted as caught:  # it came when no item ran any more
             running[0] = IDLE
@@ -114,8 +126,8 @@ class Claim:
         n_ended = len(ends)
         with self._lock:
             self._live = None
-            ended = self._claimed[self._n_visited : self._n_visited + n_ended]
-            self._n_visited += n_ended
+            ended = self._claimed[self.n_visited : self.n_visited + n_ended]
+            self.n_visited += n_ended
             self.indices.extend(ended)
             self.values.extend(values[:n_ended])
             self.seconds.extend(map(sub, ends, chain([start], ends)))
@@ -130,7 +142,7 @@ class Claim:
                 start, values, ends = self._live
                 ends = ends[:]  # its owner goes on appending; a value is there before its end is
                 seconds = map(sub, ends, chain([start], ends))
-                ended.extend(zip(self._claimed[self._n_visited :], values, seconds, strict=False))
+                ended.extend(zip(self._claimed[self.n_visited :], values, seconds, strict=False))
             new, failures = ended[self._n_told :], self.failures[self._n_failures_told :]
             self._n_told, self._n_failures_told = len(ended), len(self.failures)
             return new, failures
@@ -142,7 +154,7 @@ class Claim:
 
     def fail(self, status: Status, description: dict[str, str]) -> None:
         """Record the current item as ended without a result."""
-        self._n_visited += 1
+        self.n_visited += 1
         self.failures.append((self.current[0], self._failed_seconds, status, description))
 
     def durations(self) -> Iterator[tuple[int, float]]:
@@ -162,6 +174,11 @@ class Claim:
         row = self.indices.index(index)
         del self.indices[row], self.values[row]
         return self.seconds.pop(row)
+
+
+def _leave_fork(error: BaseException | None) -> NoReturn:
+    code = error.code if isinstance(error, SystemExit) else error and 1
+    os._exit(code if isinstance(code, int) else 1 if code else 0)
 
 
 def values_frame(group: Group, indices: Sequence[int], seconds: Sequence[float], *, kind: Kind = Kind.VALUES) -> bytes:

@@ -1,9 +1,11 @@
 """Items evaluated and timed: the only place where the user's function is called for a result."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import nan
-from typing import Any, NoReturn
+from typing import Any
+from weakref import WeakSet
 
 from fullrank.claim import Batch, Cell, Claim, Failed, ItemInterrupted, failures_frame, values_frame
 from fullrank.dataclass import dataclass, field
@@ -19,6 +21,9 @@ MAX_TRACEBACK_CHARACTERS = 8192
 MAX_EXCEPTION_CHARACTERS = 2000
 MAX_DETAILED_FAILURES = 1000
 """A worker describes this many of its failures in full, further ones by their exception alone."""
+
+_MOST_SPARED = 10
+"""How often an item begins anew for what was raised and is not of its making; where that never ends it is."""
 
 
 @dataclass
@@ -119,12 +124,14 @@ class Evaluator:
         self._n_described = 0
         self._pid = os.getpid()
         self._claim: Claim | None = None
+        self._items: Batch = iter(())
         with users_errors(job.function.written, _failed_here()):
             function = job.function.load()
         constants = load_constants(job)
         _check_unedited(job)
         self._call = Call(function, job.call_plan(constants), axes=job.axis_names, constants=constants)
         self._function = self._call.function
+        _evaluators.add(self)
         if self._seeds_global:
             load_global_generators()
             self._function = self._seeded(self._function)
@@ -148,33 +155,43 @@ class Evaluator:
 
         Where the first failure is to stop the run the items after it are left alone.
         """
-        batch = self._batch(indices)
         claim = self._claim = Claim(indices, self._running, settle=self._interrupts.settle)
+        self._items = self._batch(indices)
+        n_spared, spared_at = 0, 0
         while True:
-            error = claim.go(self._function, batch, naming=self._job.naming, takes_one=self._call.takes_one)
-            if os.getpid() != self._pid:
-                _leave_fork(error)
+            error = claim.go(self._function, self._items, naming=self._job.naming, takes_one=self._call.takes_one)
+            if error is None and not claim.has_left:
+                break
             if error is None:
-                if not claim.left:
-                    break
                 self._pause()
                 continue
             index, interrupted = claim.current[0], isinstance(error, ItemInterrupted)
             if index in self._interrupts.abandoned or (interrupted and self._interrupts.stop):
                 self._abandon(claim, error)
                 break
-            if claim.is_between_items:  # meant for an item that has ended, or by a handler that one left behind
-                batch = self._batch(claim.left)
+            # meant for an item that has ended, or of a signal that one left behind: this one did nothing wrong
+            is_nobodys = claim.is_between_items or (interrupted and index not in self._interrupts.overdue)
+            n_spared, spared_at = n_spared + 1 if claim.n_visited == spared_at else 1, claim.n_visited
+            if is_nobodys and n_spared <= _MOST_SPARED:
+                self._items = self._batch(claim.left)
+            elif claim.is_between_items:
+                raise error
             elif index in self._interrupts.overdue:  # also where the user's code made another error of it
                 claim.fail(Status.TIMED_OUT, self._overdue_text(error, index))
-            elif interrupted:  # meant for an item that ended meanwhile: this one did nothing wrong
-                batch = self._batch(claim.left)
             else:
                 claim.fail(Status.FAILED, self._describe(error, index))
             error.__traceback__ = None  # one instance raised for item after item would collect the frames of all
             if claim.failures and self._job.stops_at_failure:
                 break
         return self._finish(claim)
+
+    def end_copy(self) -> None:
+        """Have the running claim end after its running item: in a process that this item forks off.
+
+        If that comes back out of the user's function, it would evaluate on, and tell others by the running cell, which
+        it shares with this one, what it is at.
+        """
+        deque(self._items, maxlen=0)
 
     def _batch(self, indices: Sequence[int]) -> Batch:
         columns = self._job.sweep.columns(indices)
@@ -286,11 +303,14 @@ def _unusable(
     ]
 
 
-def _leave_fork(error: BaseException | None) -> NoReturn:
-    """End a process that the user's function forked off and that came back out of it: it is no worker."""
-    code = error.code if isinstance(error, SystemExit) else error and 1
-    os._exit(code if isinstance(code, int) else 1 if code else 0)
-
-
 def _failed_here() -> str:
     return f"it failed on {os.uname().nodename}"
+
+
+def _end_copies() -> None:
+    for evaluator in _evaluators:
+        evaluator.end_copy()
+
+
+_evaluators: "WeakSet[Evaluator]" = WeakSet()
+os.register_at_fork(after_in_child=_end_copies)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Protocol
 
 from fullrank.beside import STOP_SIGNALS as STOP_SIGNALS
@@ -59,12 +59,12 @@ def _for_worker(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def strays_told(written: str) -> Iterator[None]:
-    """Turn what a handler of the user's raises, which an item left behind with its signal, into a FunctionError."""
+def left_behind_told(written: str) -> Iterator[None]:
+    """Turn what a handler raises whose signal an item of the function ``written`` left behind into a FunctionError."""
     try:
         yield
-    except Exception as error:
-        if not _is_of_handler(error.__traceback__):
+    except BaseException as error:  # it may well exit
+        if not _is_of_users_handler(error.__traceback__):
             raise
         raise FunctionError(
             f"{written}: a signal handler that an item left behind raised this while no item ran. Cancel its alarm "
@@ -73,13 +73,25 @@ def strays_told(written: str) -> Iterator[None]:
         ) from None
 
 
-def _is_of_handler(trace: TracebackType | None) -> bool:
-    """Return whether a traceback goes through a function that handles a signal."""
+def _is_of_users_handler(trace: TracebackType | None) -> bool:
+    """Return whether a traceback goes through a function that handles a signal, and is none of fullrank's."""
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-    codes = {getattr(handler, "__code__", None) for handler in handlers} - {None}
+    codes = {_code_of(handler) for handler in handlers if not _is_own(handler)} - {None}
     while trace is not None and trace.tb_frame.f_code not in codes:
         trace = trace.tb_next
     return trace is not None
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    """Return the code of a function, a method, a partial of one, or an object that can be called; None of others."""
+    while hasattr(handler, "func"):
+        handler = handler.func
+    call = getattr(type(handler), "__call__", None)  # noqa: B004  # its code is wanted
+    return getattr(handler, "__code__", None) or getattr(call, "__code__", None)
+
+
+def _is_own(handler: Any) -> bool:
+    return handler is _for_worker or isinstance(getattr(handler, "__self__", None), StopSignals)
 
 
 class Helper(threading.Thread):
@@ -346,7 +358,7 @@ class _ForkGuard(threading.local):
     def in_child(self) -> None:
         for number in _FOR_MAIN_THREAD:
             handler = signal.getsignal(number)
-            if handler is _for_worker or isinstance(getattr(handler, "__self__", None), StopSignals):
+            if _is_own(handler):
                 plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 with suppress(ValueError):  # forked off by a thread of which Python does not know yet that it is alone
                     signal.signal(number, plain)

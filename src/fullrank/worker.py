@@ -17,7 +17,7 @@ from fullrank.claim import IDLE, Cell
 from fullrank.errors import FunctionError, JournalError
 from fullrank.evaluate import Evaluation, Evaluator, Interrupts
 from fullrank.features import platform_features
-from fullrank.interrupt import Helper, strays_told
+from fullrank.interrupt import Helper, left_behind_told
 from fullrank.job import Job
 from fullrank.journal import JournalWriter, Kind, pack
 from fullrank.schedule import Counter, Pace, Todo, guided_claims, static_claims
@@ -203,7 +203,7 @@ class Worker:
         a new child of an isolated worker cannot load the function, or if an item left a signal behind that interrupts
         what is no item; what was written before stays.
         """
-        with strays_told(self._job.function.shown):
+        with left_behind_told(self._job.function.written):
             self._run(counter, todo, keeper)
 
     def _run(self, counter: SharedCounter, todo: Todo, keeper: Keeper) -> None:

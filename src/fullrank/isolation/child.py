@@ -6,6 +6,7 @@ It evaluates claims until its worker is gone.
 import mmap
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -17,9 +18,9 @@ from typing import Any
 
 from fullrank.beside import out_of_reach
 from fullrank.claim import Batch, Cell
-from fullrank.errors import FullrankError
+from fullrank.errors import FullrankError, FunctionError
 from fullrank.evaluate import Evaluator, Interrupts
-from fullrank.interrupt import MainThreadInterrupts, leave_stopping_to_worker
+from fullrank.interrupt import MainThreadInterrupts, leave_stopping_to_worker, left_behind_told
 from fullrank.isolation.memory import OUT_OF_MEMORY_CODE, MemoryLimit, check_room, counted_bytes
 from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received, send
 from fullrank.isolation.watch import ABANDON
@@ -29,12 +30,16 @@ from fullrank.parent import die_with
 
 _UNTOLD_SECONDS = 0.001
 """Items that end within so long are told together."""
+_ALL_SIGNALS = signal.valid_signals()
 _TELLING_SHARE = 0.1
 """Of the time, that may be spent on telling. The keeper tells every second, whatever telling takes."""
 
 
 class _Pausing:
-    """Items of a claim, that pause where it is time to tell which have ended: the time of telling is no item's."""
+    """Items of a claim, that pause where it is time to tell which have ended: the time of telling is no item's.
+
+    A pause is a StopIteration after which it goes on, once ``pause_at`` is later.
+    """
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
@@ -69,7 +74,20 @@ class _TellingEvaluator(Evaluator):
         before, self._cpu_seconds = self._cpu_seconds, time.process_time()
         message = pickle.dumps((evaluation, self._cpu_seconds - before))
         with self._telling:  # an early frame that came later would be taken for the next claim's
-            send(self._answers, CLAIMED, message)
+            self._send(CLAIMED, message)
+
+    def refuse(self, error: FullrankError) -> None:
+        """Send why the run is to end."""
+        with self._telling:
+            self._send(UNREADY, pickle.dumps(error))
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        """Send a whole message, whatever signal an item left behind."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+        try:
+            send(self._answers, kind, body)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def flush(self) -> None:
         """Send what has ended and was not told yet; from any thread."""
@@ -77,21 +95,21 @@ class _TellingEvaluator(Evaluator):
             os._exit(0)  # a process that the user's function forked off
         with self._telling:
             for frame in self.early_frames():
-                send(self._answers, EARLY, frame)
+                self._send(EARLY, frame)
 
     def sync(self) -> None:
         """:meth:`flush`; the journal is the worker's."""
         self.flush()
 
     def _batch(self, indices: Sequence[int]) -> Batch:
-        self._items = _Pausing(super()._batch(indices))
-        return self._items
+        self._pausing = _Pausing(super()._batch(indices))
+        return self._pausing
 
     def _pause(self) -> None:
         begun = time.thread_time()  # without what others on this core do meanwhile
         self.flush()
         cost_seconds = time.thread_time() - begun
-        self._items.pause_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
+        self._pausing.pause_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
 
     def _describe(self, error: BaseException, index: int) -> dict[str, str]:
         if not (isinstance(error, MemoryError) and self._memory.limit_bytes):
@@ -146,8 +164,13 @@ def main() -> int:
         stack.callback(keeper.end)
         stack.enter_context(signals.installed())
         send(answers, READY, b"")
-        for _, claim in messages:
-            evaluator.answer(array("q", claim).tolist())
+        try:
+            with left_behind_told(job.function.written):
+                for _, claim in messages:
+                    evaluator.answer(array("q", claim).tolist())
+        except FunctionError as error:
+            evaluator.refuse(error)
+            return error.exit_code
     return 0
 
 

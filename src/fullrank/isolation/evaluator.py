@@ -78,7 +78,10 @@ class IsolatedEvaluator:
         return Watch(self._running, self._interrupts, limit_seconds=self._job.item_time_limit_seconds)
 
     def _ask(self, part: Sequence[int], watch: Watch) -> Evaluation | None:
-        """Let the child evaluate ``part``; None if it died before it was done. What it told meanwhile is kept."""
+        """Let the child evaluate ``part``; None if it died before it was done. What it told meanwhile is kept.
+
+        Raises FunctionError if an item left a signal behind that interrupted what is no item.
+        """
         child = self._child
         if child is None or not child.is_alive:
             child = self._started(watch)
@@ -93,6 +96,8 @@ class IsolatedEvaluator:
                     evaluation, cpu_seconds = pickle.loads(body)
                     self.cpu_seconds += cpu_seconds
                     return evaluation  # type: ignore[no-any-return]  # pickled by our own child
+                elif kind == UNREADY:
+                    raise pickle.loads(body)
             _look(child, watch)
             if child.ended:
                 return None
