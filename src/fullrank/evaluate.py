@@ -202,7 +202,11 @@ class Evaluator:
         return zip(indices, arguments, strict=False)
 
     def _pause(self) -> None:
-        """Called where a batch has ended before its claim, to do what is no item's time; then it goes on."""
+        """Called where a batch has ended before its claim, to do what is no item's time; then it goes on.
+
+        Batches of this class do not: without items that are to come this would never end.
+        """
+        raise AssertionError("a batch has ended before its claim")
 
     def _abandon(self, claim: Claim, _error: BaseException) -> None:
         """Leave the running item and the rest of the claim alone, for the run is to stop."""
