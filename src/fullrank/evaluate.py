@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import nan
 from typing import Any
-from weakref import WeakSet
 
 from fullrank.claim import Batch, Cell, Claim, Failed, ItemInterrupted, failures_frame, values_frame
 from fullrank.dataclass import dataclass, field
@@ -131,7 +130,6 @@ class Evaluator:
         _check_unedited(job)
         self._call = Call(function, job.call_plan(constants), axes=job.axis_names, constants=constants)
         self._function = self._call.function
-        _evaluators.add(self)
         if self._seeds_global:
             load_global_generators()
             self._function = self._seeded(self._function)
@@ -155,6 +153,13 @@ class Evaluator:
 
         Where the first failure is to stop the run the items after it are left alone.
         """
+        _at_work.add(self)
+        try:
+            return self._evaluate(indices)
+        finally:
+            _at_work.discard(self)
+
+    def _evaluate(self, indices: Sequence[int]) -> Evaluation:
         claim = self._claim = Claim(indices, self._running, settle=self._interrupts.settle)
         self._items = self._batch(indices)
         n_spared, spared_at = 0, 0
@@ -311,10 +316,12 @@ def _failed_here() -> str:
     return f"it failed on {os.uname().nodename}"
 
 
+_at_work: set[Evaluator] = set()
+
+
 def _end_copies() -> None:
-    for evaluator in _evaluators:
+    for evaluator in _at_work:
         evaluator.end_copy()
 
 
-_evaluators: "WeakSet[Evaluator]" = WeakSet()
 os.register_at_fork(after_in_child=_end_copies)

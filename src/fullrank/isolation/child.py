@@ -30,7 +30,8 @@ from fullrank.parent import die_with
 
 _UNTOLD_SECONDS = 0.001
 """Items that end within so long are told together."""
-_ALL_SIGNALS = signal.valid_signals()
+_LEFT_BEHIND = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGUSR1, signal.SIGUSR2)
+"""What an item's handlers are for, as a rule; all there are would take as long as telling does."""
 _TELLING_SHARE = 0.1
 """Of the time, that may be spent on telling. The keeper tells every second, whatever telling takes."""
 
@@ -83,7 +84,7 @@ class _TellingEvaluator(Evaluator):
 
     def _send(self, kind: bytes, body: bytes) -> None:
         """Send a whole message, whatever signal an item left behind."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_BEHIND)
         try:
             send(self._answers, kind, body)
         finally:
