@@ -301,7 +301,7 @@ def _what_costs_are() -> str:
         f"many claims they answer, of {_N_RANKS['messages'] - 1} ranks that claim by the TCP of one host while root "
         "computes for 4 ms between looks. *Beside the item of a claim* is of a real run of one rank, whose items last "
         f"{1000 * HELD_SECONDS:g} ms and leave cold caches behind ([WHERE.md](WHERE.md), A claim): all that is not the "
-        "item, the claim by the window in it; what is played of a claim with warm caches is taken off."
+        "item, the claim by the window in it; one with warm caches is taken off, for that is played."
     )
 
 
@@ -320,8 +320,7 @@ def _real(real: Raw) -> list[str]:
             f" ({real['date']}{of_commit}; the schedule that is played is that of this section's commit). *Items "
             "late* is played with items that last longer than asked by as much as those did in the mean, for far "
             "more ranks than cores take turns; what then remains between played and measured is what is not played: "
-            "ranks that begin one after the other, that wait for a core between items, and whose caches are cold when "
-            "they claim"
+            "ranks that begin one after the other, and that wait for a core between items"
         )
     rows = [
         [name, f"{entry['played']:.3f}", *_measured(entry)] for name, entry in entries.items()
@@ -407,7 +406,8 @@ def _counter_limit(samples: Samples, largest: Mapping[tuple[str, str], Mapping[s
         "last of all: the table has how much later than the others' it is; and root looks for messages up "
         "to a tenth more, or a fifth where looks take what *Waiting* has. What would come first there is a root that "
         "takes no long item, or none, while it is asked that much. That an answer costs the same however many ask is "
-        "assumed: a look at 100,000 connections takes longer than one at two, which is why dearer answers are in the "
+        "assumed: a look at 100,000 connections takes longer than one at "
+        f"{_N_RANKS['messages'] - 1}, which is why dearer answers are in the "
         "table."
     )
 

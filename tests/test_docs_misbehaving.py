@@ -115,6 +115,7 @@ RAISES = "def handler(number, frame): raise LeftBehind"
     [
         ("serial", "false", RAISES),
         ("serial", "true", RAISES),
+        ("serial", "false", "def handler(number, frame): raise TimeoutError('LeftBehind')"),  # as a full disk's OSError
         ("processes", "false", "def handler(number, frame): sys.exit('LeftBehind')"),
         ("serial", "false", "class Handler:\n    def __call__(self, *_): raise LeftBehind\nhandler = Handler()"),
         (

@@ -379,6 +379,26 @@ def test_no_signal_goes_to_a_helper_and_the_main_thread_hears_as_before() -> Non
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
 
+@pytest.mark.parametrize("limit_seconds", [None, 30.0])
+def test_an_alarm_that_an_item_left_behind_does_not_ring_after_the_look_between_items(
+    limit_seconds: float | None,
+) -> None:
+    heard: list[int] = []
+
+    def ring(number: int, _frame: object) -> None:
+        heard.append(number)
+
+    signals = MainThreadInterrupts(running=[IDLE], item_time_limit_seconds=limit_seconds)
+    with signals.installed():
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        assert not signals.requested_now()
+        if limit_seconds is None:
+            assert signal.getsignal(signal.SIGALRM) == ring  # it may be for all items
+        time.sleep(0.3)
+    assert heard == []
+
+
 def test_what_fullranks_own_handler_raises_is_not_called_the_users() -> None:
     def fail() -> float:
         raise OSError("no progress")

@@ -76,7 +76,7 @@ def _window(comm: MPI.Intracomm) -> dict[str, float]:
 
 
 def _messages(comm: MPI.Intracomm) -> dict[str, float]:
-    """Time claims of a rank whose root looks all the time, and then looks of a root that computes and all claim.
+    """Time claims of a rank whose root looks all the time, then looks of a root that computes while all others claim.
 
     What one more answer takes is the slope of the looks' times over how many they answered: receipt, answer and tally.
     """

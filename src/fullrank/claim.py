@@ -85,8 +85,8 @@ class Claim:
     ) -> BaseException | None:
         """Evaluate ``batch`` until it ends (None) or something is raised (returned; ``current`` is the item).
 
-        A process that the user's function forked off and that came back out of it ends here: it is no worker, and
-        what it shares with one is not touched.
+        A process that the user's function forked off, by os.fork, and that came back out of it ends here: it is no
+        worker, and what it shares with one is not touched.
 
         With ``takes_one`` the batch has each item's only argument in place of a tuple.
         """

@@ -52,6 +52,8 @@ class Evaluation:
     """The run is to stop: the running item was interrupted and the rest of the claim left alone."""
     begun: float = nan
     """Moment when the first item began, on the host's clock; NaN where none did."""
+    paused_seconds: float = 0.0
+    """Between items, for what longer claims do not make less."""
     refusal: str = ""
     """Why the run is to stop: the name of a result is taken. The items that had one are not finished."""
 
@@ -121,9 +123,9 @@ class Evaluator:
         self._interrupts = interrupts or Interrupts()
         self._last_output = last_output
         self._n_described = 0
-        self._pid = os.getpid()
         self._claim: Claim | None = None
         self._items: Batch = iter(())
+        self._paused_seconds = 0.0
         with users_errors(job.function.written, _failed_here()):
             function = job.function.load()
         constants = load_constants(job)
@@ -162,6 +164,7 @@ class Evaluator:
     def _evaluate(self, indices: Sequence[int]) -> Evaluation:
         claim = self._claim = Claim(indices, self._running, settle=self._interrupts.settle)
         self._items = self._batch(indices)
+        self._paused_seconds = 0.0
         n_spared, spared_at = 0, 0
         while True:
             error = claim.go(self._function, self._items, naming=self._job.naming, takes_one=self._call.takes_one)
@@ -290,7 +293,16 @@ class Evaluator:
         busy_seconds = sum(claim.seconds) + sum(seconds for _, seconds, _, _ in claim.failures)
         n_finished = len(claim.values) + len(claim.failures) - len(refused)
         refusal = self._refusal(*refused[0]) if refused else ""
-        return Evaluation(frames, n_finished, len(failures), busy_seconds, claim.abandoned, claim.begun, refusal)
+        return Evaluation(
+            frames,
+            n_finished,
+            len(failures),
+            busy_seconds,
+            claim.abandoned,
+            claim.begun,
+            self._paused_seconds,
+            refusal,
+        )
 
     def _refusal(self, index: int, reason: NameTaken) -> str:
         return f"{self._job.function.written}: item {index}: {reason}. Items that have ended with a result are kept"

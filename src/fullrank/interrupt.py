@@ -9,8 +9,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import CodeType, FrameType, TracebackType
 from typing import Any, Protocol
 
@@ -27,7 +28,9 @@ KILL_SECONDS = 5.0
 """After that a worker that is deaf, because it is inside C code, gets this long until it is killed or left behind."""
 _TICK_SECONDS = 0.1
 _AT_ONCE_SECONDS = 0.001
-_FOR_MAIN_THREAD = (*STOP_SIGNALS, signal.SIGALRM)
+LEFT_BEHIND = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGUSR1, signal.SIGUSR2)
+"""The signals that items have handlers for, as a rule, and leave behind."""
+_FOR_MAIN_THREAD = (*STOP_SIGNALS, *LEFT_BEHIND)
 
 
 def tick_seconds(item_time_limit_seconds: float | None) -> float:
@@ -63,8 +66,9 @@ def left_behind_told(written: str) -> Iterator[None]:
     """Turn what a handler raises whose signal an item of the function ``written`` left behind into a FunctionError."""
     try:
         yield
-    except BaseException as error:  # it may well exit
-        if not _is_of_users_handler(error.__traceback__):
+    except BaseException as caught:  # it may well exit
+        error = _of_users_handler(caught)
+        if error is None:
             raise
         raise FunctionError(
             f"{written}: a signal handler that an item left behind raised this while no item ran. Cancel its alarm "
@@ -73,10 +77,19 @@ def left_behind_told(written: str) -> Iterator[None]:
         ) from None
 
 
-def _is_of_users_handler(trace: TracebackType | None) -> bool:
-    """Return whether a traceback goes through a function that handles a signal, and is none of fullrank's."""
+def _of_users_handler(error: BaseException | None) -> BaseException | None:
+    """Return what a handler raised that is none of fullrank's: ``error``, or what that was made of; None if none did.
+
+    A TimeoutError is an error of the system to whoever writes a file.
+    """
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
     codes = {_code_of(handler) for handler in handlers if not _is_own(handler)} - {None}
+    while error is not None and not _goes_through(error.__traceback__, codes):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _goes_through(trace: TracebackType | None, codes: Container[CodeType | None]) -> bool:
     while trace is not None and trace.tb_frame.f_code not in codes:
         trace = trace.tb_next
     return trace is not None
@@ -84,7 +97,7 @@ def _is_of_users_handler(trace: TracebackType | None) -> bool:
 
 def _code_of(handler: Any) -> CodeType | None:
     """Return the code of a function, a method, a partial of one, or an object that can be called; None of others."""
-    while hasattr(handler, "func"):
+    while isinstance(handler, partial):
         handler = handler.func
     call = getattr(type(handler), "__call__", None)  # noqa: B004  # its code is wanted
     return getattr(handler, "__code__", None) or getattr(call, "__code__", None)
@@ -280,11 +293,16 @@ class MainThreadInterrupts(StopSignals):
         return super().requested_now()
 
     def regain_timer(self) -> None:
-        """Have ticks come again if an item took the timer for itself; called between items, and after the last one."""
+        """Have ticks come again if an item took the timer for itself; called between items, and after the last one.
+
+        Where none are needed the item's handler may stay, for it may be for all items; its alarm may not.
+        """
         if self._is_timer_lost():
             signal.signal(signal.SIGALRM, self._on_tick)
             self._arm()
             self._serve_others()  # now, for the next item may take it again
+        elif signal.getsignal(signal.SIGALRM) != self._on_tick:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     @property
     def _looks_at_item(self) -> bool:

@@ -200,7 +200,7 @@ class Worker:
         """Claim and evaluate until nothing is left or the run is to stop; then close the journal.
 
         Raises JournalError if the journal cannot be written, and FunctionError if the name of a result is taken, if
-        a new child of an isolated worker cannot load the function, or if an item left a signal behind that interrupts
+        a new child of an isolated worker cannot load the function, or if a signal that an item left behind interrupts
         what is no item; what was written before stays.
         """
         with left_behind_told(self._job.function.written):
@@ -217,14 +217,15 @@ class Worker:
             claimed = clock()
             phases.close("claim", claimed)
             self._n_claims += 1
-            is_last, busy_before = False, self._pace.busy_seconds
+            is_last, busy_before, paused_seconds = False, self._pace.busy_seconds, 0.0
             for evaluation in self._evaluations(todo, positions):
                 self._record(evaluation, since=claimed)
                 self._count(evaluation, counter)
                 is_last, refusal = self._ends_run(evaluation), refusal or evaluation.refusal
+                paused_seconds += evaluation.paused_seconds
             before, ended = ended, clock()
             phases.close("count", ended)
-            self._pace.add_overhead(ended - before - (self._pace.busy_seconds - busy_before))
+            self._pace.add_overhead(ended - before - (self._pace.busy_seconds - busy_before) - paused_seconds)
             if keeper.error is not None:
                 raise keeper.error
             if is_last or self._stop_requested():

@@ -468,3 +468,26 @@ def test_stop_that_is_asked_for_while_ranks_start_is_heard(mpi_project: Project,
     (project.folder / "sitecustomize.py").write_text(ASKS_FOR_A_STOP.replace("NAME", name))
     done = project.run(n_ranks=2, env={"PYTHONPATH": str(project.folder)}, expect=75)
     assert "none is lost" in done.stderr
+
+
+LEAVES_AN_ALARM = """
+import os, signal, time
+def ring(number, frame):
+    raise TimeoutError
+def f(x):
+    if x:
+        while not os.path.exists("begun"):
+            time.sleep(0.01)
+        signal.signal(signal.SIGALRM, ring)
+        signal.alarm(1)
+    else:
+        open("begun", "w").close()
+        time.sleep(2)
+    return x
+"""
+
+
+def test_alarm_that_an_item_left_behind_does_not_ring_while_its_rank_waits_for_the_others(mpi_project: Project) -> None:
+    project = mpi_project.write(LEAVES_AN_ALARM, grid="x = { range = 2 }")
+    project.run(n_ranks=2)
+    assert project.read("f").tolist() == [0, 1]

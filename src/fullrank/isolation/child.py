@@ -20,7 +20,7 @@ from fullrank.beside import out_of_reach
 from fullrank.claim import Batch, Cell
 from fullrank.errors import FullrankError, FunctionError
 from fullrank.evaluate import Evaluator, Interrupts
-from fullrank.interrupt import MainThreadInterrupts, leave_stopping_to_worker, left_behind_told
+from fullrank.interrupt import LEFT_BEHIND, MainThreadInterrupts, leave_stopping_to_worker, left_behind_told
 from fullrank.isolation.memory import OUT_OF_MEMORY_CODE, MemoryLimit, check_room, counted_bytes
 from fullrank.isolation.messages import CLAIMED, EARLY, READY, UNREADY, received, send
 from fullrank.isolation.watch import ABANDON
@@ -30,8 +30,6 @@ from fullrank.parent import die_with
 
 _UNTOLD_SECONDS = 0.001
 """Items that end within so long are told together."""
-_LEFT_BEHIND = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGUSR1, signal.SIGUSR2)
-"""What an item's handlers are for, as a rule; all there are would take as long as telling does."""
 _TELLING_SHARE = 0.1
 """Of the time, that may be spent on telling. The keeper tells every second, whatever telling takes."""
 
@@ -84,7 +82,7 @@ class _TellingEvaluator(Evaluator):
 
     def _send(self, kind: bytes, body: bytes) -> None:
         """Send a whole message, whatever signal an item left behind."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_BEHIND)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_BEHIND)
         try:
             send(self._answers, kind, body)
         finally:
@@ -92,8 +90,6 @@ class _TellingEvaluator(Evaluator):
 
     def flush(self) -> None:
         """Send what has ended and was not told yet; from any thread."""
-        if os.getpid() != self._pid:
-            os._exit(0)  # a process that the user's function forked off
         with self._telling:
             for frame in self.early_frames():
                 self._send(EARLY, frame)
@@ -107,10 +103,11 @@ class _TellingEvaluator(Evaluator):
         return self._pausing
 
     def _pause(self) -> None:
-        begun = time.thread_time()  # without what others on this core do meanwhile
+        paused_at, begun = time.perf_counter(), time.thread_time()  # without what others on this core do meanwhile
         self.flush()
-        cost_seconds = time.thread_time() - begun
-        self._pausing.pause_at = time.perf_counter() + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
+        cost_seconds, now = time.thread_time() - begun, time.perf_counter()
+        self._paused_seconds += now - paused_at
+        self._pausing.pause_at = now + max(_UNTOLD_SECONDS, cost_seconds / _TELLING_SHARE)
 
     def _describe(self, error: BaseException, index: int) -> dict[str, str]:
         if not (isinstance(error, MemoryError) and self._memory.limit_bytes):
@@ -169,6 +166,7 @@ def main() -> int:
             with left_behind_told(job.function.written):
                 for _, claim in messages:
                     evaluator.answer(array("q", claim).tolist())
+                    signals.regain_timer()
         except FunctionError as error:
             evaluator.refuse(error)
             return error.exit_code

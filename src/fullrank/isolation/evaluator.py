@@ -80,7 +80,7 @@ class IsolatedEvaluator:
     def _ask(self, part: Sequence[int], watch: Watch) -> Evaluation | None:
         """Let the child evaluate ``part``; None if it died before it was done. What it told meanwhile is kept.
 
-        Raises FunctionError if an item left a signal behind that interrupted what is no item.
+        Raises FunctionError if a signal that an item left behind interrupted what is no item.
         """
         child = self._child
         if child is None or not child.is_alive:

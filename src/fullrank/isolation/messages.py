@@ -6,7 +6,7 @@ kind      from       body
 JOB       worker     pickled job, and path of the worker's log
 CLAIM     worker     int64 index of each item to evaluate
 READY     child      empty: the function is loaded
-UNREADY   child      pickled FullrankError: it cannot be, there is no memory for items, or no more are to be evaluated
+UNREADY   child      pickled FullrankError: why the function cannot be loaded, or items not be evaluated
 EARLY     child      a journal's early frame of items that have ended while the claim goes on
 CLAIMED   child      pickled Evaluation of the claim, and the CPU seconds spent since the last one
 ========  =========  ==========================================================================
