@@ -58,16 +58,23 @@ def vendor(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def _user(cluster: Cluster, folder: Path, vendor: str) -> Iterator[User]:
+    """Yield a user; what the jobs of one have printed is shown of a test that fails."""
+    user = User(cluster, folder, venv_of(vendor))
+    yield user
+    print(user.log())
+
+
 @pytest.fixture
-def slurm_user(slurm: Slurm, vendor: str, tmp_path: Path) -> User:
+def slurm_user(slurm: Slurm, vendor: str, tmp_path: Path) -> Iterator[User]:
     """Somebody who has an empty folder, on the head of that cluster."""
-    return User(slurm.cluster, tmp_path, venv_of(vendor))
+    yield from _user(slurm.cluster, tmp_path, vendor)
 
 
 @pytest.fixture
-def mpich_user(slurm: Slurm, tmp_path: Path) -> User:
+def mpich_user(slurm: Slurm, tmp_path: Path) -> Iterator[User]:
     """The same, with MPICH, where it is not the library that matters."""
-    return User(slurm.cluster, tmp_path, venv_of("MPICH"))
+    yield from _user(slurm.cluster, tmp_path, "MPICH")
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +85,12 @@ def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GridEngine
 
 
 @pytest.fixture
-def grid_engine_user(grid_engine: GridEngine, vendor: str, tmp_path: Path) -> User:
+def grid_engine_user(grid_engine: GridEngine, vendor: str, tmp_path: Path) -> Iterator[User]:
     """Somebody who has an empty folder there."""
-    return User(grid_engine.cluster, tmp_path, venv_of(vendor))
+    yield from _user(grid_engine.cluster, tmp_path, vendor)
 
 
 @pytest.fixture
-def grid_engine_mpich_user(grid_engine: GridEngine, tmp_path: Path) -> User:
+def grid_engine_mpich_user(grid_engine: GridEngine, tmp_path: Path) -> Iterator[User]:
     """The same, with MPICH."""
-    return User(grid_engine.cluster, tmp_path, venv_of("MPICH"))
+    yield from _user(grid_engine.cluster, tmp_path, "MPICH")

@@ -7,11 +7,6 @@ from user import User
 WHOLE_NODE = ("--", "--cpus-per-task=2")
 
 
-def logs(user: User) -> str:
-    """Return what the elements have printed."""
-    return "".join(path.read_text() for path in sorted(user.folder.glob("study-*.log")))
-
-
 def restarts(slurm: Slurm, job: str, n_elements: int) -> list[str]:
     return [slurm.shown(f"{job}_{number}")["Restarts"] for number in range(1, n_elements + 1)]
 
@@ -21,7 +16,7 @@ def test_array_of_shards_has_a_serial_runs_results(slurm: Slurm, mpich_user: Use
     job = mpich_user.submit("--array", 4, "--time", "10m", *WHOLE_NODE)
     until(lambda: slurm.queue() == "", "all elements are over")
     states = {slurm.state(f"{job}_{number}") for number in range(1, 5)}
-    assert states == {"COMPLETED"}, logs(mpich_user)
+    assert states == {"COMPLETED"}, mpich_user.log()
     assert mpich_user.hosts() == {"n1", "n2", "n3"}
     assert mpich_user.digest() == mpich_user.serial_digest()
 
@@ -32,7 +27,7 @@ def test_element_that_comes_near_its_limit_goes_back_to_the_queue_alone(slurm: S
     mpich_user.until_begun(60)
     slurm.update(f"{job}_2", "EndTime=now+45")  # to be told 3 min before; it looks every 30 s, whatever is set
     slurm.until_state(f"{job}_2", "PENDING")
-    assert restarts(slurm, job, 3) == ["0", "1", "0"], logs(mpich_user)
+    assert restarts(slurm, job, 3) == ["0", "1", "0"], mpich_user.log()
     mpich_user.hurry()
     slurm.start_again(f"{job}_2")
     until(lambda: slurm.queue() == "", "all elements are over")
@@ -52,4 +47,4 @@ def test_element_whose_node_is_lost_goes_on_on_another_one(slurm: Slurm, mpich_u
         until(lambda: slurm.queue() == "", "all elements are over")
     finally:
         slurm.mend(lost)
-    assert mpich_user.digest() == mpich_user.serial_digest(), logs(mpich_user)
+    assert mpich_user.digest() == mpich_user.serial_digest(), mpich_user.log()

@@ -112,7 +112,6 @@ class User:
         found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
         return {name for name in found if "__pycache__" not in name}
 
-    def log(self, job: str) -> str:
-        """Return what a job has printed."""
-        path = self.folder / f"study-{job}.log"
-        return path.read_text() if path.exists() else ""
+    def log(self, job: str = "*") -> str:
+        """Return what a job has printed, or all jobs and elements of arrays."""
+        return "".join(path.read_text() for path in sorted(self.folder.glob(f"study-{job}.log")))
